@@ -1,0 +1,1 @@
+//! The app operator's agent: a local proxy that adds trust

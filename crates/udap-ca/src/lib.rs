@@ -1,0 +1,1 @@
+//! The trust community's certificate authority

@@ -1,0 +1,1 @@
+//! The UDAP client: discover, register, get a token, read FHIR

@@ -1,0 +1,1 @@
+//! What every server shares: configuration, TLS listener, database, audit, metrics

@@ -1,0 +1,1 @@
+//! The laboratory: a whole community on a laptop, and the benchmarks

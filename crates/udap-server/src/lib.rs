@@ -1,0 +1,1 @@
+//! The data holder's authorization server: signed metadata, registration, tokens

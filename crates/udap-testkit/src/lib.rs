@@ -1,0 +1,1 @@
+//! Test helpers: a PKI in a few words, hostile servers and clients
