@@ -1,1 +1,30 @@
-//! What every server shares: configuration, TLS listener, database, audit, metrics
+//! The inbound kit: what every server of a community shares, whichever role it plays.
+//!
+//! Configuration with the origin of each value ([`config`]), a TLS listener with one runtime per
+//! core ([`listen`]), the database ([`db`]), the audit trail ([`audit`]), and the small things
+//! around a request ([`problem`], [`client_ip`], [`limits`], [`health`], [`metrics`],
+//! [`telemetry`]).
+//!
+//! ```no_run
+//! use udap_host::listen::{self, Listen, Shutdown};
+//!
+//! let shutdown = Shutdown::on_signals()?;
+//! let listen = Listen::plain("127.0.0.1:8080".parse().unwrap());
+//! listen::run(listen, 2, || axum::Router::new(), shutdown)?;
+//! # Ok::<(), listen::ListenError>(())
+//! ```
+//!
+//! What is not here: routes, SQL of a role, and anything that decides trust. A role brings its
+//! router and its migrations; trust is decided in `udap-pki` by way of `udap-trust`.
+
+pub mod audit;
+pub mod client_ip;
+pub mod config;
+pub mod db;
+pub mod health;
+pub mod limits;
+pub mod listen;
+pub mod metrics;
+pub mod problem;
+pub mod telemetry;
+pub mod token_status;

@@ -1,0 +1,1 @@
+//! The address that audit and limits use.

@@ -1,0 +1,1 @@
+//! Log lines: human on a terminal, JSON otherwise.
