@@ -1,1 +1,35 @@
-//! X.509 trust, pure: certificates, evidence and a time in, a verdict with its trace out
+//! X.509 trust, pure: certificates, evidence and a time in, a verdict with its trace out.
+
+mod anchor;
+mod asn1;
+mod catalogue;
+mod cert;
+mod crl;
+mod error;
+mod evidence;
+pub mod issue;
+mod key;
+pub mod lint;
+mod names;
+pub mod ocsp;
+pub mod pem;
+mod time;
+mod trace;
+mod verify;
+
+pub use anchor::Anchor;
+pub use asn1::DerError;
+pub use catalogue::{CATALOGUE, Explanation};
+pub use cert::{Certificate, CertificateError, KeyUsage};
+pub use const_oid::ObjectIdentifier;
+pub use crl::{Crl, CrlError, RevocationReason};
+pub use error::{NearMiss, Reason, RevocationGap, uri_name_mismatch};
+pub use evidence::{Evidence, Need};
+pub use key::{AlgorithmError, KeyError, KeyKind, PublicKey, Scheme, SignatureError};
+pub use names::Name;
+pub use ocsp::{OcspError, OcspResponse};
+pub use time::{Civil, TimeError, UnixTime};
+pub use trace::{Mark, Step, Trace};
+pub use verify::{
+    Incomplete, Invalid, NameCheck, Outcome, Policy, Purpose, Request, Revocation, Valid, verify,
+};
