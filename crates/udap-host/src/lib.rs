@@ -18,9 +18,11 @@
 //! router and its migrations; trust is decided in `udap-pki` by way of `udap-trust`.
 
 pub mod audit;
+mod catalogue;
 pub mod client_ip;
 pub mod config;
 pub mod db;
+pub mod files;
 pub mod health;
 pub mod limits;
 pub mod listen;
@@ -28,3 +30,6 @@ pub mod metrics;
 pub mod problem;
 pub mod telemetry;
 pub mod token_status;
+
+pub use catalogue::CATALOGUE;
+pub use udap_trust::clock;

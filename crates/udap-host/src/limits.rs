@@ -58,8 +58,9 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// proxies keep upstream connections, so that the proxy closes first and loses no request.
 pub const HEADER_READ: Duration = Duration::from_secs(75);
 
-/// Header bytes: an access token of 8 KiB plus cookies and tracing headers fits twice.
-pub const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Header bytes: an access token of 16 KiB plus cookies and tracing headers fits twice. Also the
+/// connection's read buffer, so not smaller.
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Header count: what hyper itself takes by default.
 pub const MAX_HEADERS: usize = 100;

@@ -1,0 +1,46 @@
+//! Files with secrets in them.
+
+use std::{
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// Reads a private key file that only its owner may read.
+///
+/// The mode is asked of the open file, so that nobody can swap it in between.
+pub fn read_private(path: &Path) -> Result<Vec<u8>, FileError> {
+    let unreadable = |error: std::io::Error| FileError::Unreadable {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    if mode & OTHERS_READ != 0 {
+        return Err(FileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Why a private file is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error("cannot read {}: {detail}", path.display())]
+    Unreadable { path: PathBuf, detail: String },
+    #[error("{} has mode {mode:04o}: other users can read it", path.display())]
+    Exposed { path: PathBuf, mode: u32 },
+}
+
+/// Read by group or by everybody.
+const OTHERS_READ: u32 = 0o044;
+
+/// A key file is below 16 KiB (RSA-8192 in PEM is 6.3 KiB); more is another file.
+const MAX_BYTES: u64 = 64 * 1024;

@@ -1,0 +1,220 @@
+//! TLS of the listener: what is offered, and the certificate that can change while running.
+
+use std::{
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, cipher_suite, kx_group},
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{ListenError, Shutdown, TlsFiles, stats};
+use crate::files::{self, FileError};
+
+/// The TLS side of one listener, shared by its workers.
+pub(super) struct Tls {
+    files: TlsFiles,
+    seen: Seen,
+    current: Arc<Current>,
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Loads the files and builds the one configuration.
+    pub(super) fn open(files: &TlsFiles) -> Result<Self, ListenError> {
+        let seen = Seen::of(files);
+        let current = Arc::new(Current(ArcSwap::from_pointee(load(files)?)));
+        let config = Arc::new(server_config(current.clone())?);
+        Ok(Self {
+            files: files.clone(),
+            seen,
+            current,
+            config,
+        })
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.clone())
+    }
+
+    /// Looks at the files until the stop. New connections get the new certificate; open ones and
+    /// resumed sessions keep what they negotiated.
+    pub(super) fn watch(mut self, shutdown: &Shutdown) {
+        let runtime = match tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "TLS certificate is not watched for changes");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            while tokio::time::timeout(RELOAD_POLL, shutdown.wait())
+                .await
+                .is_err()
+            {
+                self.reload_if_changed();
+            }
+        });
+    }
+
+    fn reload_if_changed(&mut self) {
+        let seen = Seen::of(&self.files);
+        if seen == self.seen {
+            return;
+        }
+        self.seen = seen;
+        match load(&self.files) {
+            Ok(loaded) => {
+                self.current.0.store(Arc::new(loaded));
+                stats().reloaded();
+                tracing::info!(cert = %self.files.cert.display(), "TLS certificate reloaded");
+            }
+            // Half-written, or the key not yet replaced: the old one serves, the next change is
+            // tried again.
+            Err(error) => {
+                stats().reload_failed();
+                tracing::warn!(code = error.code(), %error, "changed TLS files are not used; the certificate before them stays");
+            }
+        }
+    }
+}
+
+fn server_config(current: Arc<Current>) -> Result<ServerConfig, ListenError> {
+    let failed = |error: rustls::Error| ListenError::Tls {
+        detail: error.to_string(),
+    };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(failed)?
+        // mTLS: a verifier that asks for a certificate and checks possession only goes here; the
+        // trust loop judges it later, from the request extension that `worker` adds beside `Peer`.
+        .with_no_client_auth()
+        .with_cert_resolver(current);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Resumption by ticket only: one secret for all workers, rotated by rustls every 6 hours,
+    // and no memory per session.
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // One ticket per handshake: API clients keep one connection and resume one at a time.
+    config.send_tls13_tickets = 1;
+    // Early data can be replayed by anybody on the path (RFC 8446 §8), and a token request must
+    // count once.
+    config.max_early_data_size = 0;
+    Ok(config)
+}
+
+/// What is offered, by name: AEAD and ephemeral key exchange only, so that a later rustls cannot
+/// widen it unseen (RFC 9325 §4.2, §4.4).
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![
+            kx_group::X25519MLKEM768,
+            kx_group::X25519,
+            kx_group::SECP256R1,
+            kx_group::SECP384R1,
+        ],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+/// Reads certificate and key and checks that they belong together.
+pub(super) fn load(files: &TlsFiles) -> Result<CertifiedKey, ListenError> {
+    let path = || files.cert.clone();
+    let pem = std::fs::read(&files.cert).map_err(|error| ListenError::CertificateUnreadable {
+        path: path(),
+        detail: error.to_string(),
+    })?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| ListenError::CertificateMalformed {
+            path: path(),
+            detail: error.to_string(),
+        })?;
+    if chain.is_empty() {
+        let detail = "there is no CERTIFICATE block".to_owned();
+        return Err(ListenError::CertificateMalformed {
+            path: path(),
+            detail,
+        });
+    }
+
+    let path = || files.key.clone();
+    let pem = files::read_private(&files.key).map_err(|error| match error {
+        FileError::Unreadable { path, detail } => ListenError::KeyUnreadable { path, detail },
+        FileError::Exposed { path, mode } => ListenError::KeyExposed { path, mode },
+    })?;
+    // The parser's own error could quote the file: say only that it failed.
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| ListenError::KeyMalformed { path: path() })?;
+
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => ListenError::KeyMismatch {
+            cert: files.cert.clone(),
+            key: path(),
+        },
+        rustls::Error::InvalidCertificate(error) => ListenError::CertificateMalformed {
+            path: files.cert.clone(),
+            detail: format!("{error:?}"),
+        },
+        error => ListenError::KeyUnsupported {
+            path: path(),
+            detail: error.to_string(),
+        },
+    })
+}
+
+/// The certificate in use, whatever name the client asks for: one listener, one certificate.
+#[derive(Debug)]
+struct Current(ArcSwap<CertifiedKey>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+/// What tells a changed file: a rename over it, a symbolic link turned to another, a rewrite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen([Option<(u64, u64, Option<SystemTime>)>; 2]);
+
+impl Seen {
+    fn of(files: &TlsFiles) -> Self {
+        let of = |path: &Path| {
+            std::fs::metadata(path)
+                .ok()
+                .map(|m| (m.ino(), m.size(), m.modified().ok()))
+        };
+        Self([of(&files.cert), of(&files.key)])
+    }
+}
+
+/// Two `stat` calls a second are not measurable, and a renewal is in force before its log line
+/// has been read.
+const RELOAD_POLL: Duration = Duration::from_secs(1);

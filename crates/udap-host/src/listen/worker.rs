@@ -1,0 +1,221 @@
+//! One worker: one thread, one runtime, one listening socket.
+
+use std::{
+    convert::Infallible,
+    net::TcpListener,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, routing::future::RouteFuture};
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service as _;
+
+use super::{Peer, Shutdown, stats};
+use crate::limits::HttpLimits;
+
+pub(super) struct Worker {
+    pub(super) socket: TcpListener,
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) limits: HttpLimits,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Worker {
+    /// Serves on this thread until the stop; says `ready` once connections are accepted.
+    pub(super) fn run(self, make_router: impl Fn() -> Router, ready: &mpsc::Sender<()>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "a worker has no runtime");
+                return;
+            }
+        };
+        if let Err(error) = runtime.block_on(self.serve(make_router, ready)) {
+            tracing::error!(%error, "a worker cannot accept connections");
+        }
+        // Tasks that a router started for itself do not hold the process.
+        runtime.shutdown_timeout(BACKGROUND_GRACE);
+    }
+
+    async fn serve(
+        self,
+        make_router: impl Fn() -> Router,
+        ready: &mpsc::Sender<()>,
+    ) -> std::io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        // State is applied to every route once, not once per request.
+        let router: Router = make_router().with_state(());
+        let http = Arc::new(Http::new(&self.limits));
+        let graceful = GracefulShutdown::new();
+        let _ = ready.send(());
+
+        let stop = self.shutdown.wait();
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = &mut stop => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors or memory: others may give some back. An aborted
+                    // connection (ECONNABORTED) is nobody's fault and costs the same short nap.
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Some(slot) = stats().slot(self.limits.max_connections) else {
+                tracing::debug!(peer = %peer.ip(), "too many connections");
+                continue;
+            };
+            let service = Connection {
+                router: router.clone(),
+                peer: Peer(peer),
+            };
+            let http = http.clone();
+            let watcher = graceful.watcher();
+            let acceptor = self.acceptor.clone();
+            let handshake = self.limits.handshake;
+            tokio::spawn(async move {
+                let _slot = slot;
+                match acceptor {
+                    None => serve(&http.either, stream, service, watcher).await,
+                    Some(acceptor) => {
+                        tls(&http, &acceptor, handshake, stream, service, watcher).await;
+                    }
+                }
+            });
+        }
+
+        // Idle connections close now, busy ones after their answer (HTTP/2: GOAWAY).
+        drop(listener);
+        let open = graceful.count();
+        if timeout(self.limits.drain, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(open, "drain time is over: connections still open are cut");
+        }
+        Ok(())
+    }
+}
+
+/// Handshake, then HTTP/1.1 or HTTP/2 as negotiated.
+async fn tls(
+    http: &Http,
+    acceptor: &TlsAcceptor,
+    handshake: Duration,
+    stream: TcpStream,
+    service: Connection,
+    watcher: Watcher,
+) {
+    let peer = service.peer.0.ip();
+    let stream = match timeout(handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            stats().handshake_failed();
+            tracing::debug!(%peer, %error, "TLS handshake failed");
+            return;
+        }
+        Err(_) => {
+            stats().handshake_failed();
+            tracing::debug!(%peer, "TLS handshake took too long");
+            return;
+        }
+    };
+    let http = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => &http.h2,
+        _ => &http.h1,
+    };
+    serve(http, stream, service, watcher).await;
+}
+
+async fn serve(
+    http: &auto::Builder<TokioExecutor>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: Connection,
+    watcher: Watcher,
+) {
+    let peer = service.peer.0.ip();
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        // A peer that goes away or sends nonsense: its own affair, so no louder.
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// The router as one connection sees it.
+#[derive(Clone)]
+struct Connection {
+    router: Router,
+    peer: Peer,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Connection {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        // A router is always ready, and its clone is a reference count.
+        self.router.clone().call(request.map(Body::new))
+    }
+}
+
+/// The HTTP side of a worker, built once.
+struct Http {
+    h1: auto::Builder<TokioExecutor>,
+    h2: auto::Builder<TokioExecutor>,
+    /// Without TLS there is no ALPN: the first bytes tell.
+    either: auto::Builder<TokioExecutor>,
+}
+
+impl Http {
+    fn new(limits: &HttpLimits) -> Self {
+        let mut either = auto::Builder::new(TokioExecutor::new());
+        either
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read)
+            .max_buf_size(limits.max_header_bytes)
+            .max_headers(limits.max_headers)
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_h2_streams)
+            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(limits.header_read)
+            .keep_alive_timeout(limits.handshake);
+        Self {
+            h1: either.clone().http1_only(),
+            h2: either.clone().http2_only(),
+            either,
+        }
+    }
+}
+
+/// After `accept` failed: long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What background tasks of a router get to end in.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(1);

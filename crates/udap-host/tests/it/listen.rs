@@ -1,0 +1,228 @@
+//! Ports, limits and the graceful stop, over plain HTTP.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Extension, Router, routing::get};
+use http::StatusCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use udap_host::listen::{self, Listen, ListenError, Peer, Shutdown};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let first = listen::spawn(Listen::plain(LOCAL), hello).unwrap();
+    let addr = first.addr();
+    // The first listener shares its port among workers; a second server must not slip in.
+    let error = listen::spawn(Listen::plain(addr), hello).unwrap_err();
+    assert_eq!(error, ListenError::AddressInUse { addr });
+    assert_eq!(error.code(), "address-in-use");
+    assert_eq!(
+        error.to_string(),
+        format!("address 127.0.0.1 port {} is already in use", addr.port())
+    );
+    assert!(error.hint().contains(&addr.port().to_string()));
+    first.stop().await.unwrap();
+
+    // Once stopped, the port is free at once.
+    listen::spawn(Listen::plain(addr), hello)
+        .unwrap()
+        .stop()
+        .await
+        .unwrap();
+}
+
+#[test]
+fn an_address_of_another_machine_is_named() {
+    let addr: SocketAddr = "203.0.113.7:8443".parse().unwrap();
+    let error = listen::spawn(Listen::plain(addr), hello).unwrap_err();
+    assert_eq!(error, ListenError::AddressUnavailable { addr });
+    assert_eq!(error.code(), "address-unavailable");
+}
+
+#[tokio::test]
+async fn handlers_see_the_peer() {
+    let router = || {
+        Router::new().route(
+            "/",
+            get(|Extension(Peer(addr)): Extension<Peer>| async move { addr.to_string() }),
+        )
+    };
+    let server = listen::spawn(Listen::plain(LOCAL), router).unwrap();
+    let stream = TcpStream::connect(server.addr()).await.unwrap();
+    let own = stream.local_addr().unwrap().to_string();
+    let response = http1(stream)
+        .await
+        .send_request(get_request("/"))
+        .await
+        .unwrap();
+    assert_eq!(text(response).await, own);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_worker_makes_its_router_and_serves() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = made.clone();
+    let router = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Router::new().route(
+            "/",
+            get(|| async { std::thread::current().name().unwrap_or_default().to_owned() }),
+        )
+    };
+    let shutdown = Shutdown::new();
+    let server = listen::start(Listen::plain(LOCAL), 3, router, shutdown.clone()).unwrap();
+    assert_eq!(made.load(Ordering::Relaxed), 3);
+    let mut threads = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let stream = TcpStream::connect(server.addr()).await.unwrap();
+        let response = http1(stream)
+            .await
+            .send_request(get_request("/"))
+            .await
+            .unwrap();
+        threads.insert(text(response).await);
+    }
+    let all = ["udap-worker-0", "udap-worker-1", "udap-worker-2"];
+    assert_eq!(threads.into_iter().collect::<Vec<_>>(), all);
+    shutdown.trigger();
+    tokio::task::spawn_blocking(|| server.join())
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_finish_and_closes_idle_connections() {
+    let entered = Arc::new(tokio::sync::Notify::new());
+    let signal = entered.clone();
+    let router = move || {
+        let signal = signal.clone();
+        Router::new().route("/", get(|| async { "hello" })).route(
+            "/slow",
+            get(|| async move {
+                signal.notify_one();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                "finished"
+            }),
+        )
+    };
+    let server = listen::spawn(Listen::plain(LOCAL), router).unwrap();
+    let addr = server.addr();
+    let mut idle = http1(TcpStream::connect(addr).await.unwrap()).await;
+    let response = idle.send_request(get_request("/")).await.unwrap();
+    assert_eq!(text(response).await, "hello");
+    let mut slow = http1(TcpStream::connect(addr).await.unwrap()).await;
+    let answer = tokio::spawn(async move { slow.send_request(get_request("/slow")).await });
+    entered.notified().await;
+
+    server.stop().await.unwrap();
+    let response = answer.await.unwrap().unwrap();
+    assert_eq!(response.headers()["connection"], "close");
+    assert_eq!(text(response).await, "finished");
+    assert!(idle.send_request(get_request("/")).await.is_err());
+    assert!(TcpStream::connect(addr).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_ends_at_its_deadline() {
+    let mut listen = Listen::plain(LOCAL);
+    listen.limits.drain = Duration::from_millis(200);
+    let entered = Arc::new(tokio::sync::Notify::new());
+    let signal = entered.clone();
+    let router = move || {
+        let signal = signal.clone();
+        let never = async move || {
+            signal.notify_one();
+            std::future::pending::<&str>().await
+        };
+        Router::new().route("/", get(never))
+    };
+    let server = listen::spawn(listen, router).unwrap();
+    let mut client = http1(TcpStream::connect(server.addr()).await.unwrap()).await;
+    let answer = tokio::spawn(async move { client.send_request(get_request("/")).await });
+    entered.notified().await;
+    let start = Instant::now();
+    server.stop().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(answer.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large_or_too_slow_are_refused() {
+    let mut listen = Listen::plain(LOCAL);
+    listen.limits.max_header_bytes = 8 * 1024;
+    listen.limits.header_read = Duration::from_millis(200);
+    let server = listen::spawn(listen, hello).unwrap();
+
+    let mut client = http1(TcpStream::connect(server.addr()).await.unwrap()).await;
+    let mut request = get_request("/");
+    request
+        .headers_mut()
+        .insert("x-large", "x".repeat(9 * 1024).parse().unwrap());
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!(
+        response.status(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    );
+
+    let mut slow = TcpStream::connect(server.addr()).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+        .await
+        .unwrap();
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    slow.read_to_end(&mut answer).await.unwrap();
+    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    assert!(start.elapsed() < Duration::from_secs(2));
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_cut() {
+    let files = Files::new();
+    let mut listen = Listen::tls(LOCAL, files.tls.clone());
+    listen.limits.handshake = Duration::from_millis(100);
+    let server = listen::spawn(listen, hello).unwrap();
+    let failed = listen::stats().handshakes_failed();
+    let mut silent = TcpStream::connect(server.addr()).await.unwrap();
+    assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0);
+    assert!(listen::stats().handshakes_failed() > failed);
+    server.stop().await.unwrap();
+}
+
+/// In a process of its own kind: the count is over all listeners, so the cap here is zero.
+#[tokio::test]
+async fn connections_over_the_cap_are_closed() {
+    let mut listen = Listen::plain(LOCAL);
+    listen.limits.max_connections = 0;
+    let server = listen::spawn(listen, hello).unwrap();
+    let refused = listen::stats().refused();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    let _ = stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
+    assert!(listen::stats().refused() > refused);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_router_that_panics_is_a_failed_start_not_a_hang() {
+    let error = listen::spawn(Listen::plain(LOCAL), || panic!("no router")).unwrap_err();
+    assert_eq!(error, ListenError::WorkerFailed);
+    assert_eq!(error.code(), "worker-failed");
+}

@@ -1,0 +1,11 @@
+//! The kit as a role uses it, over real sockets and real files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod listen;
+mod support;
+mod tls;
