@@ -1,1 +1,39 @@
-//! UDAP, OAuth and SMART messages, pure: bytes and a time in, typed results out
+//! UDAP, OAuth and SMART messages as values: bytes and a time go in, typed results come out.
+//!
+//! Nothing here fetches, signs, reads a clock or makes a random number. A message that is to be
+//! signed is built in two steps: [`jws::Unsigned`] gives the bytes to sign and takes the signature
+//! back. A message that is to be trusted is read in stages, and each stage has its own type, so that
+//! a handler cannot skip one: *parsed* (its shape is right), *signed* (the key of `x5c[0]` made the
+//! signature), *verified* (a verdict of [`udap_pki::verify`] about that very leaf was shown, the
+//! registered URI is one of the leaf's names, and the claims hold).
+//!
+//! ```
+//! use udap_proto::scope::{Context, Permission, ScopeSet};
+//!
+//! let granted = ScopeSet::parse("system/Patient.rs system/Observation.read");
+//! assert!(granted.permits(Context::System, "Patient", Permission::Search));
+//! assert!(!granted.permits(Context::System, "Condition", Permission::Read));
+//! ```
+//!
+//! Not here: deciding whether a certificate is good (`udap-pki`), fetching what that decision needs
+//! (`udap-trust`), and answering requests (`udap-server`, `udap-gateway`).
+
+pub mod access_token;
+pub mod assertion;
+pub mod catalogue;
+pub mod claims;
+pub mod community;
+pub mod error;
+pub mod extensions;
+pub mod ids;
+pub mod json;
+pub mod jwk;
+pub mod jws;
+pub mod metadata;
+pub mod registration;
+pub mod scope;
+pub mod statement;
+pub mod token;
+
+pub use catalogue::CATALOGUE;
+pub use error::Refusal;

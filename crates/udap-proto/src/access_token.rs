@@ -1,0 +1,198 @@
+//! JWT access tokens (RFC 9068): what the token endpoint issues and the gateway accepts.
+
+use crate::claims::{ClaimError, Claims, SKEW_SECS};
+use crate::error::Refusal;
+use crate::jwk::JwkSet;
+use crate::jws::{Jws, JwsAlg, JwsError, Unsigned};
+use crate::scope::ScopeSet;
+use serde_json::{Map, Value, json};
+use udap_pki::UnixTime;
+
+/// The declared type, without which a JWT is no access token (RFC 9068 §2.1).
+pub const TYP: &str = "at+jwt";
+/// The longest lifetime, in seconds (HL7 SSRAA §4.3, §5.2.2).
+pub const MAX_LIFETIME_SECS: i64 = 3600;
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessToken {
+    /// Who issued it.
+    pub iss: String,
+    /// The FHIR base URL it is for.
+    pub aud: String,
+    /// The registration it was issued to. For client credentials `sub` is the same (RFC 9068 §2.2).
+    pub client_id: String,
+    /// What it permits.
+    pub scope: ScopeSet,
+    /// When it was issued.
+    pub iat: UnixTime,
+    /// When it ends.
+    pub exp: UnixTime,
+    /// Its own name.
+    pub jti: String,
+    /// The community in which the app is trusted.
+    pub community: String,
+    /// The app's URI, as registered.
+    pub uri: String,
+    /// The authorization extension objects it was asked for with: an access token serves only the
+    /// subject and purpose they name (HL7 SSRAA §5.2.2).
+    pub extensions: Map<String, Value>,
+}
+
+impl AccessToken {
+    /// The token, ready to be signed with a key of that `kid`.
+    #[must_use]
+    pub fn unsigned(&self, alg: JwsAlg, kid: &str) -> Unsigned {
+        let mut header = Map::new();
+        header.insert("typ".into(), TYP.into());
+        header.insert("alg".into(), alg.as_str().into());
+        header.insert("kid".into(), kid.into());
+        let mut claims = Map::new();
+        claims.insert("iss".into(), self.iss.as_str().into());
+        claims.insert("sub".into(), self.client_id.as_str().into());
+        claims.insert("aud".into(), self.aud.as_str().into());
+        claims.insert("client_id".into(), self.client_id.as_str().into());
+        claims.insert("scope".into(), self.scope.to_string().into());
+        claims.insert("iat".into(), self.iat.0.into());
+        claims.insert("exp".into(), self.exp.0.into());
+        claims.insert("jti".into(), self.jti.as_str().into());
+        claims.insert("udap".into(), json!({"community": self.community, "uri": self.uri}));
+        if !self.extensions.is_empty() {
+            claims.insert("extensions".into(), Value::Object(self.extensions.clone()));
+        }
+        Unsigned::new(&header, &claims)
+    }
+}
+
+/// Why an access token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+pub enum AccessTokenError {
+    #[error(transparent)]
+    Jws(#[from] JwsError),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("header `typ` is not `at+jwt`: this is another kind of token")]
+    NotAnAccessToken,
+}
+
+impl Refusal for AccessTokenError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Jws(e) => e.code(),
+            Self::Claim(e) => e.code(),
+            Self::NotAnAccessToken => "not-an-access-token",
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Claim(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// An access token of ours, for this base, in force at the time it was verified. Only [`verify`]
+/// makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedAccessToken(AccessToken);
+
+impl VerifiedAccessToken {
+    /// What it says.
+    #[must_use]
+    pub const fn claims(&self) -> &AccessToken {
+        &self.0
+    }
+    /// The registration it was issued to.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+    /// What it permits.
+    #[must_use]
+    pub const fn scopes(&self) -> &ScopeSet {
+        &self.0.scope
+    }
+    /// Its own name.
+    #[must_use]
+    pub fn jti(&self) -> &str {
+        &self.0.jti
+    }
+    /// When it ends.
+    #[must_use]
+    pub const fn exp(&self) -> UnixTime {
+        self.0.exp
+    }
+    /// The community in which the app is trusted.
+    #[must_use]
+    pub fn community(&self) -> &str {
+        &self.0.community
+    }
+    /// The app's URI.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.0.uri
+    }
+    /// Whether it still is in force, when a verified token is kept for later requests. Its own
+    /// issuer's clock made `exp`, so there is no leeway.
+    #[must_use]
+    pub const fn in_force(&self, now: UnixTime) -> bool {
+        now.0 < self.0.exp.0
+    }
+}
+
+/// Verifies an access token: declared type, signature by a key of the issuer, issuer, audience and
+/// time (RFC 9068 §4).
+///
+/// # Errors
+/// [`AccessTokenError`]
+pub fn verify(
+    token: &str,
+    keys: &JwkSet,
+    issuer: &str,
+    audience: &str,
+    now: UnixTime,
+) -> Result<VerifiedAccessToken, AccessTokenError> {
+    let jws = Jws::parse(token)?;
+    // RFC 9068 §4: `at+jwt`, also with the prefix that RFC 7515 §4.1.9 lets writers leave out.
+    let typ = jws.typ().unwrap_or_default();
+    if !typ.eq_ignore_ascii_case(TYP) && !typ.eq_ignore_ascii_case("application/at+jwt") {
+        return Err(AccessTokenError::NotAnAccessToken);
+    }
+    keys.verify(&jws)?;
+    let claims = Claims::read(jws.payload())?;
+    claims.require_issuer(issuer)?;
+    claims.require_audience(audience)?;
+    if now >= claims.exp {
+        return Err(ClaimError::Expired { exp: claims.exp, now }.into());
+    }
+    if claims.iat.0 > now.0.saturating_add(SKEW_SECS) {
+        return Err(ClaimError::Future { claim: "iat", at: claims.iat, now }.into());
+    }
+    let payload = jws.payload();
+    let text = |claim: &'static str| crate::claims::text(payload, claim);
+    let udap = |member: &str| {
+        payload
+            .get("udap")
+            .and_then(|udap| udap.get(member))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Ok(VerifiedAccessToken(AccessToken {
+        aud: audience.to_owned(),
+        client_id: text("client_id")?,
+        scope: ScopeSet::parse(payload.get("scope").and_then(Value::as_str).unwrap_or_default()),
+        community: udap("community"),
+        uri: udap("uri"),
+        extensions: payload
+            .get("extensions")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default(),
+        iss: claims.iss,
+        iat: claims.iat,
+        exp: claims.exp,
+        jti: claims.jti,
+    }))
+}

@@ -1,0 +1,178 @@
+//! The authentication token: an app proves who it is at the token endpoint (HL7 SSRAA §4.2, §5.2.1;
+//! UDAP JWT-Based Client Authentication §4), in its three stages.
+
+use crate::claims::{ClaimError, Claims, MAX_LIFETIME_SECS};
+use crate::error::Refusal;
+use crate::extensions::{self, ExtensionError};
+use crate::jws::{Jws, JwsAlg, JwsError, Signer, Unsigned};
+use serde_json::{Map, Value};
+use udap_pki::{Certificate, UnixTime, Valid};
+
+/// Why an authentication token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+pub enum AssertionError {
+    #[error(transparent)]
+    Jws(#[from] JwsError),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("the registration is of `{uri}`, but the certificate names {names:?}")]
+    NotInCertificate { uri: String, names: Vec<String> },
+    #[error("the verdict is about another certificate than the one that signed")]
+    OtherVerdict,
+}
+
+impl Refusal for AssertionError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Jws(e) => e.code(),
+            Self::Claim(e) => e.code(),
+            Self::NotInCertificate { .. } => "san-uri-mismatch",
+            Self::OtherVerdict => "verdict-mismatch",
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Claim(e) => e.hint(),
+            Self::NotInCertificate { uri, names } => names
+                .iter()
+                .find_map(|name| crate::claims::near_miss(name, uri))
+                .map(|how| format!("one of the names differs only {how}; URIs are compared byte for byte")),
+            _ => None,
+        }
+    }
+}
+
+/// A token of the right shape, meant for this endpoint and in force. Nobody has looked at its
+/// signature: `client_id` serves only to find the registration.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    jws: Jws,
+    claims: Claims,
+}
+
+/// Reads a token and makes the checks that cost nothing: shape, `sub` = `iss`, audience, time.
+///
+/// # Errors
+/// [`AssertionError::Jws`] or [`AssertionError::Claim`]
+pub fn parse(compact: &str, endpoint: &str, now: UnixTime) -> Result<Parsed, AssertionError> {
+    let jws = Jws::parse(compact)?;
+    jws.require_plain_typ()?;
+    let claims = Claims::read(jws.payload())?;
+    claims.require_sub_is_iss()?;
+    claims.require_audience(endpoint)?;
+    claims.require_in_force(now, MAX_LIFETIME_SECS)?;
+    Ok(Parsed { jws, claims })
+}
+
+impl Parsed {
+    /// The `client_id` it claims: `iss`.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.claims.iss
+    }
+
+    /// Verifies the signature with the key of `x5c[0]` and no other.
+    ///
+    /// `read` turns DER into a certificate; it may remember what it parsed before.
+    ///
+    /// # Errors
+    /// [`JwsError`]
+    pub fn verify_signature(
+        self,
+        accepted: &[JwsAlg],
+        read: impl FnMut(&[u8]) -> Result<Certificate, String>,
+    ) -> Result<Signed, JwsError> {
+        let signer = self.jws.verify_by_leaf_with(accepted, read)?;
+        Ok(Signed { jws: self.jws, claims: self.claims, signer })
+    }
+}
+
+/// A token that its signer signed; whether the signer is trusted, and is that client, is open.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    jws: Jws,
+    claims: Claims,
+    signer: Signer,
+}
+
+impl Signed {
+    /// Who signed.
+    #[must_use]
+    pub const fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// Checks it against a verdict about the signer's certificate and the URI under which the client
+    /// is registered: that URI must be a name of that very certificate, or any member of the
+    /// community could act as any client. The certificate need not be the one of the registration;
+    /// that is how certificates are renewed.
+    ///
+    /// # Errors
+    /// [`AssertionError::OtherVerdict`] or [`AssertionError::NotInCertificate`]
+    pub fn verify(self, verdict: &Valid, registered_uri: &str) -> Result<Verified, AssertionError> {
+        if verdict.leaf() != self.signer.leaf() {
+            return Err(AssertionError::OtherVerdict);
+        }
+        let names = self.signer.leaf().uri_names();
+        if !names.iter().any(|name| name == registered_uri) {
+            return Err(AssertionError::NotInCertificate {
+                uri: registered_uri.to_owned(),
+                names: names.to_vec(),
+            });
+        }
+        Ok(Verified { jws: self.jws, claims: self.claims })
+    }
+}
+
+/// A token that authenticates its client once its `jti` proves to be new.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    jws: Jws,
+    claims: Claims,
+}
+
+impl Verified {
+    /// The authenticated client.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.claims.iss
+    }
+    /// Its registered claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+    /// Its authorization extension objects, not yet checked.
+    ///
+    /// # Errors
+    /// [`ExtensionError::NotAnObject`]
+    pub fn extensions(&self) -> Result<Map<String, Value>, ExtensionError> {
+        extensions::read(self.jws.payload())
+    }
+}
+
+/// A token by which a client authenticates at a token endpoint, ready to be signed. `extensions` is
+/// left out when empty.
+#[must_use]
+pub fn unsigned(
+    alg: JwsAlg,
+    chain: &[Certificate],
+    client_id: &str,
+    endpoint: &str,
+    now: UnixTime,
+    jti: &str,
+    extensions: &Map<String, Value>,
+) -> Unsigned {
+    let mut claims = Map::new();
+    claims.insert("iss".into(), client_id.into());
+    claims.insert("sub".into(), client_id.into());
+    claims.insert("aud".into(), endpoint.into());
+    claims.insert("iat".into(), now.0.into());
+    claims.insert("exp".into(), now.plus_secs(MAX_LIFETIME_SECS).0.into());
+    claims.insert("jti".into(), jti.into());
+    if !extensions.is_empty() {
+        claims.insert("extensions".into(), Value::Object(extensions.clone()));
+    }
+    Unsigned::with_x5c(alg, chain, &claims)
+}

@@ -1,0 +1,332 @@
+//! The meaning of every code this crate refuses with.
+
+use udap_pki::Explanation;
+
+/// One entry for each code.
+pub const CATALOGUE: &[Explanation] = &[
+    entry(
+        "jwt-too-large",
+        "The JWT is larger than is read",
+        "A token of this size is not parsed at all, so that nobody can make a server work on something no partner sends.",
+        "Send fewer certificates in x5c (leaf and issuing CA are enough), and references in place of inline documents.",
+        "RFC 8725 §3.11",
+    ),
+    entry(
+        "jwt-malformed",
+        "Not a signed JWT in compact form",
+        "A JWT has three parts of base64url without padding between two dots; header and payload are JSON objects in which no member is named twice.",
+        "Look at the token with `udap jws show -`. Typical causes: padding (`=`), a line break, standard base64 in place of base64url, a `Bearer ` prefix.",
+        "RFC 7515 §3.1",
+    ),
+    entry(
+        "jwt-alg-refused",
+        "The signature algorithm is not accepted",
+        "Only the algorithms that the community lists are accepted. `none` and HMAC never are: a public key is no shared secret.",
+        "Sign with RS256 or ES256, and set `alg` to match. The server's metadata lists what it accepts.",
+        "HL7 SSRAA §1.2.4; RFC 8725 §3.1",
+    ),
+    entry(
+        "jwt-alg-key-mismatch",
+        "The algorithm does not fit the certificate's key",
+        "ES256 needs a P-256 key, ES384 a P-384 key, and the RS and PS algorithms an RSA key.",
+        "Choose `alg` by the key in your certificate.",
+        "RFC 7518 §3.4",
+    ),
+    entry(
+        "jwt-crit",
+        "The JWT demands an extension that is not understood",
+        "The header `crit` lists extensions a reader must understand. None is defined for UDAP.",
+        "Leave `crit` out.",
+        "RFC 7515 §4.1.11",
+    ),
+    entry(
+        "jwt-typ",
+        "The JWT declares itself to be of another kind",
+        "Software statements, authentication tokens and signed metadata have no `typ`, or `JWT`. A token of another declared kind is never taken in their place.",
+        "Send the right token, or leave `typ` out.",
+        "RFC 8725 §3.11",
+    ),
+    entry(
+        "x5c-missing",
+        "The JWT does not say which certificate signed it",
+        "A UDAP JWT carries its signer's certificate in the header `x5c`; nothing else may name the key.",
+        "Put your certificate, and then the issuing CA's, into `x5c`.",
+        "HL7 SSRAA §1.2.3",
+    ),
+    entry(
+        "x5c-invalid",
+        "The certificates in the JWT's header cannot be read",
+        "`x5c` is an array of strings, each one DER certificate in standard base64 with padding and without line breaks or PEM lines; the signer's is first.",
+        "Encode with standard base64, not base64url. `openssl x509 -outform der | base64 -w0` makes the right text.",
+        "RFC 7515 §4.1.6",
+    ),
+    entry(
+        "jwt-signature-invalid",
+        "The signature was not made by the first certificate's key",
+        "Only the key of the certificate in x5c[0] may verify the JWT. A signature of an issuing CA's or any other certificate's key is refused, as is a changed token.",
+        "Put the certificate that belongs to the signing key first. ECDSA signatures are r and s side by side (64 bytes for ES256), not DER.",
+        "HL7 SSRAA §1.2.3; RFC 7518 §3.4",
+    ),
+    entry(
+        "jwt-key-unknown",
+        "No key of the issuer fits the token",
+        "The token names a key that its issuer does not publish, or an algorithm that none of the issuer's keys is for.",
+        "Ask for a new token; the issuer may have changed its keys.",
+        "RFC 7517 §4.5",
+    ),
+    entry(
+        "jwk-invalid",
+        "A JSON Web Key cannot be used",
+        "The key or key set is malformed, of a kind that is not supported, or holds a private key.",
+        "Publish public keys only: kty RSA, EC (P-256, P-384, P-521) or OKP (Ed25519).",
+        "RFC 7517 §4",
+    ),
+    entry(
+        "claim-missing",
+        "A required claim is missing",
+        "`iss`, `sub`, `aud`, `exp`, `iat` and `jti` are required in what an app signs; metadata does without `aud`.",
+        "Add the claim that the message names.",
+        "HL7 SSRAA §1.2.2, §3.1, §4.2",
+    ),
+    entry(
+        "claim-malformed",
+        "A claim has the wrong type",
+        "Dates are numbers of seconds since 1970, never text or milliseconds; `aud` is a string or an array of strings; the rest are non-empty strings.",
+        "Correct the claim that the message names.",
+        "RFC 7519 §4.1",
+    ),
+    entry(
+        "sub-not-iss",
+        "`sub` and `iss` differ",
+        "What an app or a server says about itself has itself as issuer and as subject.",
+        "Set both to the same text: the app's URI in a software statement, the client_id in an authentication token.",
+        "HL7 SSRAA §3.1, §4.2",
+    ),
+    entry(
+        "aud-mismatch",
+        "The JWT is meant for another endpoint",
+        "`aud` must contain, byte for byte, the endpoint's URL as the server's metadata prints it.",
+        "Copy the URL from the metadata. Do not add or remove a slash, a port or a letter's case.",
+        "HL7 SSRAA §3.1, §4.2, §7.1",
+    ),
+    entry(
+        "iss-mismatch",
+        "The JWT is from somebody else",
+        "`iss` must be, byte for byte, the base URL from which the metadata was fetched, or the issuer that is configured.",
+        "Use the base URL in the very form in which the server's certificate names it.",
+        "HL7 SSRAA §2.3",
+    ),
+    entry(
+        "jwt-expired",
+        "The JWT has expired",
+        "`exp` lies in the past by more than the 30 seconds by which clocks may differ.",
+        "Sign a fresh one for each request, and keep the clock right (NTP).",
+        "RFC 7519 §4.1.4",
+    ),
+    entry(
+        "jwt-from-the-future",
+        "The JWT is not valid yet",
+        "`iat` or `nbf` lies in the future by more than the 30 seconds by which clocks may differ.",
+        "Compare the clocks of both machines.",
+        "RFC 7519 §4.1.5",
+    ),
+    entry(
+        "exp-before-iat",
+        "The JWT ends before it begins",
+        "`exp` must be later than `iat`.",
+        "Set `exp` to `iat` plus at most 300 seconds. (The guide's own examples have this mistake.)",
+        "RFC 7519 §4.1.4",
+    ),
+    entry(
+        "jwt-lifetime",
+        "The JWT is valid for too long",
+        "A software statement or authentication token lives 300 seconds at most, signed metadata one year.",
+        "Set `exp` to at most `iat` + 300.",
+        "HL7 SSRAA §2.3, §3.1, §4.2",
+    ),
+    entry(
+        "verdict-mismatch",
+        "A verdict about another certificate was offered",
+        "A defect in this program: a message was to be trusted on the strength of a verdict about a certificate that did not sign it. Nothing was accepted.",
+        "Please report it.",
+        "—",
+    ),
+    entry(
+        "not-an-access-token",
+        "This JWT is not an access token",
+        "An access token declares the type `at+jwt`. An authentication token, ID token or software statement never opens a resource.",
+        "Ask the token endpoint for an access token, and send that.",
+        "RFC 9068 §2.1, §4",
+    ),
+    entry(
+        "body-malformed",
+        "The body is not a JSON object",
+        "A registration request is a JSON object in which no member is named twice.",
+        "Send `application/json` with `software_statement` and `udap`.",
+        "UDAP Dynamic Client Registration §3",
+    ),
+    entry(
+        "udap-version",
+        "The request does not say that it is UDAP version 1",
+        "`udap` must be there, and must be the string \"1\" (not the number).",
+        "Add `\"udap\": \"1\"`.",
+        "UDAP Dynamic Client Registration §3",
+    ),
+    entry(
+        "statement-missing",
+        "The registration request has no software statement",
+        "Everything an app says about itself stands in the signed software statement; parameters beside it are ignored.",
+        "Add `software_statement` with the signed JWT.",
+        "UDAP Dynamic Client Registration §3",
+    ),
+    entry(
+        "certifications-malformed",
+        "`certifications` has the wrong shape",
+        "It is an array of signed JWTs, at most sixteen.",
+        "Send an array of strings, or leave it out.",
+        "UDAP Certifications and Endorsements §4",
+    ),
+    entry(
+        "parameter-missing",
+        "A required parameter is missing",
+        "The message names the parameter. Which ones are required depends on the grant type.",
+        "Add it.",
+        "HL7 SSRAA §3.1, §5.2.2; RFC 6749 §4.4.2",
+    ),
+    entry(
+        "parameter-invalid",
+        "A parameter has a value that is not allowed",
+        "The message names the parameter, its value and what is allowed.",
+        "Correct it.",
+        "HL7 SSRAA §3.1, §5.2.2",
+    ),
+    entry(
+        "parameter-repeated",
+        "A parameter was sent twice",
+        "Two readers could take different ones, so neither is taken.",
+        "Send each parameter once.",
+        "RFC 6749 §3.2",
+    ),
+    entry(
+        "redirect-uri-invalid",
+        "A redirect URI is refused",
+        "Redirect URIs are complete https URLs without fragment, user information or wildcard.",
+        "Register the exact URL at which the app receives its codes.",
+        "HL7 SSRAA §3.1; RFC 9700 §2.1",
+    ),
+    entry(
+        "form-malformed",
+        "The body is not a form",
+        "A token request is `application/x-www-form-urlencoded`, in UTF-8, with at most 32 parameters.",
+        "Encode the parameters as a form.",
+        "RFC 6749 appendix B",
+    ),
+    entry(
+        "grant-unsupported",
+        "The grant type is not supported here",
+        "The server's metadata lists the grant types it supports.",
+        "Use one of `grant_types_supported`.",
+        "RFC 6749 §5.2",
+    ),
+    entry(
+        "client-secret-refused",
+        "Client secrets are not accepted",
+        "A UDAP client authenticates by signing an authentication token, and by nothing else.",
+        "Leave out `client_secret` and the Authorization header.",
+        "HL7 SSRAA §4.3, §5.2.2",
+    ),
+    entry(
+        "extensions-malformed",
+        "`extensions` is not an object",
+        "The claim `extensions` holds authorization extension objects under their names.",
+        "Send a JSON object.",
+        "HL7 SSRAA §5.2.1",
+    ),
+    entry(
+        "extension-missing",
+        "A required authorization extension object is missing",
+        "The server's metadata lists the objects it requires in every client_credentials request.",
+        "Add the object to the claim `extensions` of the authentication token.",
+        "HL7 SSRAA §5.2.1",
+    ),
+    entry(
+        "extension-member-missing",
+        "An authorization extension object lacks a member",
+        "`hl7-b2b` needs `version`, `organization_id` and `purpose_of_use`.",
+        "Add the member that the message names.",
+        "HL7 SSRAA §5.2.1.1",
+    ),
+    entry(
+        "extension-member-malformed",
+        "A member of an authorization extension object is wrong",
+        "The message names the member and what it should be. Codes and identifiers are written `system#value`.",
+        "Correct it.",
+        "HL7 SSRAA §5.2.1.1",
+    ),
+    entry(
+        "metadata-malformed",
+        "The server's metadata cannot be read",
+        "UDAP metadata is a JSON object with the endpoints as absolute URLs.",
+        "Tell the operator of the server.",
+        "HL7 SSRAA §2.2",
+    ),
+    entry(
+        "metadata-not-signed",
+        "The server's metadata is not signed",
+        "Without `signed_metadata` nobody vouches for the endpoints.",
+        "Do not go on. Tell the operator of the server.",
+        "HL7 SSRAA §2.3",
+    ),
+    entry(
+        "metadata-endpoint-mismatch",
+        "An endpoint in the metadata is not the signed one",
+        "The plain part names an endpoint that the signed part does not name, or names otherwise. Somebody may have changed it on its way.",
+        "Do not go on. Tell the operator of the server.",
+        "UDAP Server Metadata §3",
+    ),
+];
+
+const fn entry(
+    code: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    hint: &'static str,
+    section: &'static str,
+) -> Explanation {
+    Explanation { code, title, meaning, hint, section }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CATALOGUE;
+
+    /// Every code in the sources stands in the catalogue, and every entry is some error's code.
+    #[test]
+    fn the_catalogue_and_the_errors_agree() {
+        let sources = [
+            include_str!("access_token.rs"),
+            include_str!("assertion.rs"),
+            include_str!("claims.rs"),
+            include_str!("extensions/mod.rs"),
+            include_str!("jwk.rs"),
+            include_str!("jws.rs"),
+            include_str!("metadata.rs"),
+            include_str!("registration.rs"),
+            include_str!("statement.rs"),
+            include_str!("token.rs"),
+        ];
+        let mut codes = Vec::new();
+        for source in sources {
+            let Some((_, after)) = source.split_once("fn code(&self)") else { continue };
+            let body = after.split("\n    }\n").next().unwrap_or_default();
+            codes.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+        }
+        // `san-uri-mismatch` is the engine's code, and explained there.
+        codes.retain(|code| code != "san-uri-mismatch");
+        codes.sort();
+        codes.dedup();
+        let mut explained: Vec<_> = CATALOGUE.iter().map(|e| e.code.to_owned()).collect();
+        explained.sort();
+        assert_eq!(explained, codes);
+    }
+}

@@ -1,0 +1,230 @@
+//! The token endpoint's request and answer (RFC 6749 §§4.4, 5; HL7 SSRAA §5.2.2).
+
+use crate::error::Refusal;
+use crate::scope::ScopeSet;
+use percent_encoding::percent_decode;
+use serde_json::{Map, Value};
+
+/// The only client assertion type of UDAP (RFC 7523 §2.2).
+pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The most parameters that are read.
+pub const MAX_PARAMETERS: usize = 32;
+
+/// Why a token request's form was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+pub enum FormError {
+    #[error("the body is not a form: {why}")]
+    Malformed { why: &'static str },
+    #[error("parameter `{name}` appears twice")]
+    Repeated { name: String },
+    #[error("parameter `{name}` is missing")]
+    Missing { name: &'static str },
+    #[error("parameter `{name}` is `{found}`, but must be {expected}")]
+    Wrong { name: &'static str, found: String, expected: &'static str },
+    #[error("grant type `{grant}` is not supported here")]
+    Grant { grant: String },
+    #[error("client secrets are not accepted; a client authenticates with a signed assertion")]
+    Secret,
+}
+
+impl Refusal for FormError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "form-malformed",
+            Self::Repeated { .. } => "parameter-repeated",
+            Self::Missing { .. } => "parameter-missing",
+            Self::Wrong { .. } => "parameter-invalid",
+            Self::Grant { .. } => "grant-unsupported",
+            Self::Secret => "client-secret-refused",
+        }
+    }
+}
+
+/// A client_credentials request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// The authentication token in compact form.
+    pub client_assertion: String,
+    /// `client_id`, if it was sent; must equal the token's `iss`.
+    pub client_id: Option<String>,
+    /// `scope`, which HL7 SSRAA §5.2.2 demands.
+    pub scope: ScopeSet,
+}
+
+impl ClientCredentials {
+    /// Reads the form.
+    ///
+    /// # Errors
+    /// [`FormError`]
+    pub fn read(body: &[u8]) -> Result<Self, FormError> {
+        let form = Form::read(body)?;
+        if form.get("client_secret").is_some() {
+            return Err(FormError::Secret);
+        }
+        let grant = form.need("grant_type")?;
+        if grant != "client_credentials" {
+            return Err(FormError::Grant { grant: grant.chars().take(80).collect() });
+        }
+        form.fixed("client_assertion_type", ASSERTION_TYPE)?;
+        form.fixed("udap", "1")?;
+        Ok(Self {
+            client_assertion: form.need("client_assertion")?.to_owned(),
+            client_id: form.get("client_id").map(str::to_owned),
+            scope: ScopeSet::parse(form.need("scope")?),
+        })
+    }
+
+    /// The form, encoded.
+    #[must_use]
+    pub fn to_form(&self) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials")
+            .append_pair("scope", &self.scope.to_string())
+            .append_pair("client_assertion_type", ASSERTION_TYPE)
+            .append_pair("client_assertion", &self.client_assertion)
+            .append_pair("udap", "1");
+        if let Some(client_id) = &self.client_id {
+            form.append_pair("client_id", client_id);
+        }
+        form.finish()
+    }
+}
+
+/// The parameters of an `application/x-www-form-urlencoded` body, each at most once (RFC 6749 §3.2).
+#[derive(Debug)]
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(body: &[u8]) -> Result<Self, FormError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for part in body.split(|b| *b == b'&').filter(|part| !part.is_empty()) {
+            let at = part.iter().position(|b| *b == b'=').unwrap_or(part.len());
+            let (name, value) = part.split_at(at);
+            let name = decode(name)?;
+            let value = decode(value.get(1..).unwrap_or_default())?;
+            if pairs.iter().any(|(known, _)| *known == name) {
+                return Err(FormError::Repeated { name: name.chars().take(40).collect() });
+            }
+            if pairs.len() >= MAX_PARAMETERS {
+                return Err(FormError::Malformed { why: "it has more than 32 parameters" });
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// A parameter; one that is empty counts as absent (RFC 6749 §3.1).
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn need(&self, name: &'static str) -> Result<&str, FormError> {
+        self.get(name).ok_or(FormError::Missing { name })
+    }
+
+    fn fixed(&self, name: &'static str, expected: &'static str) -> Result<(), FormError> {
+        let found = self.need(name)?;
+        if found == expected {
+            return Ok(());
+        }
+        Err(FormError::Wrong { name, found: found.chars().take(80).collect(), expected })
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<String, FormError> {
+    if bytes.iter().any(|b| *b == b'+' || *b == b'%') {
+        let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+        percent_decode(&spaced)
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|_| FormError::Malformed { why: "it is not UTF-8" })
+    } else {
+        String::from_utf8(bytes.to_vec()).map_err(|_| FormError::Malformed { why: "it is not UTF-8" })
+    }
+}
+
+/// What a token endpoint answers when all went well (RFC 6749 §5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The access token.
+    pub access_token: String,
+    /// Its lifetime in seconds.
+    pub expires_in: i64,
+    /// What it permits, where the answer says so; else what was asked for.
+    pub scope: Option<ScopeSet>,
+}
+
+impl Answer {
+    /// The JSON form. `scope` is always written: the client then need not remember what it asked for.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut map = Map::new();
+        map.insert("access_token".into(), self.access_token.as_str().into());
+        map.insert("token_type".into(), "Bearer".into());
+        map.insert("expires_in".into(), self.expires_in.into());
+        if let Some(scope) = &self.scope {
+            map.insert("scope".into(), scope.to_string().into());
+        }
+        map
+    }
+
+    /// Reads an answer; `None` when it lacks a token or is not a bearer token.
+    #[must_use]
+    pub fn from_json(map: &Map<String, Value>) -> Option<Self> {
+        let kind = map.get("token_type")?.as_str()?;
+        if !kind.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        Some(Self {
+            access_token: map.get("access_token")?.as_str()?.to_owned(),
+            // RFC 6749 §5.1 only recommends it; a guide's token lives an hour at most, so a missing
+            // one is taken as a minute.
+            expires_in: map.get("expires_in").and_then(Value::as_i64).unwrap_or(60),
+            scope: map.get("scope").and_then(Value::as_str).map(ScopeSet::parse),
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn code(form: &str) -> Result<ClientCredentials, &'static str> {
+        ClientCredentials::read(form.as_bytes()).map_err(|e| e.code())
+    }
+
+    #[test]
+    fn it_goes_around() {
+        let request = ClientCredentials {
+            client_assertion: "a.b.c".into(),
+            client_id: Some("c 1+2".into()),
+            scope: ScopeSet::parse("system/Patient.rs system/Observation.rs"),
+        };
+        assert_eq!(code(&request.to_form()), Ok(request));
+    }
+
+    #[test]
+    fn each_rule_refuses() {
+        let good = "grant_type=client_credentials&scope=s&client_assertion=a&udap=1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        assert!(code(good).is_ok());
+        for (from, to, expected) in [
+            ("grant_type=client_credentials", "grant_type=password", "grant-unsupported"),
+            ("grant_type=client_credentials", "x=1", "parameter-missing"),
+            ("scope=s", "scope=", "parameter-missing"),
+            ("scope=s", "scope=s&scope=t", "parameter-repeated"),
+            ("udap=1", "udap=2", "parameter-invalid"),
+            ("udap=1", "x=1", "parameter-missing"),
+            ("client_assertion=a", "x=1", "parameter-missing"),
+            ("client-assertion-type", "grant-type", "parameter-invalid"),
+            ("scope=s", "scope=s&client_secret=s", "client-secret-refused"),
+            ("scope=s", "scope=%ff", "form-malformed"),
+        ] {
+            assert_eq!(code(&good.replacen(from, to, 1)).unwrap_err(), expected, "{to}");
+        }
+        let many: String = (0..40).map(|i| format!("&p{i}=1")).collect();
+        assert_eq!(code(&format!("{good}{many}")).unwrap_err(), "form-malformed");
+    }
+}
