@@ -1,74 +1,81 @@
-//! The database: SQLite embedded, one portable SQL text (`$1` placeholders, BIGINT for booleans
-//! and times, BLOB for bytes).
+//! The database: SQLite embedded, in the one SQL text that PostgreSQL also takes (`$1`
+//! placeholders, BIGINT for booleans and times, BLOB for bytes).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), udap_host::db::DbError> {
+//! use udap_host::db::{Db, Migration, sqlx};
+//!
+//! const SCHEMA: &[Migration] = &[Migration {
+//!     version: 1,
+//!     name: "registrations",
+//!     sql: "CREATE TABLE registration (uri TEXT NOT NULL PRIMARY KEY, active BIGINT NOT NULL)",
+//! }];
+//! let db = Db::open("state/udap.db".as_ref(), SCHEMA).await?;
+//! let mut write = db.write().await?;
+//! sqlx::query("INSERT INTO registration (uri, active) VALUES ($1, $2)")
+//!     .bind("https://app.example")
+//!     .bind(1_i64)
+//!     .execute(&mut *write)
+//!     .await?;
+//! write.commit().await?;
+//! # Ok(())
+//! # }
+//! ```
 
-use std::path::Path;
+mod error;
+mod migrate;
+mod open;
 
+use std::{path::Path, sync::Arc};
+
+pub use sqlx;
 use sqlx::{Any, AnyPool, Transaction};
+
+pub use self::{error::DbError, migrate::Migration};
 
 /// A database with its schema up to date. Cheap to clone, usable from every worker.
 #[derive(Clone, Debug)]
 pub struct Db {
+    path: Arc<Path>,
     readers: AnyPool,
-}
-
-/// One step of a role's schema. Never edited once released; the list only grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migration {
-    /// 1, 2, 3 … without gaps.
-    pub version: i64,
-    /// What it does, for `schema_migrations` and for messages.
-    pub name: &'static str,
-    /// One or more statements, all applied in one transaction.
-    pub sql: &'static str,
+    writer: AnyPool,
 }
 
 impl Db {
-    /// Opens or makes the SQLite file (0600, its directory 0700 when made) and applies what is
-    /// missing of `migrations`, all in one transaction.
-    pub async fn open(_path: &Path, _migrations: &[Migration]) -> Result<Self, DbError> {
-        todo!()
+    /// Opens or makes the SQLite file (0600, directories made for it 0700) and applies what is
+    /// missing of `migrations`, all in one transaction: after a kill the schema is the one before
+    /// or the one after.
+    pub async fn open(path: &Path, migrations: &[Migration]) -> Result<Self, DbError> {
+        let (path, readers, writer) = open::open(path).await?;
+        let db = Self {
+            path: path.into(),
+            readers,
+            writer,
+        };
+        migrate::migrate(&db, migrations).await?;
+        Ok(db)
     }
 
-    /// For reads: several connections, never blocked by the writer.
+    /// For reads: several connections, never blocked by the writer, each seeing the last commit.
+    /// A write through it is an error.
     pub fn reader(&self) -> &AnyPool {
         &self.readers
     }
 
-    /// The one write transaction at a time. Waits for its turn; takes the write lock at once, so
-    /// what it reads cannot change before it commits. Dropped without commit, it rolls back.
+    /// The one write transaction at a time. Waits for its turn and takes the write lock at once,
+    /// so what it reads cannot change before it commits. Dropped without commit, it rolls back.
     pub async fn write(&self) -> Result<Transaction<'static, Any>, DbError> {
-        todo!()
+        Ok(self.writer.begin_with(open::BEGIN_WRITE).await?)
     }
 
-    /// Waits for the running write, checkpoints and closes.
+    /// The file, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for connections in use, then closes; the last to close empties the log file.
     pub async fn close(&self) {
-        todo!()
-    }
-}
-
-/// Why the database does not serve.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DbError {
-    #[error("the disk that holds {path} is full")]
-    DiskFull { path: String },
-    /// Anything else; a bug or a broken disk. The text stays in the log.
-    #[error("database error: {detail}")]
-    Other { detail: String },
-}
-
-impl DbError {
-    pub fn code(&self) -> &'static str {
-        todo!()
-    }
-    pub fn hint(&self) -> String {
-        todo!()
-    }
-}
-
-/// `?` on a query turns sqlx's error into a sentence with a code.
-impl From<sqlx::Error> for DbError {
-    fn from(_error: sqlx::Error) -> Self {
-        todo!()
+        self.readers.close().await;
+        self.writer.close().await;
     }
 }
