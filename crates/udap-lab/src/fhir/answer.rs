@@ -16,12 +16,20 @@ pub(super) enum Refusal {
     NoSuchAddress,
     #[error("this server is read-only: it reads, and it searches by type")]
     Method,
-    #[error("the search parameter {0} is not known or has no usable value here, and handling=strict was asked for")]
+    #[error(
+        "the search parameter {0} is not known or has no usable value here, and handling=strict was asked for"
+    )]
     Parameter(String),
     #[error("the modifier :{modifier} does not go with the search parameter {parameter}")]
-    Modifier { parameter: &'static str, modifier: String },
+    Modifier {
+        parameter: &'static str,
+        modifier: String,
+    },
     #[error("{value:?} is not a value for the search parameter {parameter}")]
-    Value { parameter: &'static str, value: String },
+    Value {
+        parameter: &'static str,
+        value: String,
+    },
     #[error("this server answers in JSON only")]
     NotAcceptable,
     #[error("a search is posted as application/x-www-form-urlencoded")]
@@ -33,9 +41,13 @@ pub(super) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownType(_) | Self::NotFound { .. } | Self::NoSuchAddress => StatusCode::NOT_FOUND,
+            Self::UnknownType(_) | Self::NotFound { .. } | Self::NoSuchAddress => {
+                StatusCode::NOT_FOUND
+            }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Parameter(_) | Self::Modifier { .. } | Self::Value { .. } => StatusCode::BAD_REQUEST,
+            Self::Parameter(_) | Self::Modifier { .. } | Self::Value { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -45,7 +57,9 @@ impl Refusal {
     /// From <https://hl7.org/fhir/R4/valueset-issue-type.html>.
     fn issue(&self) -> &'static str {
         match self {
-            Self::UnknownType(_) | Self::Method | Self::Parameter(_) | Self::Modifier { .. } => "not-supported",
+            Self::UnknownType(_) | Self::Method | Self::Parameter(_) | Self::Modifier { .. } => {
+                "not-supported"
+            }
             Self::NotAcceptable | Self::MediaType => "not-supported",
             Self::NotFound { .. } | Self::NoSuchAddress => "not-found",
             Self::Value { .. } => "value",
@@ -65,15 +79,30 @@ impl IntoResponse for Refusal {
 }
 
 pub(super) fn fhir_json(status: StatusCode, body: Bytes) -> Response {
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON))], body).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON))],
+        body,
+    )
+        .into_response()
 }
 
 /// Whether the client can read JSON: no `Accept`, or one that names it or anything
 /// (<https://hl7.org/fhir/R4/http.html#mime-type>; `_format` goes before it).
 pub(super) fn acceptable(headers: &HeaderMap, format: Option<&str>) -> Result<(), Refusal> {
-    let fits = |asked: &str| asked.contains("json") || asked.contains("*/*") || asked.contains("application/*");
-    let asked = format.or_else(|| headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
-    if asked.is_none_or(fits) { Ok(()) } else { Err(Refusal::NotAcceptable) }
+    let fits = |asked: &str| {
+        asked.contains("json") || asked.contains("*/*") || asked.contains("application/*")
+    };
+    let asked = format.or_else(|| {
+        headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+    });
+    if asked.is_none_or(fits) {
+        Ok(())
+    } else {
+        Err(Refusal::NotAcceptable)
+    }
 }
 
 pub(super) const FHIR_JSON: &str = "application/fhir+json";

@@ -39,7 +39,12 @@ static RESOURCES: LazyLock<Vec<Value>> = LazyLock::new(|| {
         .iter()
         .enumerate()
         .flat_map(|(position, patient)| clinical::observations(position, patient))
-        .chain(patients.iter().enumerate().filter_map(|(position, patient)| clinical::condition(position, patient)))
+        .chain(
+            patients
+                .iter()
+                .enumerate()
+                .filter_map(|(position, patient)| clinical::condition(position, patient)),
+        )
         .collect();
     all.extend(patients);
     all.extend(clinical);
@@ -63,5 +68,8 @@ fn meta() -> Value {
 
 /// Lower case, ASCII, at most 64 characters: an id that can be read aloud.
 fn id_from(words: &[&str]) -> String {
-    super::text::folded(&words.join("-")).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+    super::text::folded(&words.join("-"))
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect()
 }

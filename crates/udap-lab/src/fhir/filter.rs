@@ -10,8 +10,14 @@ use super::text::folded;
 /// A value of a resource, ready to be compared.
 #[derive(Debug, PartialEq)]
 pub(super) enum Indexed {
-    Text { exact: String, folded: String },
-    Token { system: Option<String>, code: String },
+    Text {
+        exact: String,
+        folded: String,
+    },
+    Token {
+        system: Option<String>,
+        code: String,
+    },
     Date(Interval),
     /// `Patient/amelia-shaw`
     Reference(String),
@@ -21,11 +27,24 @@ pub(super) enum Indexed {
 pub(super) fn index(parameter: &Parameter, resource: &Value) -> Vec<Indexed> {
     let elements = parameter.elements(resource).into_iter();
     match parameter.compared {
-        Compared::String => elements.flat_map(texts).map(|text| Indexed::Text { exact: text.to_owned(), folded: folded(text) }).collect(),
+        Compared::String => elements
+            .flat_map(texts)
+            .map(|text| Indexed::Text {
+                exact: text.to_owned(),
+                folded: folded(text),
+            })
+            .collect(),
         Compared::Token => elements.flat_map(tokens).collect(),
-        Compared::Code(system) => strings(elements).map(|code| token(Some(system), code)).collect(),
-        Compared::Date => strings(elements).filter_map(Interval::parse).map(Indexed::Date).collect(),
-        Compared::Reference => strings(elements).map(|text| Indexed::Reference(text.to_owned())).collect(),
+        Compared::Code(system) => strings(elements)
+            .map(|code| token(Some(system), code))
+            .collect(),
+        Compared::Date => strings(elements)
+            .filter_map(Interval::parse)
+            .map(Indexed::Date)
+            .collect(),
+        Compared::Reference => strings(elements)
+            .map(|text| Indexed::Reference(text.to_owned()))
+            .collect(),
     }
 }
 
@@ -80,11 +99,19 @@ impl Filter {
                 "false" => Test::Present,
                 _ => return Err(invalid(parameter, value)),
             },
-            (Compared::String, None) => Test::StartsWith(values().map(|v| folded(&unescape(v))).collect()),
-            (Compared::String, Some("contains")) => Test::Contains(values().map(|v| folded(&unescape(v))).collect()),
+            (Compared::String, None) => {
+                Test::StartsWith(values().map(|v| folded(&unescape(v))).collect())
+            }
+            (Compared::String, Some("contains")) => {
+                Test::Contains(values().map(|v| folded(&unescape(v))).collect())
+            }
             (Compared::String, Some("exact")) => Test::Exactly(values().map(unescape).collect()),
-            (Compared::Token | Compared::Code(_), None) => Test::Token(values().map(TokenTest::parse).collect()),
-            (Compared::Token | Compared::Code(_), Some("not")) => Test::NoToken(values().map(TokenTest::parse).collect()),
+            (Compared::Token | Compared::Code(_), None) => {
+                Test::Token(values().map(TokenTest::parse).collect())
+            }
+            (Compared::Token | Compared::Code(_), Some("not")) => {
+                Test::NoToken(values().map(TokenTest::parse).collect())
+            }
             (Compared::Date, None) => Test::Date(
                 values()
                     .map(|v| {
@@ -94,29 +121,49 @@ impl Filter {
                     .collect::<Option<_>>()
                     .ok_or_else(|| invalid(parameter, value))?,
             ),
-            (Compared::Reference, None | Some("Patient")) => {
-                Test::Reference(values().map(|v| relative_reference(&unescape(v), base)).collect())
-            }
+            (Compared::Reference, None | Some("Patient")) => Test::Reference(
+                values()
+                    .map(|v| relative_reference(&unescape(v), base))
+                    .collect(),
+            ),
             (_, Some(modifier)) => {
-                return Err(Refusal::Modifier { parameter: parameter.name, modifier: modifier.to_owned() });
+                return Err(Refusal::Modifier {
+                    parameter: parameter.name,
+                    modifier: modifier.to_owned(),
+                });
             }
         };
-        Ok(Self { parameter: position, test })
+        Ok(Self {
+            parameter: position,
+            test,
+        })
     }
 
     pub(super) fn matches(&self, values: &[Indexed]) -> bool {
         let any = |test: &dyn Fn(&Indexed) -> bool| values.iter().any(test);
         match &self.test {
-            Test::StartsWith(starts) => any(&|v| v.folded().is_some_and(|v| starts.iter().any(|s| v.starts_with(s)))),
-            Test::Contains(parts) => any(&|v| v.folded().is_some_and(|v| parts.iter().any(|p| v.contains(p)))),
-            Test::Exactly(texts) => any(&|v| matches!(v, Indexed::Text { exact, .. } if texts.contains(exact))),
+            Test::StartsWith(starts) => any(&|v| {
+                v.folded()
+                    .is_some_and(|v| starts.iter().any(|s| v.starts_with(s)))
+            }),
+            Test::Contains(parts) => any(&|v| {
+                v.folded()
+                    .is_some_and(|v| parts.iter().any(|p| v.contains(p)))
+            }),
+            Test::Exactly(texts) => {
+                any(&|v| matches!(v, Indexed::Text { exact, .. } if texts.contains(exact)))
+            }
             Test::Token(tests) => any(&|v| tests.iter().any(|test| test.matches(v))),
             Test::NoToken(tests) => !any(&|v| tests.iter().any(|test| test.matches(v))),
             Test::Date(dates) => any(&|v| match v {
-                Indexed::Date(interval) => dates.iter().any(|(comparison, asked)| comparison.holds(*interval, *asked)),
+                Indexed::Date(interval) => dates
+                    .iter()
+                    .any(|(comparison, asked)| comparison.holds(*interval, *asked)),
                 _ => false,
             }),
-            Test::Reference(references) => any(&|v| matches!(v, Indexed::Reference(text) if references.contains(text))),
+            Test::Reference(references) => {
+                any(&|v| matches!(v, Indexed::Reference(text) if references.contains(text)))
+            }
             Test::Absent => values.is_empty(),
             Test::Present => !values.is_empty(),
         }
@@ -139,16 +186,25 @@ impl TokenTest {
             [system, rest @ ..] if !rest.is_empty() => {
                 let (system, code) = (unescape(system), unescape(&rest.join("|")));
                 Self {
-                    system: if system.is_empty() { SystemTest::None } else { SystemTest::Is(system) },
+                    system: if system.is_empty() {
+                        SystemTest::None
+                    } else {
+                        SystemTest::Is(system)
+                    },
                     code: (!code.is_empty()).then_some(code),
                 }
             }
-            _ => Self { system: SystemTest::Any, code: Some(unescape(value)) },
+            _ => Self {
+                system: SystemTest::Any,
+                code: Some(unescape(value)),
+            },
         }
     }
 
     fn matches(&self, value: &Indexed) -> bool {
-        let Indexed::Token { system, code } = value else { return false };
+        let Indexed::Token { system, code } = value else {
+            return false;
+        };
         let system_fits = match &self.system {
             SystemTest::Any => true,
             SystemTest::None => system.is_none(),
@@ -177,16 +233,24 @@ fn tokens(element: &Value) -> Vec<Indexed> {
         return vec![token(None, code)];
     }
     let of = |element: &Value, name: &str| {
-        Some(token(element.get("system").and_then(Value::as_str), element.get(name)?.as_str()?))
+        Some(token(
+            element.get("system").and_then(Value::as_str),
+            element.get(name)?.as_str()?,
+        ))
     };
     match element.get("coding") {
-        Some(codings) => each(codings).filter_map(|coding| of(coding, "code")).collect(),
+        Some(codings) => each(codings)
+            .filter_map(|coding| of(coding, "code"))
+            .collect(),
         None => of(element, "value").into_iter().collect(),
     }
 }
 
 fn token(system: Option<&str>, code: &str) -> Indexed {
-    Indexed::Token { system: system.map(str::to_owned), code: code.to_owned() }
+    Indexed::Token {
+        system: system.map(str::to_owned),
+        code: code.to_owned(),
+    }
 }
 
 fn strings<'a>(elements: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a str> {
@@ -195,8 +259,15 @@ fn strings<'a>(elements: impl Iterator<Item = &'a Value>) -> impl Iterator<Item 
 
 /// `amelia-shaw`, `Patient/amelia-shaw` and `{base}/Patient/amelia-shaw` are one; every reference here is to a Patient.
 fn relative_reference(value: &str, base: &str) -> String {
-    let own = value.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(value);
-    if own.contains('/') { own.to_owned() } else { format!("Patient/{own}") }
+    let own = value
+        .strip_prefix(base)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(value);
+    if own.contains('/') {
+        own.to_owned()
+    } else {
+        format!("Patient/{own}")
+    }
 }
 
 /// Cuts at a separator that no backslash precedes (<https://hl7.org/fhir/R4/search.html#escaping>).
@@ -229,7 +300,10 @@ fn unescape(value: &str) -> String {
 }
 
 fn invalid(parameter: &Parameter, value: &str) -> Refusal {
-    Refusal::Value { parameter: parameter.name, value: value.to_owned() }
+    Refusal::Value {
+        parameter: parameter.name,
+        value: value.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -246,10 +320,40 @@ mod tests {
     #[test]
     fn a_token_has_four_forms() {
         let parse = TokenTest::parse;
-        assert_eq!(parse("x"), TokenTest { system: SystemTest::Any, code: Some("x".into()) });
-        assert_eq!(parse("s|x"), TokenTest { system: SystemTest::Is("s".into()), code: Some("x".into()) });
-        assert_eq!(parse("|x"), TokenTest { system: SystemTest::None, code: Some("x".into()) });
-        assert_eq!(parse("s|"), TokenTest { system: SystemTest::Is("s".into()), code: None });
-        assert_eq!(parse(r"s\|t"), TokenTest { system: SystemTest::Any, code: Some("s|t".into()) });
+        assert_eq!(
+            parse("x"),
+            TokenTest {
+                system: SystemTest::Any,
+                code: Some("x".into())
+            }
+        );
+        assert_eq!(
+            parse("s|x"),
+            TokenTest {
+                system: SystemTest::Is("s".into()),
+                code: Some("x".into())
+            }
+        );
+        assert_eq!(
+            parse("|x"),
+            TokenTest {
+                system: SystemTest::None,
+                code: Some("x".into())
+            }
+        );
+        assert_eq!(
+            parse("s|"),
+            TokenTest {
+                system: SystemTest::Is("s".into()),
+                code: None
+            }
+        );
+        assert_eq!(
+            parse(r"s\|t"),
+            TokenTest {
+                system: SystemTest::Any,
+                code: Some("s|t".into())
+            }
+        );
     }
 }

@@ -12,11 +12,21 @@ impl Interval {
     /// `2026`, `2026-11`, `2026-11-24`, or a time of day after it (`T16:00`, `T16:00:05`, fractions cut off) with
     /// `Z`, an offset, or nothing, which is read as UTC.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
+        let (date, time) = text
+            .split_once('T')
+            .map_or((text, None), |(date, time)| (date, Some(time)));
         let mut parts = date.split('-');
         let year = number(parts.next()?, 4, 1, 9999)?;
-        let month = parts.next().map(|month| number(month, 2, 1, 12).ok_or(())).transpose().ok()?;
-        let day = parts.next().map(|day| number(day, 2, 1, 31).ok_or(())).transpose().ok()?;
+        let month = parts
+            .next()
+            .map(|month| number(month, 2, 1, 12).ok_or(()))
+            .transpose()
+            .ok()?;
+        let day = parts
+            .next()
+            .map(|day| number(day, 2, 1, 31).ok_or(()))
+            .transpose()
+            .ok()?;
         if parts.next().is_some() {
             return None;
         }
@@ -35,7 +45,10 @@ impl Interval {
             (None, _) => Some(Self { from, until }),
             (Some(time), Some(_)) => {
                 let (offset, length) = time_of_day(time)?;
-                Some(Self { from: from + offset, until: from + offset + length })
+                Some(Self {
+                    from: from + offset,
+                    until: from + offset + length,
+                })
             }
             (Some(_), None) => None,
         }
@@ -101,13 +114,22 @@ fn time_of_day(text: &str) -> Option<(i64, i64)> {
     } else if let Some(sign) = text.rfind(['+', '-']) {
         let (hours, minutes) = text[sign + 1..].split_once(':')?;
         let seconds = number(hours, 2, 0, 14)? * 3600 + number(minutes, 2, 0, 59)? * 60;
-        (&text[..sign], if text[sign..].starts_with('-') { -seconds } else { seconds })
+        (
+            &text[..sign],
+            if text[sign..].starts_with('-') {
+                -seconds
+            } else {
+                seconds
+            },
+        )
     } else {
         (text, 0)
     };
     let mut parts = clock.splitn(3, ':');
     let minutes = number(parts.next()?, 2, 0, 23)? * 60 + number(parts.next()?, 2, 0, 59)?;
-    let Some(seconds) = parts.next() else { return Some((minutes * 60 - offset, 60)) };
+    let Some(seconds) = parts.next() else {
+        return Some((minutes * 60 - offset, 60));
+    };
     let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
     if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -122,12 +144,20 @@ fn number(text: &str, digits: usize, least: i64, most: i64) -> Option<i64> {
 }
 
 fn days_in(year: i64, month: i64) -> i64 {
-    if month == 12 { 31 } else { days(year, month + 1, 1) - days(year, month, 1) }
+    if month == 12 {
+        31
+    } else {
+        days(year, month + 1, 1) - days(year, month, 1)
+    }
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar, which begins its year in March so that the leap day comes last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (year, month) = if month < 3 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - DAYS_TO_1970
 }
 
@@ -143,18 +173,59 @@ mod tests {
     #[test]
     fn precision_is_the_length_of_the_interval() {
         let parse = |text| Interval::parse(text).unwrap();
-        assert_eq!(parse("1970-01-01"), Interval { from: 0, until: DAY });
-        assert_eq!(parse("2024-02"), Interval { from: 1_706_745_600, until: 1_706_745_600 + 29 * DAY });
-        assert_eq!(parse("2026"), Interval { from: 1_767_225_600, until: 1_767_225_600 + 365 * DAY });
-        assert_eq!(parse("2026-11-24T16:00Z"), Interval { from: 1_795_536_000, until: 1_795_536_060 });
-        assert_eq!(parse("2026-11-24T18:00:00.250+02:00"), Interval { from: 1_795_536_000, until: 1_795_536_001 });
+        assert_eq!(
+            parse("1970-01-01"),
+            Interval {
+                from: 0,
+                until: DAY
+            }
+        );
+        assert_eq!(
+            parse("2024-02"),
+            Interval {
+                from: 1_706_745_600,
+                until: 1_706_745_600 + 29 * DAY
+            }
+        );
+        assert_eq!(
+            parse("2026"),
+            Interval {
+                from: 1_767_225_600,
+                until: 1_767_225_600 + 365 * DAY
+            }
+        );
+        assert_eq!(
+            parse("2026-11-24T16:00Z"),
+            Interval {
+                from: 1_795_536_000,
+                until: 1_795_536_060
+            }
+        );
+        assert_eq!(
+            parse("2026-11-24T18:00:00.250+02:00"),
+            Interval {
+                from: 1_795_536_000,
+                until: 1_795_536_001
+            }
+        );
     }
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "26", "2026-13", "2026-02-29", "2026-1-1", "2026-11-24T", "2026-11T10:00", "2026-11-24T25:00Z",
-            "2026-11-24T10:00:00.Z", "2026-11-24-1", "yesterday", "２０２６"]
-        {
+        for text in [
+            "",
+            "26",
+            "2026-13",
+            "2026-02-29",
+            "2026-1-1",
+            "2026-11-24T",
+            "2026-11T10:00",
+            "2026-11-24T25:00Z",
+            "2026-11-24T10:00:00.Z",
+            "2026-11-24-1",
+            "yesterday",
+            "２０２６",
+        ] {
             assert_eq!(Interval::parse(text), None, "{text}");
         }
     }
@@ -166,10 +237,30 @@ mod tests {
             let (comparison, rest) = Comparison::split(value);
             comparison.holds(day, Interval::parse(rest).unwrap())
         };
-        for value in ["1987", "eq1987-02", "1987-02-20", "ge1987-02-20", "le1987-02-20", "gt1986", "lt1988", "sa1986", "eb1988", "ne1988", "ap1987"] {
+        for value in [
+            "1987",
+            "eq1987-02",
+            "1987-02-20",
+            "ge1987-02-20",
+            "le1987-02-20",
+            "gt1986",
+            "lt1988",
+            "sa1986",
+            "eb1988",
+            "ne1988",
+            "ap1987",
+        ] {
             assert!(holds(value), "{value}");
         }
-        for value in ["1988", "ne1987", "gt1987-02-20", "lt1987-02-20", "sa1987", "eb1987", "ap1988"] {
+        for value in [
+            "1988",
+            "ne1987",
+            "gt1987-02-20",
+            "lt1987-02-20",
+            "sa1987",
+            "eb1987",
+            "ap1988",
+        ] {
             assert!(!holds(value), "{value}");
         }
     }

@@ -13,8 +13,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Condition, Self::Observation, Self::Organization, Self::Patient, Self::Practitioner];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Condition,
+        Self::Observation,
+        Self::Organization,
+        Self::Patient,
+        Self::Practitioner,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -79,7 +84,11 @@ impl Parameter {
     pub(super) fn elements<'a>(&self, resource: &'a Value) -> Vec<&'a Value> {
         let mut elements = vec![resource];
         for name in self.path {
-            elements = elements.into_iter().filter_map(|element| element.get(name)).flat_map(each).collect();
+            elements = elements
+                .into_iter()
+                .filter_map(|element| element.get(name))
+                .flat_map(each)
+                .collect();
         }
         elements
     }
@@ -87,11 +96,22 @@ impl Parameter {
 
 /// The items of a list, or the one value.
 pub(super) fn each(value: &Value) -> std::slice::Iter<'_, Value> {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter()
+    value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice)
+        .iter()
 }
 
-const fn parameter(name: &'static str, compared: Compared, path: &'static [&'static str]) -> Parameter {
-    Parameter { name, compared, path }
+const fn parameter(
+    name: &'static str,
+    compared: Compared,
+    path: &'static [&'static str],
+) -> Parameter {
+    Parameter {
+        name,
+        compared,
+        path,
+    }
 }
 
 const ID: Parameter = parameter("_id", Compared::Token, &["id"]);
@@ -100,8 +120,11 @@ const IDENTIFIER: Parameter = parameter("identifier", Compared::Token, &["identi
 const NAME: Parameter = parameter("name", Compared::String, &["name"]);
 const FAMILY: Parameter = parameter("family", Compared::String, &["name", "family"]);
 const GIVEN: Parameter = parameter("given", Compared::String, &["name", "given"]);
-const GENDER: Parameter =
-    parameter("gender", Compared::Code("http://hl7.org/fhir/administrative-gender"), &["gender"]);
+const GENDER: Parameter = parameter(
+    "gender",
+    Compared::Code("http://hl7.org/fhir/administrative-gender"),
+    &["gender"],
+);
 const PATIENT_OF: Parameter = parameter("patient", Compared::Reference, &["subject", "reference"]);
 const SUBJECT: Parameter = parameter("subject", Compared::Reference, &["subject", "reference"]);
 const CODE: Parameter = parameter("code", Compared::Token, &["code"]);
@@ -126,7 +149,11 @@ static OBSERVATION: [Parameter; 8] = [
     CODE,
     CATEGORY,
     parameter("date", Compared::Date, &["effectiveDateTime"]),
-    parameter("status", Compared::Code("http://hl7.org/fhir/observation-status"), &["status"]),
+    parameter(
+        "status",
+        Compared::Code("http://hl7.org/fhir/observation-status"),
+        &["status"],
+    ),
 ];
 
 static CONDITION: [Parameter; 7] = [

@@ -21,7 +21,10 @@ pub(super) struct Query {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    Page { count: usize, offset: usize },
+    Page {
+        count: usize,
+        offset: usize,
+    },
     /// The number of matches alone (`_summary=count` or `_count=0`).
     CountOnly,
 }
@@ -42,7 +45,10 @@ pub(super) enum Handling {
 
 impl Handling {
     pub(super) fn asked(headers: &HeaderMap) -> Self {
-        let preferences = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        let preferences = headers
+            .get_all("prefer")
+            .into_iter()
+            .filter_map(|value| value.to_str().ok());
         let strict = preferences
             .flat_map(|value| value.split([',', ';']))
             .any(|preference| preference.trim().eq_ignore_ascii_case("handling=strict"));
@@ -52,9 +58,18 @@ impl Handling {
 
 impl Query {
     /// Reads the query of the address and a posted form, which count as one.
-    pub(super) fn parse(kind: Kind, parts: [&[u8]; 2], handling: Handling, base: &str) -> Result<Self, Refusal> {
-        let mut query =
-            Self { filters: Vec::new(), extent: Extent::CountOnly, total: Total::Given, used: Vec::new() };
+    pub(super) fn parse(
+        kind: Kind,
+        parts: [&[u8]; 2],
+        handling: Handling,
+        base: &str,
+    ) -> Result<Self, Refusal> {
+        let mut query = Self {
+            filters: Vec::new(),
+            extent: Extent::CountOnly,
+            total: Total::Given,
+            used: Vec::new(),
+        };
         let (mut count, mut offset, mut count_only) = (DEFAULT_COUNT, 0, false);
         for (name, value) in parts.into_iter().flat_map(form_urlencoded::parse) {
             // A parameter without a value asks for nothing.
@@ -77,13 +92,23 @@ impl Query {
                         }
                         "false" => true,
                         "true" | "text" | "data" => false,
-                        _ => return Err(Refusal::Value { parameter: "_summary", value: value.into_owned() }),
+                        _ => {
+                            return Err(Refusal::Value {
+                                parameter: "_summary",
+                                value: value.into_owned(),
+                            });
+                        }
                     },
                     "_total" => {
                         query.total = match &*value {
                             "none" => Total::Omitted,
                             "estimate" | "accurate" => Total::Given,
-                            _ => return Err(Refusal::Value { parameter: "_total", value: value.into_owned() }),
+                            _ => {
+                                return Err(Refusal::Value {
+                                    parameter: "_total",
+                                    value: value.into_owned(),
+                                });
+                            }
                         };
                         true
                     }
@@ -103,11 +128,19 @@ impl Query {
 
     /// Adds the filter if its parameter is one of this type's.
     fn filter(&mut self, kind: Kind, name: &str, value: &str, base: &str) -> Result<bool, Refusal> {
-        let (name, modifier) = name.split_once(':').map_or((name, None), |(name, modifier)| (name, Some(modifier)));
-        let Some(parameter) = kind.parameters().iter().enumerate().find(|(_, known)| known.name == name) else {
+        let (name, modifier) = name
+            .split_once(':')
+            .map_or((name, None), |(name, modifier)| (name, Some(modifier)));
+        let Some(parameter) = kind
+            .parameters()
+            .iter()
+            .enumerate()
+            .find(|(_, known)| known.name == name)
+        else {
             return Ok(false);
         };
-        self.filters.push(Filter::parse(parameter, modifier, value, base)?);
+        self.filters
+            .push(Filter::parse(parameter, modifier, value, base)?);
         Ok(true)
     }
 }
@@ -118,11 +151,15 @@ pub(super) fn format(query: &str) -> Option<Cow<'_, str>> {
     if !query.contains("_format") {
         return None;
     }
-    form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| (name == "_format").then_some(value))
+    form_urlencoded::parse(query.as_bytes())
+        .find_map(|(name, value)| (name == "_format").then_some(value))
 }
 
 fn number(parameter: &'static str, value: &str) -> Result<usize, Refusal> {
-    value.parse().map_err(|_| Refusal::Value { parameter, value: value.to_owned() })
+    value.parse().map_err(|_| Refusal::Value {
+        parameter,
+        value: value.to_owned(),
+    })
 }
 
 /// Where a page begins; only links that this server made carry it.

@@ -29,7 +29,10 @@ pub fn router(base: &Url) -> Router {
     let path = base.path();
     let metadata = Bytes::from(capability::statement(&base.0).to_string());
     Router::new()
-        .route(&format!("{path}/metadata"), get(move |headers, query| answer_metadata(metadata.clone(), headers, query)))
+        .route(
+            &format!("{path}/metadata"),
+            get(move |headers, query| answer_metadata(metadata.clone(), headers, query)),
+        )
         .route(&format!("{path}/{{kind}}"), get(search))
         .route(&format!("{path}/{{kind}}/_search"), post(search_by_post))
         .route(&format!("{path}/{{kind}}/{{id}}"), get(read))
@@ -39,7 +42,11 @@ pub fn router(base: &Url) -> Router {
         .with_state(base)
 }
 
-async fn answer_metadata(statement: Bytes, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Refusal> {
+async fn answer_metadata(
+    statement: Bytes,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
     check_format(&headers, query.as_deref())?;
     Ok(fhir_json(StatusCode::OK, statement))
 }
@@ -52,13 +59,27 @@ async fn read(
 ) -> Result<Response, Refusal> {
     check_format(&headers, query.as_deref())?;
     let kind = known(&kind)?;
-    let entry = store().read(kind, &id).ok_or(Refusal::NotFound { kind: kind.name(), id })?;
-    let status = if unchanged(&headers) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let body = if status == StatusCode::OK { Body::from(Bytes::from_static(&entry.body)) } else { Body::empty() };
+    let entry = store().read(kind, &id).ok_or(Refusal::NotFound {
+        kind: kind.name(),
+        id,
+    })?;
+    let status = if unchanged(&headers) {
+        StatusCode::NOT_MODIFIED
+    } else {
+        StatusCode::OK
+    };
+    let body = if status == StatusCode::OK {
+        Body::from(Bytes::from_static(&entry.body))
+    } else {
+        Body::empty()
+    };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON)),
         (header::ETAG, HeaderValue::from_static(ETAG)),
-        (header::LAST_MODIFIED, HeaderValue::from_static(LAST_MODIFIED)),
+        (
+            header::LAST_MODIFIED,
+            HeaderValue::from_static(LAST_MODIFIED),
+        ),
     ];
     Ok((status, headers, body).into_response())
 }
@@ -80,7 +101,10 @@ async fn search_by_post(
     headers: HeaderMap,
     form: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if media_type.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(Refusal::MediaType);
     }
@@ -88,13 +112,22 @@ async fn search_by_post(
     found(&base, &kind, query.as_deref(), &form, &headers)
 }
 
-fn found(base: &Base, kind: &str, query: Option<&str>, form: &[u8], headers: &HeaderMap) -> Result<Response, Refusal> {
+fn found(
+    base: &Base,
+    kind: &str,
+    query: Option<&str>,
+    form: &[u8],
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
     check_format(headers, query)?;
     let kind = known(kind)?;
     let parts = [query.unwrap_or_default().as_bytes(), form];
     let query = Query::parse(kind, parts, Handling::asked(headers), &base.0)?;
     let matches = store().search(kind, &query.filters);
-    Ok(fhir_json(StatusCode::OK, Bytes::from(searchset(&base.0, kind, &query, &matches))))
+    Ok(fhir_json(
+        StatusCode::OK,
+        Bytes::from(searchset(&base.0, kind, &query, &matches)),
+    ))
 }
 
 fn known(kind: &str) -> Result<Kind, Refusal> {
@@ -111,7 +144,11 @@ fn unchanged(headers: &HeaderMap) -> bool {
     headers
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.split(',').any(|v| matches!(v.trim(), "*") || v.trim().trim_start_matches("W/") == tag))
+        .is_some_and(|value| {
+            value
+                .split(',')
+                .any(|v| matches!(v.trim(), "*") || v.trim().trim_start_matches("W/") == tag)
+        })
 }
 
 /// The address that every link begins with, without a slash at its end.
@@ -121,7 +158,9 @@ struct Base(Arc<str>);
 impl Base {
     fn path(&self) -> &str {
         let after_scheme = self.0.find("://").map_or(0, |at| at + 3);
-        self.0[after_scheme..].find('/').map_or("", |at| &self.0[after_scheme + at..])
+        self.0[after_scheme..]
+            .find('/')
+            .map_or("", |at| &self.0[after_scheme + at..])
     }
 }
 

@@ -16,16 +16,27 @@ pub(super) fn searchset(base: &str, kind: Kind, query: &Query, matches: &[&Entry
         let _ = write!(bundle, ",\"total\":{}", matches.len());
     }
     bundle.extend_from_slice(b",\"link\":[");
-    for (position, (relation, address)) in links(base, kind, query, matches.len()).into_iter().enumerate() {
+    for (position, (relation, address)) in links(base, kind, query, matches.len())
+        .into_iter()
+        .enumerate()
+    {
         let comma = if position == 0 { "" } else { "," };
-        let _ = write!(bundle, "{comma}{{\"relation\":\"{relation}\",\"url\":\"{address}\"}}");
+        let _ = write!(
+            bundle,
+            "{comma}{{\"relation\":\"{relation}\",\"url\":\"{address}\"}}"
+        );
     }
     bundle.push(b']');
     let page = page(query.extent, matches);
     // An empty list is not allowed in FHIR's JSON: the element is left out.
     for (position, entry) in page.iter().enumerate() {
         bundle.extend_from_slice(if position == 0 { b",\"entry\":[" } else { b"," });
-        let _ = write!(bundle, "{{\"fullUrl\":\"{base}/{}/{}\",\"resource\":", kind.name(), entry.id);
+        let _ = write!(
+            bundle,
+            "{{\"fullUrl\":\"{base}/{}/{}\",\"resource\":",
+            kind.name(),
+            entry.id
+        );
         bundle.extend_from_slice(&entry.body);
         bundle.extend_from_slice(b",\"search\":{\"mode\":\"match\"}}");
     }
@@ -59,7 +70,9 @@ fn links(base: &str, kind: Kind, query: &Query, total: usize) -> Vec<(&'static s
             parameters => format!("{base}/{}?{parameters}", kind.name()),
         }
     };
-    let Extent::Page { count, offset } = query.extent else { return vec![("self", at(0))] };
+    let Extent::Page { count, offset } = query.extent else {
+        return vec![("self", at(0))];
+    };
     let mut links = vec![("self", at(offset))];
     if total > count || offset > 0 {
         // The last page that begins at a whole number of pages from the first.

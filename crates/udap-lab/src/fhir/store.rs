@@ -38,13 +38,21 @@ static STORE: LazyLock<Store> = LazyLock::new(|| {
     let mut kinds: HashMap<Kind, Shelf> = HashMap::new();
     for resource in data::resources() {
         let text = |name: &str| resource[name].as_str().unwrap_or_default();
-        let Some(kind) = Kind::from_name(text("resourceType")) else { continue };
+        let Some(kind) = Kind::from_name(text("resourceType")) else {
+            continue;
+        };
         let shelf = kinds.entry(kind).or_default();
-        shelf.by_id.insert(text("id").to_owned(), shelf.entries.len());
+        shelf
+            .by_id
+            .insert(text("id").to_owned(), shelf.entries.len());
         shelf.entries.push(Entry {
             id: text("id").to_owned(),
             body: resource.to_string().into_bytes(),
-            indexed: kind.parameters().iter().map(|parameter| index(parameter, resource)).collect(),
+            indexed: kind
+                .parameters()
+                .iter()
+                .map(|parameter| index(parameter, resource))
+                .collect(),
         });
     }
     Store { kinds }
@@ -53,12 +61,25 @@ static STORE: LazyLock<Store> = LazyLock::new(|| {
 impl Store {
     pub(super) fn read(&self, kind: Kind, id: &str) -> Option<&Entry> {
         let shelf = self.kinds.get(&kind)?;
-        shelf.by_id.get(id).map(|&position| &shelf.entries[position])
+        shelf
+            .by_id
+            .get(id)
+            .map(|&position| &shelf.entries[position])
     }
 
     /// The resources that meet every filter. A few hundred comparisons take some microseconds, so there is no index.
     pub(super) fn search<'a>(&'a self, kind: Kind, filters: &[Filter]) -> Vec<&'a Entry> {
-        let entries = self.kinds.get(&kind).map_or(&[][..], |shelf| &shelf.entries);
-        entries.iter().filter(|entry| filters.iter().all(|f| f.matches(&entry.indexed[f.parameter]))).collect()
+        let entries = self
+            .kinds
+            .get(&kind)
+            .map_or(&[][..], |shelf| &shelf.entries);
+        entries
+            .iter()
+            .filter(|entry| {
+                filters
+                    .iter()
+                    .all(|f| f.matches(&entry.indexed[f.parameter]))
+            })
+            .collect()
     }
 }

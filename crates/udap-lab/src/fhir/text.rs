@@ -3,12 +3,19 @@
 
 /// Lower case, with the accents of Latin letters taken off.
 pub(super) fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).filter(|c| !is_combining(*c)).map(plain).collect()
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_combining(*c))
+        .map(plain)
+        .collect()
 }
 
 /// The letter under the accent, for the letters of Latin-1 and their neighbours in use in European names.
 fn plain(letter: char) -> char {
-    ACCENTED.iter().find(|(accented, _)| accented.contains(letter)).map_or(letter, |(_, plain)| *plain)
+    ACCENTED
+        .iter()
+        .find(|(accented, _)| accented.contains(letter))
+        .map_or(letter, |(_, plain)| *plain)
 }
 
 fn is_combining(c: char) -> bool {

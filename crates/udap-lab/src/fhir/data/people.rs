@@ -46,7 +46,11 @@ pub(super) fn practitioners() -> Vec<Value> {
 }
 
 pub(super) fn patients() -> Vec<Value> {
-    PATIENTS.iter().enumerate().map(|(position, row)| patient(position, row)).collect()
+    PATIENTS
+        .iter()
+        .enumerate()
+        .map(|(position, row)| patient(position, row))
+        .collect()
 }
 
 /// One patient with the elements that US Core asks for (identifier, name, gender) and those it wants supported.
@@ -68,13 +72,21 @@ fn patient(position: usize, &(given, middle, family, gender, birth_date): &Row) 
             {
                 "use": "usual",
                 "type": {"coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR", "display": "Medical record number",
+                    "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR", "display": "Medical Record Number",
                 }]},
                 "system": format!("{IDENTIFIERS}/mrn"),
                 "value": format!("MRN-{number:04}"),
                 "assigner": {"reference": format!("Organization/{HOSPITAL}"), "display": ORGANIZATIONS[0].1},
             },
-            {"use": "secondary", "system": format!("{IDENTIFIERS}/member"), "value": format!("{}", 700_100 + number * 37)},
+            {
+                "use": "secondary",
+                "type": {"coding": [{
+                    "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MB", "display": "Member Number",
+                }]},
+                "system": format!("{IDENTIFIERS}/member"),
+                "value": format!("{}", 700_100 + number * 37),
+                "assigner": {"reference": format!("Organization/{PLAN}"), "display": ORGANIZATIONS[1].1},
+            },
         ],
         "active": true,
         "name": [
@@ -88,7 +100,7 @@ fn patient(position: usize, &(given, middle, family, gender, birth_date): &Row) 
         "gender": gender,
         "birthDate": birth_date,
         "address": [{
-            "use": "home", "line": [format!("{} Example Lane", 3 + number * 7)],
+            "use": "home", "type": "physical", "line": [format!("{} Example Lane", 3 + number * 7)],
             "city": city, "state": "VT", "postalCode": postal_code, "country": "US",
         }],
         "contact": [{
@@ -116,14 +128,30 @@ fn practitioner_id(position: usize) -> String {
 }
 
 const HOSPITAL: &str = ORGANIZATIONS[0].0;
+const PLAN: &str = ORGANIZATIONS[1].0;
 
 const ORGANIZATIONS: [(&str, &str, &str, &str, &str); 2] = [
-    ("millbrook-general", "Millbrook General Hospital (sandbox)", "prov", "Healthcare Provider", "555-0150"),
-    ("green-ridge-plan", "Green Ridge Health Plan (sandbox)", "ins", "Insurance Company", "555-0151"),
+    (
+        "millbrook-general",
+        "Millbrook General Hospital (sandbox)",
+        "prov",
+        "Healthcare Provider",
+        "555-0150",
+    ),
+    (
+        "green-ridge-plan",
+        "Green Ridge Health Plan (sandbox)",
+        "ins",
+        "Insurance Company",
+        "555-0151",
+    ),
 ];
 
-const PRACTITIONERS: [(&str, &str, &str); 3] =
-    [("Ingrid", "Halvorsen", "female"), ("Tobias", "Okonjo", "male"), ("Mei", "Tanaka", "female")];
+const PRACTITIONERS: [(&str, &str, &str); 3] = [
+    ("Ingrid", "Halvorsen", "female"),
+    ("Tobias", "Okonjo", "male"),
+    ("Mei", "Tanaka", "female"),
+];
 
 const CITIES: [(&str, &str); 5] = [
     ("Millbrook", "05999"),
@@ -134,7 +162,13 @@ const CITIES: [(&str, &str); 5] = [
 ];
 
 /// Given name, middle name, family name, gender, date of birth.
-type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 #[rustfmt::skip]
 const PATIENTS: [Row; 40] = [
