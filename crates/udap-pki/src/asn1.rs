@@ -106,15 +106,23 @@ impl<'a> Reader<'a> {
                 return Err(DerError::Length(what));
             }
             let bytes = after_len.get(..count).ok_or(DerError::Truncated(what))?;
-            let len = bytes.iter().fold(0_usize, |len, byte| (len << 8) | usize::from(*byte));
+            let len = bytes
+                .iter()
+                .fold(0_usize, |len, byte| (len << 8) | usize::from(*byte));
             if len < 0x80 || bytes.first() == Some(&0) {
                 return Err(DerError::Length(what));
             }
-            (len, after_len.get(count..).ok_or(DerError::Truncated(what))?)
+            (
+                len,
+                after_len.get(count..).ok_or(DerError::Truncated(what))?,
+            )
         };
         let value = body.get(..len).ok_or(DerError::Truncated(what))?;
         let next = body.get(len..).ok_or(DerError::Truncated(what))?;
-        let raw = self.rest.get(..self.rest.len() - next.len()).ok_or(DerError::Truncated(what))?;
+        let raw = self
+            .rest
+            .get(..self.rest.len() - next.len())
+            .ok_or(DerError::Truncated(what))?;
         self.rest = next;
         Ok(Tlv { tag, value, raw })
     }
@@ -123,14 +131,21 @@ impl<'a> Reader<'a> {
     pub(crate) fn expect(&mut self, tag: u8) -> Result<Tlv<'a>, DerError> {
         match self.peek() {
             None => Err(DerError::Truncated(self.what)),
-            Some(found) if found != tag => Err(DerError::Tag { what: self.what, found }),
+            Some(found) if found != tag => Err(DerError::Tag {
+                what: self.what,
+                found,
+            }),
             Some(_) => self.any(),
         }
     }
 
     /// The next element if it has this tag.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Tlv<'a>>, DerError> {
-        if self.peek() == Some(tag) { self.any().map(Some) } else { Ok(None) }
+        if self.peek() == Some(tag) {
+            self.any().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The inside of the next element, which must be constructed with this tag.
@@ -144,7 +159,11 @@ impl<'a> Reader<'a> {
 
     /// Nothing may follow.
     pub(crate) fn finish(self) -> Result<(), DerError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(DerError::Trailing(self.what)) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(DerError::Trailing(self.what))
+        }
     }
 
     /// An INTEGER's content octets, in two's complement, shortest form (X.690 §8.3).
@@ -188,7 +207,12 @@ impl<'a> Reader<'a> {
         match tlv.tag {
             UTC_TIME => utc_time(tlv.value),
             GENERALIZED_TIME => generalized_time(tlv.value),
-            found => return Err(DerError::Tag { what: self.what, found }),
+            found => {
+                return Err(DerError::Tag {
+                    what: self.what,
+                    found,
+                });
+            }
         }
         .ok_or(DerError::Value("a date"))
     }
@@ -213,7 +237,9 @@ pub(crate) fn unsigned(value: &[u8], what: &'static str) -> Result<u32, DerError
     if value.first().is_some_and(|byte| byte & 0x80 != 0) || value.len() > 5 {
         return Err(DerError::Value(what));
     }
-    let wide = value.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    let wide = value
+        .iter()
+        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
     u32::try_from(wide).map_err(|_| DerError::Value(what))
 }
 
@@ -252,7 +278,10 @@ pub(crate) fn named_bits(value: &[u8], what: &'static str) -> Result<u16, DerErr
 fn utc_time(value: &[u8]) -> Option<UnixTime> {
     let body = value.strip_suffix(b"Z")?;
     let year = digits(body.get(..2)?)?;
-    civil(if year < 50 { 2000 + year } else { 1900 + year }, body.get(2..)?)
+    civil(
+        if year < 50 { 2000 + year } else { 1900 + year },
+        body.get(2..)?,
+    )
 }
 
 /// `YYYYMMDDHHMMSSZ`, no fraction.
@@ -283,11 +312,27 @@ mod tests {
 
     #[test]
     fn lengths_must_be_shortest() {
-        for bad in [&[0x30, 0x81, 0x01, 0x00][..], &[0x30, 0x80, 0, 0], &[0x30, 0x82, 0x00, 0x80]] {
-            assert_eq!(Reader::new(bad, "x").any().unwrap_err(), DerError::Length("x"));
+        for bad in [
+            &[0x30, 0x81, 0x01, 0x00][..],
+            &[0x30, 0x80, 0, 0],
+            &[0x30, 0x82, 0x00, 0x80],
+        ] {
+            assert_eq!(
+                Reader::new(bad, "x").any().unwrap_err(),
+                DerError::Length("x")
+            );
         }
-        assert_eq!(Reader::new(&[0x30, 2, 0], "x").any().unwrap_err(), DerError::Truncated("x"));
-        assert_eq!(Reader::new(&[0x1f, 2, 0], "x").any().unwrap_err(), DerError::Tag { what: "x", found: 0x1f });
+        assert_eq!(
+            Reader::new(&[0x30, 2, 0], "x").any().unwrap_err(),
+            DerError::Truncated("x")
+        );
+        assert_eq!(
+            Reader::new(&[0x1f, 2, 0], "x").any().unwrap_err(),
+            DerError::Tag {
+                what: "x",
+                found: 0x1f
+            }
+        );
     }
 
     #[test]
@@ -301,10 +346,19 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!(utc_time(b"491231235959Z"), UnixTime::parse_rfc3339("2049-12-31T23:59:59Z").ok());
-        assert_eq!(utc_time(b"500101000000Z"), UnixTime::parse_rfc3339("1950-01-01T00:00:00Z").ok());
+        assert_eq!(
+            utc_time(b"491231235959Z"),
+            UnixTime::parse_rfc3339("2049-12-31T23:59:59Z").ok()
+        );
+        assert_eq!(
+            utc_time(b"500101000000Z"),
+            UnixTime::parse_rfc3339("1950-01-01T00:00:00Z").ok()
+        );
         assert_eq!(utc_time(b"5001010000Z"), None);
-        assert_eq!(generalized_time(b"20500101000000Z"), UnixTime::parse_rfc3339("2050-01-01T00:00:00Z").ok());
+        assert_eq!(
+            generalized_time(b"20500101000000Z"),
+            UnixTime::parse_rfc3339("2050-01-01T00:00:00Z").ok()
+        );
         assert_eq!(generalized_time(b"20500101000000.5Z"), None);
         assert_eq!(generalized_time(b"20500101000000+0100"), None);
     }

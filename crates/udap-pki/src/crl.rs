@@ -29,6 +29,14 @@ pub enum RevocationReason {
     AaCompromise,
 }
 
+impl CrlError {
+    /// The stable code in words.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "crl-malformed"
+    }
+}
+
 #[expect(missing_docs, reason = "surface first")]
 impl Crl {
     pub fn from_der(_: &[u8]) -> Result<Self, CrlError> {

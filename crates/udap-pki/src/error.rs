@@ -12,41 +12,85 @@ pub enum Reason {
     #[error("no trusted issuer is known for {certificate}: it names {issuer}")]
     ChainNotTrusted { certificate: String, issuer: String },
     #[error("{certificate} expired at {not_after}, and it is {now}")]
-    CertificateExpired { certificate: String, not_after: UnixTime, now: UnixTime },
+    CertificateExpired {
+        certificate: String,
+        not_after: UnixTime,
+        now: UnixTime,
+    },
     #[error("{certificate} is not valid before {not_before}, and it is {now}")]
-    CertificateNotYetValid { certificate: String, not_before: UnixTime, now: UnixTime },
+    CertificateNotYetValid {
+        certificate: String,
+        not_before: UnixTime,
+        now: UnixTime,
+    },
     #[error("the signature on {certificate} was not made by the key of {issuer}")]
     SignatureInvalid { certificate: String, issuer: String },
     #[error("{certificate} is signed with an algorithm that is refused: {error}")]
-    AlgorithmRefused { certificate: String, error: AlgorithmError },
+    AlgorithmRefused {
+        certificate: String,
+        error: AlgorithmError,
+    },
     #[error("the key of {certificate} is refused: {error}")]
-    KeyRefused { certificate: String, error: KeyError },
+    KeyRefused {
+        certificate: String,
+        error: KeyError,
+    },
     #[error("{certificate} issued a certificate and is not a CA")]
     NotACa { certificate: String },
     #[error("{certificate} allows {limit} CA certificates below it, and there are more")]
     PathLength { certificate: String, limit: u32 },
     #[error("the key usage of {certificate} lacks {needed}")]
-    KeyUsage { certificate: String, needed: &'static str },
+    KeyUsage {
+        certificate: String,
+        needed: &'static str,
+    },
     #[error("the extended key usage of {certificate} lacks {needed}")]
     ExtendedKeyUsage { certificate: String, needed: String },
     #[error("{name} of {certificate} is outside the name constraints of {constrained_by}")]
-    NameConstraints { certificate: String, name: String, constrained_by: String },
+    NameConstraints {
+        certificate: String,
+        name: String,
+        constrained_by: String,
+    },
     #[error("no certificate policy is valid for the path at {certificate}")]
-    Policy { certificate: String, wanted: Vec<String> },
+    Policy {
+        certificate: String,
+        wanted: Vec<String>,
+    },
     #[error("{certificate} has a critical extension that is not understood: {oid}")]
     UnknownCriticalExtension { certificate: String, oid: String },
     #[error("{certificate} was revoked at {at} ({reason:?})")]
-    CertificateRevoked { certificate: String, at: UnixTime, reason: RevocationReason },
+    CertificateRevoked {
+        certificate: String,
+        at: UnixTime,
+        reason: RevocationReason,
+    },
     #[error("whether {certificate} is revoked cannot be told: {gap}")]
-    RevocationUnavailable { certificate: String, gap: RevocationGap },
+    RevocationUnavailable {
+        certificate: String,
+        gap: RevocationGap,
+    },
     #[error("the certificate does not name the URI {expected}")]
-    SanUriMismatch { expected: String, found: Vec<String>, near: Option<NearMiss> },
+    SanUriMismatch {
+        expected: String,
+        found: Vec<String>,
+        near: Option<NearMiss>,
+    },
     #[error("the certificate does not name the host {expected}")]
-    SanDnsMismatch { expected: String, found: Vec<String> },
+    SanDnsMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
     #[error("the certificate does not name the mailbox {expected}")]
-    SanEmailMismatch { expected: String, found: Vec<String> },
+    SanEmailMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
     #[error("the certificate does not name the address {expected}")]
-    SanIpMismatch { expected: IpAddr, found: Vec<IpAddr> },
+    SanIpMismatch {
+        expected: IpAddr,
+        found: Vec<IpAddr>,
+    },
     #[error("the verification needed more work than is allowed: {limit}")]
     WorkLimit { limit: &'static str },
 }

@@ -25,6 +25,10 @@ impl OcspResponse {
 
 /// The DER of an OCSPRequest for one certificate; CertID by SHA-1, as responders know it (RFC 5019 §2.1.1).
 #[must_use]
-pub fn request(_certificate: &Certificate, _issuer: &Certificate, _nonce: Option<&[u8]>) -> Vec<u8> {
+pub fn request(
+    _certificate: &Certificate,
+    _issuer: &Certificate,
+    _nonce: Option<&[u8]>,
+) -> Vec<u8> {
     todo!()
 }

@@ -37,15 +37,28 @@ impl UnixTime {
     /// From a civil date and time in UTC; `None` when a field is out of range.
     #[must_use]
     pub fn from_civil(date: Civil) -> Option<Self> {
-        let Civil { year, month, day, hour, minute, second } = date;
-        if !(0..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = date;
+        if !(0..=9999).contains(&year)
+            || !(1..=12).contains(&month)
+            || day < 1
+            || day > days_in_month(year, month)
+        {
             return None;
         }
         if hour > 23 || minute > 59 || second > 59 {
             return None;
         }
         let days = days_from_civil(year, month, day);
-        Some(Self(days * DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)))
+        Some(Self(
+            days * DAY + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second),
+        ))
     }
 
     /// The civil date and time in UTC.
@@ -55,7 +68,14 @@ impl UnixTime {
         let secs = self.0.rem_euclid(DAY);
         let (year, month, day) = civil_from_days(days);
         let part = |value: i64| u8::try_from(value).unwrap_or(0);
-        Civil { year, month, day, hour: part(secs / 3600), minute: part(secs / 60 % 60), second: part(secs % 60) }
+        Civil {
+            year,
+            month,
+            day,
+            hour: part(secs / 3600),
+            minute: part(secs / 60 % 60),
+            second: part(secs % 60),
+        }
     }
 }
 
@@ -83,8 +103,18 @@ pub struct TimeError;
 
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, hour, minute, second } = self.to_civil();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self.to_civil();
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 
@@ -114,7 +144,10 @@ fn parse_rfc3339(text: &str) -> Option<UnixTime> {
     };
     let mut rest = bytes.get(19..)?;
     if let Some(fraction) = rest.strip_prefix(b".") {
-        let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let len = fraction
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         if len == 0 {
             return None;
         }
@@ -139,7 +172,9 @@ fn parse_rfc3339(text: &str) -> Option<UnixTime> {
 /// A run of ASCII digits as a number.
 pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0_i64, |sum, byte| {
-        byte.is_ascii_digit().then(|| sum.checked_mul(10)?.checked_add(i64::from(byte - b'0'))).flatten()
+        byte.is_ascii_digit()
+            .then(|| sum.checked_mul(10)?.checked_add(i64::from(byte - b'0')))
+            .flatten()
     })
 }
 
@@ -167,13 +202,22 @@ fn civil_from_days(days: i64) -> (i64, u8, u8) {
     let shifted = days.saturating_add(719_468);
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
+    (
+        year,
+        u8::try_from(month).unwrap_or(1),
+        u8::try_from(day).unwrap_or(1),
+    )
 }
 
 const DAY: i64 = 86_400;
@@ -205,9 +249,14 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_date() {
-        for text in
-            ["", "2026", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00"]
-        {
+        for text in [
+            "",
+            "2026",
+            "2026-13-01T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+        ] {
             assert_eq!(UnixTime::parse_rfc3339(text), Err(TimeError), "{text}");
         }
     }
