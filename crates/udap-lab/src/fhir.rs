@@ -22,6 +22,7 @@ mod answer;
 mod capability;
 mod data;
 mod filter;
+mod indexed;
 mod instant;
 mod parameter;
 mod query;

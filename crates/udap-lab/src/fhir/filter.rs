@@ -1,52 +1,10 @@
 //! One search criterion, and whether a resource meets it (<https://hl7.org/fhir/R4/search.html#ptypes>).
 
-use serde_json::Value;
-
 use super::answer::Refusal;
+use super::indexed::Indexed;
 use super::instant::{Comparison, Interval};
-use super::parameter::{Compared, Parameter, each};
+use super::parameter::{Compared, Parameter};
 use super::text::folded;
-
-/// A value of a resource, ready to be compared.
-#[derive(Debug, PartialEq)]
-pub(super) enum Indexed {
-    Text {
-        exact: String,
-        folded: String,
-    },
-    Token {
-        system: Option<String>,
-        code: String,
-    },
-    Date(Interval),
-    /// `Patient/amelia-shaw`
-    Reference(String),
-}
-
-/// The values of a resource for one parameter.
-pub(super) fn index(parameter: &Parameter, resource: &Value) -> Vec<Indexed> {
-    let elements = parameter.elements(resource).into_iter();
-    match parameter.compared {
-        Compared::String => elements
-            .flat_map(texts)
-            .map(|text| Indexed::Text {
-                exact: text.to_owned(),
-                folded: folded(text),
-            })
-            .collect(),
-        Compared::Token => elements.flat_map(tokens).collect(),
-        Compared::Code(system) => strings(elements)
-            .map(|code| token(Some(system), code))
-            .collect(),
-        Compared::Date => strings(elements)
-            .filter_map(Interval::parse)
-            .map(Indexed::Date)
-            .collect(),
-        Compared::Reference => strings(elements)
-            .map(|text| Indexed::Reference(text.to_owned()))
-            .collect(),
-    }
-}
 
 /// One `parameter:modifier=value,value` of a search; any one of its values will do.
 #[derive(Debug, PartialEq)]
@@ -170,15 +128,6 @@ impl Filter {
     }
 }
 
-impl Indexed {
-    fn folded(&self) -> Option<&str> {
-        match self {
-            Self::Text { folded, .. } => Some(folded),
-            _ => None,
-        }
-    }
-}
-
 impl TokenTest {
     fn parse(value: &str) -> Self {
         let parts = split_unescaped(value, '|');
@@ -212,49 +161,6 @@ impl TokenTest {
         };
         system_fits && self.code.as_ref().is_none_or(|asked| asked == code)
     }
-}
-
-/// A string, or the parts of a HumanName that a search by `name` looks at.
-fn texts(element: &Value) -> Vec<&str> {
-    match element {
-        Value::String(text) => vec![text],
-        name => ["text", "family", "given", "prefix", "suffix"]
-            .iter()
-            .filter_map(|part| name.get(part))
-            .flat_map(each)
-            .filter_map(Value::as_str)
-            .collect(),
-    }
-}
-
-/// A bare code or id, an Identifier, or the codings of a CodeableConcept.
-fn tokens(element: &Value) -> Vec<Indexed> {
-    if let Some(code) = element.as_str() {
-        return vec![token(None, code)];
-    }
-    let of = |element: &Value, name: &str| {
-        Some(token(
-            element.get("system").and_then(Value::as_str),
-            element.get(name)?.as_str()?,
-        ))
-    };
-    match element.get("coding") {
-        Some(codings) => each(codings)
-            .filter_map(|coding| of(coding, "code"))
-            .collect(),
-        None => of(element, "value").into_iter().collect(),
-    }
-}
-
-fn token(system: Option<&str>, code: &str) -> Indexed {
-    Indexed::Token {
-        system: system.map(str::to_owned),
-        code: code.to_owned(),
-    }
-}
-
-fn strings<'a>(elements: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a str> {
-    elements.filter_map(Value::as_str)
 }
 
 /// `amelia-shaw`, `Patient/amelia-shaw` and `{base}/Patient/amelia-shaw` are one; every reference here is to a Patient.

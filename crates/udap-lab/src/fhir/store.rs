@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::data;
-use super::filter::{Filter, Indexed, index};
+use super::filter::Filter;
+use super::indexed::{Indexed, index};
 use super::parameter::Kind;
 
 /// Every resource of the store, by type. Nothing in it ever changes.
