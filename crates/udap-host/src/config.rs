@@ -1,46 +1,88 @@
-//! `udap.toml`: every setting has a default that works, an origin, and a check.
+//! `udap.toml`: every setting has a type, an origin and a check, and a default wherever one works.
+//!
+//! ```
+//! let text = r#"
+//! base_url = "https://fhir.example.org/r4"
+//! upstream = "http://10.0.0.5:8080/fhir"
+//! tls = { cert = "tls.pem", key_file = "tls.key" }
+//!
+//! [[community]]
+//! uri = "https://community.example"
+//! anchors = "community.pem"
+//! identity = { cert = "server.pem", key_file = "server.key" }
+//! "#;
+//! let config = udap_host::config::parse("/etc/udap/udap.toml".as_ref(), text)?;
+//! assert_eq!(config.communities[0].anchors[0], std::path::Path::new("/etc/udap/community.pem"));
+//! # Ok::<(), udap_host::config::ConfigError>(())
+//! ```
+
+mod check;
+mod error;
+mod origin;
+mod read;
+mod section;
+mod values;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+pub use udap_pki::Revocation;
 
-use crate::{limits::HttpLimits, listen::TlsFiles};
+pub use self::{
+    error::{At, ConfigError, Problem},
+    origin::{Origin, Row},
+    values::{LogFormat, Secret, TlsRoots},
+};
+use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
 
 /// Reads, checks and completes a configuration file. Paths in it are relative to the file.
-pub fn load(_path: &Path) -> Result<Config, ConfigError> {
-    todo!()
+/// The files that it names are not opened; see [`Config::check_files`].
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+        at: None,
+        problem: Problem::Unreadable {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        },
+    })?;
+    parse(path, &text)
 }
 
 /// The same from text; `path` is what messages name and what relative paths start from.
-pub fn parse(_path: &Path, _text: &str) -> Result<Config, ConfigError> {
-    todo!()
+pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let config = read::config(path, text)?;
+    Ok(config)
 }
 
 /// The effective configuration of a data holder.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Config {
     /// The FHIR base URL as partners see it: https, no trailing slash. Also `iss` and `aud`.
     pub base_url: String,
-    /// The FHIR server behind the gateway; `None` serves trust endpoints only.
+    /// The FHIR server behind the gateway, no trailing slash; `None` serves trust endpoints only.
     pub upstream: Option<String>,
     pub listen: SocketAddr,
     /// `None` is `tls = "off"`: a proxy ends TLS.
     pub tls: Option<TlsFiles>,
     /// Database, keys, replay log.
     pub state_dir: PathBuf,
-    pub communities: Vec<Community>,
-    pub fetch: Fetch,
-    /// Lifetime of access tokens in seconds, at most 3600.
+    /// Lifetime of access tokens in seconds, at most 3600 (HL7 SSRAA §5.2.2).
     pub token_lifetime_secs: i64,
     /// Whether the upstream sees the caller's access token.
     pub forward_token: bool,
     pub scopes_supported: Vec<String>,
+    /// Proxies whose `Forwarded` headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Where `/metrics` is served, apart from what partners reach.
+    pub metrics_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub workers: usize,
+    pub fetch: Fetch,
     pub limits: HttpLimits,
+    pub communities: Vec<Community>,
     rows: Vec<Row>,
 }
 
@@ -49,10 +91,25 @@ impl Config {
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
+
+    /// Opens the files that the configuration names: certificates parse, keys are private and
+    /// belong to them, and no trust anchor stands for two communities.
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        check::files(self)
+    }
+
+    /// What [`crate::listen`] takes.
+    pub fn listen(&self) -> crate::listen::Listen {
+        crate::listen::Listen {
+            addr: self.listen,
+            tls: self.tls.clone(),
+            limits: self.limits.clone(),
+        }
+    }
 }
 
 /// One `[[community]]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Community {
     pub uri: String,
     /// PEM files with trust anchors.
@@ -66,34 +123,11 @@ pub struct Community {
 }
 
 /// The data holder's certificate in one community.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// PEM: leaf, then intermediates; all go into `x5c`.
     pub cert: PathBuf,
     pub key: Secret,
-}
-
-/// `key = "…"` or `key_file = "…"`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    Inline(String),
-    File(PathBuf),
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Secret::Inline(_) => f.write_str("Inline(redacted)"),
-            Secret::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revocation {
-    Require,
-    Prefer,
-    Off,
 }
 
 /// `[fetch]`: what outbound requests may reach.
@@ -102,52 +136,4 @@ pub struct Fetch {
     /// `host:port` exceptions to the refusal of private addresses, one by one.
     pub allow_hosts: Vec<String>,
     pub tls_roots: TlsRoots,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsRoots {
-    System,
-    File(PathBuf),
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Human on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    Human,
-    Json,
-}
-
-/// One effective value for `udap config show`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// `community[0].identity.cert`
-    pub key: String,
-    pub value: serde_json::Value,
-    pub origin: Origin,
-}
-
-/// Where a value came from; displays as `default` or `udap.toml:12`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    Default,
-    File { path: PathBuf, line: usize },
-}
-
-/// Why a configuration is refused; displays with file, line and column.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}")]
-pub struct ConfigError {
-    pub problem: String,
-}
-
-impl ConfigError {
-    pub fn code(&self) -> &'static str {
-        todo!()
-    }
-    pub fn hint(&self) -> String {
-        todo!()
-    }
 }

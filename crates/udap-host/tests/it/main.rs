@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod config;
 mod db;
 mod listen;
 mod support;

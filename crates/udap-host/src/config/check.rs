@@ -1,0 +1,77 @@
+//! What no single setting shows.
+
+use std::{collections::HashMap, path::Path};
+
+use super::{Community, Config, ConfigError, Problem};
+use crate::{files::FileError, listen::TlsFiles};
+
+/// The web's certificate and the community's are two things: one key for both would let a TLS
+/// handshake be asked to sign what a member signs.
+pub(super) fn unambiguous(
+    tls: &Option<TlsFiles>,
+    communities: &[Community],
+) -> Result<(), ConfigError> {
+    let Some(tls) = tls else { return Ok(()) };
+    for community in communities {
+        let identity = &community.identity;
+        if identity.cert == tls.cert || identity.key.path() == Some(&tls.key) {
+            let (path, community) = (tls.cert.clone(), community.uri.clone());
+            return Err(whole(Problem::TlsIsIdentity { path, community }));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
+    if let Some(tls) = &config.tls {
+        tls.check().map_err(|error| whole(Problem::Tls(error)))?;
+    }
+    // Trust is decided within one community: one key that vouches for two would make it a matter
+    // of luck which of them a registration falls to.
+    let mut owner: HashMap<Vec<u8>, &str> = HashMap::new();
+    for community in &config.communities {
+        for path in &community.anchors {
+            for anchor in certificates(path)? {
+                let known = owner.insert(anchor.spki_der().to_vec(), &community.uri);
+                if let Some(first) = known.filter(|first| *first != community.uri) {
+                    return Err(whole(Problem::SharedAnchor {
+                        anchor: anchor.subject().to_string(),
+                        first: first.to_owned(),
+                        second: community.uri.clone(),
+                    }));
+                }
+            }
+        }
+        for path in &community.intermediates {
+            certificates(path)?;
+        }
+        certificates(&community.identity.cert)?;
+        community.identity.key.read().map_err(|error| {
+            whole(match error {
+                FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
+                FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn certificates(path: &Path) -> Result<Vec<udap_pki::Certificate>, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        whole(Problem::Unreadable {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })
+    })?;
+    udap_pki::pem::certificates(&bytes).map_err(|error| {
+        whole(Problem::CertificateFile {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })
+    })
+}
+
+/// About the configuration as a whole, so without a place.
+fn whole(problem: Problem) -> ConfigError {
+    ConfigError { at: None, problem }
+}

@@ -1,0 +1,78 @@
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use crate::files::{self, FileError};
+
+/// `key = "…"` or `key_file = "…"`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    Inline(String),
+    File(PathBuf),
+}
+
+impl Secret {
+    /// The secret itself; a file is read now and must be private to its owner.
+    pub fn read(&self) -> Result<Vec<u8>, FileError> {
+        match self {
+            Self::Inline(text) => Ok(text.clone().into_bytes()),
+            Self::File(path) => files::read_private(path),
+        }
+    }
+
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Inline(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inline(_) => f.write_str("Inline(redacted)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Inline(_) => serializer.serialize_str(REDACTED),
+            Self::File(path) => path.serialize(serializer),
+        }
+    }
+}
+
+/// Whom outbound TLS trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsRoots {
+    /// The roots of the operating system.
+    System,
+    /// The roots in this PEM file and no others.
+    File(PathBuf),
+}
+
+impl Serialize for TlsRoots {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::System => serializer.serialize_str("system"),
+            Self::File(path) => path.serialize(serializer),
+        }
+    }
+}
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    Human,
+    Json,
+}
+
+const REDACTED: &str = "(redacted)";

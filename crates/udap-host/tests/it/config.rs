@@ -1,0 +1,276 @@
+//! `udap.toml`: what is understood, what is shown, and each refusal word by word.
+
+use std::path::Path;
+
+use udap_host::config::{self, Config, ConfigError, Revocation, Secret, TlsRoots};
+
+const PATH: &str = "/etc/udap/udap.toml";
+
+const SMALLEST: &str = r#"
+base_url = "https://fhir.example.org/r4"
+upstream = "http://10.0.0.5:8080/fhir"
+tls = { cert = "tls.pem", key_file = "tls.key" }
+
+[[community]]
+uri = "https://community.example"
+anchors = "community.pem"
+identity = { cert = "server.pem", key_file = "server.key" }
+"#;
+
+const FULL: &str = r#"
+base_url = "https://localhost:8440/fhir"
+upstream = "http://localhost:8443"
+tls = "off"
+listen = "127.0.0.1:8440"
+state_dir = "/var/lib/udap"
+token_lifetime = "1h"
+forward_token = true
+scopes_supported = ["system/Patient.rs", "system/Observation.rs"]
+trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+metrics_listen = "127.0.0.1:9090"
+log_format = "json"
+workers = 4
+
+[fetch]
+allow_hosts = ["localhost:8441", "LOCALHOST:8442"]
+tls_roots = "roots.pem"
+
+[limits]
+max_connections = 500
+max_body_bytes = 1_000_000
+drain = "5s"
+
+[[community]]
+uri = "https://one.example"
+anchors = ["one-root.pem", "one-old-root.pem"]
+intermediates = ["one-ca.pem"]
+revocation = "prefer"
+grace = 600
+[community.identity]
+cert = "one.pem"
+key = """
+-----BEGIN PRIVATE KEY-----
+not to be shown
+-----END PRIVATE KEY-----
+"""
+
+[[community]]
+uri = "urn:oid:2.16.840.1.113883.3.7204.1.5"
+anchors = "two.pem"
+identity = { cert = "two.pem", key_file = "/run/secrets/two.key" }
+revocation = "where-named"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    config::parse(Path::new(PATH), text)
+}
+
+fn show(config: &Config) -> String {
+    let line = |row: &config::Row| format!("{:32} {:46} {}\n", row.key, row.text(), row.origin);
+    config.rows().iter().map(line).collect()
+}
+
+#[test]
+fn the_smallest_configuration_has_defaults_for_the_rest() {
+    let text = SMALLEST.replace("\n[[", "workers = 2\n\n[[");
+    let config = parse(&text).unwrap();
+    insta::assert_snapshot!("show_smallest", show(&config));
+    assert_eq!(config.listen.port(), 8443);
+    assert_eq!(config.communities[0].revocation, Revocation::Require);
+    assert_eq!(config.state_dir, Path::new("/etc/udap/state"));
+    assert_eq!(config.listen().limits, config.limits);
+}
+
+#[test]
+fn every_setting_is_read_and_shown_without_secrets() {
+    let config = parse(FULL).unwrap();
+    insta::assert_snapshot!("show_full", show(&config));
+    insta::assert_json_snapshot!("show_full_json", config.rows());
+    assert!(!format!("{config:?}").contains("not to be shown"));
+
+    assert_eq!(config.tls, None);
+    assert_eq!(config.token_lifetime_secs, 3600);
+    assert_eq!(
+        config.fetch.allow_hosts,
+        ["localhost:8441", "localhost:8442"]
+    );
+    assert_eq!(
+        config.fetch.tls_roots,
+        TlsRoots::File("/etc/udap/roots.pem".into())
+    );
+    assert_eq!(config.limits.drain.as_secs(), 5);
+    let [one, two] = config.communities.as_slice() else {
+        panic!("two communities")
+    };
+    assert!(matches!(&one.identity.key, Secret::Inline(key) if key.contains("not to be shown")));
+    assert_eq!(
+        two.identity.key,
+        Secret::File("/run/secrets/two.key".into())
+    );
+    assert_eq!(two.revocation, Revocation::WhereNamed);
+}
+
+/// One line is changed or added; the answer is code, message and hint.
+#[test]
+fn each_refusal_says_where_what_and_how_to_mend_it() {
+    let base = |url: &str| SMALLEST.replace("https://fhir.example.org/r4", url);
+    let top = |line: &str| SMALLEST.replacen('\n', &format!("\n{line}\n"), 1);
+    let community = |line: &str| format!("{SMALLEST}{line}\n");
+    let without = |key: &str| {
+        let keep = |line: &&str| !line.starts_with(key);
+        SMALLEST.lines().filter(keep).collect::<Vec<_>>().join("\n")
+    };
+    let cases = [
+        ("config-syntax", top("workers = ")),
+        ("config-syntax", top("base_url = \"https://twice.example\"")),
+        ("config-unknown-key", top("upstreem = \"http://x\"")),
+        ("config-unknown-key", top("token-lifetime = 60")),
+        ("config-unknown-key", top("colour = \"blue\"")),
+        ("config-unknown-key", top("fetch = { allow_host = [] }")),
+        ("config-unknown-key", community("anchor = \"x.pem\"")),
+        (
+            "config-unknown-key",
+            SMALLEST.replace("key_file = \"tls.key\"", "key = \"x\""),
+        ),
+        ("config-missing-key", without("base_url")),
+        ("config-missing-key", without("tls")),
+        ("config-missing-key", without("anchors")),
+        ("config-missing-key", without("identity")),
+        (
+            "config-missing-key",
+            SMALLEST.replace(", key_file = \"server.key\"", ""),
+        ),
+        (
+            "config-missing-key",
+            SMALLEST[..SMALLEST.find("[[").unwrap()].to_owned(),
+        ),
+        (
+            "config-missing-key",
+            "community = []\n".to_owned() + &SMALLEST[..SMALLEST.find("[[").unwrap()],
+        ),
+        ("config-wrong-type", top("workers = \"two\"")),
+        ("config-wrong-type", top("workers = 1.5")),
+        ("config-wrong-type", top("forward_token = \"yes\"")),
+        (
+            "config-wrong-type",
+            top("scopes_supported = \"system/*.rs\""),
+        ),
+        ("config-wrong-type", top("scopes_supported = [1]")),
+        ("config-wrong-type", top("token_lifetime = 1979-05-27")),
+        ("config-wrong-type", top("limits = 3")),
+        (
+            "config-wrong-type",
+            SMALLEST.replace("\"community.pem\"", "5"),
+        ),
+        (
+            "config-wrong-type",
+            SMALLEST.replace("[[community]]", "[community]"),
+        ),
+        ("config-out-of-range", top("workers = 0")),
+        ("config-out-of-range", top("token_lifetime = \"2h\"")),
+        ("config-out-of-range", community("grace = \"2d\"")),
+        (
+            "config-invalid-value",
+            top("workers = 99999999999999999999"),
+        ),
+        ("config-invalid-value", base("http://fhir.example.org/r4")),
+        ("config-invalid-value", base("ftp://fhir.example.org")),
+        ("config-invalid-value", base("fhir.example.org")),
+        ("config-invalid-value", base("https://fhir.example.org/r4/")),
+        (
+            "config-invalid-value",
+            base("https://fhir.example.org/r4?a=b"),
+        ),
+        (
+            "config-invalid-value",
+            base("https://fhir.example.org/r4#x"),
+        ),
+        (
+            "config-invalid-value",
+            base("https://user:hunter2@fhir.example.org/r4"),
+        ),
+        (
+            "config-invalid-value",
+            base("https://FHIR.example.org:443/r4"),
+        ),
+        (
+            "config-invalid-value",
+            base("https://fhir.example.org/a/../r4"),
+        ),
+        ("config-invalid-value", top("listen = \"localhost:8443\"")),
+        ("config-invalid-value", top("log_format = \"jsno\"")),
+        (
+            "config-invalid-value",
+            top("token_lifetime = \"15 minutes\""),
+        ),
+        (
+            "config-invalid-value",
+            top("scopes_supported = [\"system/*.rs user/*.rs\"]"),
+        ),
+        (
+            "config-invalid-value",
+            top("trusted_proxies = [\"10.0.0.1/8\"]"),
+        ),
+        (
+            "config-invalid-value",
+            top("fetch.allow_hosts = [\"*:8441\"]"),
+        ),
+        (
+            "config-invalid-value",
+            top("fetch.allow_hosts = [\"localhost\"]"),
+        ),
+        (
+            "config-invalid-value",
+            SMALLEST.replace("{ cert = \"tls.pem\", key_file = \"tls.key\" }", "\"on\""),
+        ),
+        (
+            "config-invalid-value",
+            SMALLEST.replace("\"https://community.example\"", "\"my community\""),
+        ),
+        (
+            "config-invalid-value",
+            SMALLEST.replace("\"community.pem\"", "[]"),
+        ),
+        (
+            "config-invalid-value",
+            SMALLEST.replace("\"community.pem\"", "\"\""),
+        ),
+        ("config-invalid-value", community("revocation = \"of\"")),
+        (
+            "config-secret-twice",
+            SMALLEST.replace("server.pem\",", "server.pem\", key = \"x\","),
+        ),
+        (
+            "config-community-twice",
+            SMALLEST.to_owned() + &SMALLEST[SMALLEST.find("[[").unwrap()..],
+        ),
+        (
+            "config-tls-is-identity",
+            SMALLEST.replace("server.pem", "tls.pem"),
+        ),
+        (
+            "config-tls-is-identity",
+            SMALLEST.replace("server.key", "tls.key"),
+        ),
+    ];
+    let mut report = String::new();
+    for (code, text) in cases {
+        let error = parse(&text).expect_err(&text);
+        assert_eq!(error.code(), code, "{error}");
+        report += &format!("error[{code}]: {error}\n    hint: {}\n", error.hint());
+    }
+    assert!(!report.contains("hunter2"));
+    insta::assert_snapshot!("refusals", report);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = config::load(Path::new("/nonexistent/udap.toml")).unwrap_err();
+    assert_eq!(error.code(), "config-unreadable");
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot read /nonexistent/udap.toml: "),
+        "{error}"
+    );
+}
