@@ -470,3 +470,7 @@ const MAY_BE_CRITICAL: [ObjectIdentifier; 7] = [
 ];
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests;

@@ -58,3 +58,15 @@ pub use ocsp_request::{CertId, CertIdHash, OcspRequest, OcspRequestError};
 pub use signature::{SignatureAlgorithm, ecdsa_fixed_to_der};
 pub use subject::Subject;
 pub use to_be_signed::ToBeSigned;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub(crate) mod testing;
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking, says when it skips, and builds short DER by hand"
+)]
+mod tests;
