@@ -1,107 +1,160 @@
-//! The audit trail: who did what, and why it was allowed or refused. Apart from logs; never a
-//! token, an assertion or patient data.
+//! The audit trail: who did what, and why it was allowed or refused.
+//!
+//! Apart from logs, complete, and in the database: [`Audit::record`] puts an event into memory,
+//! one writer thread commits what came within [`GATHER`] in one transaction. A kill -9 loses at
+//! most that; [`Audit::flush`] is for whoever must know. When the database does not take entries,
+//! they wait, and once the memory is full so do callers: an entry is never dropped.
+//!
+//! Invariant: no token, no assertion, no patient data. The typed [`Event`] has no field for them.
+//!
+//! ```no_run
+//! # async fn example(db: udap_host::db::Db) {
+//! use udap_host::audit::{Audit, Event, Refusal, Who};
+//!
+//! let audit = Audit::start(db);
+//! let who = Who { community: Some("https://community.example".into()), ..Who::default() };
+//! let refusal = Refusal { code: "certificate-revoked", detail: "revoked since …".to_owned() };
+//! audit.record(who, Event::TokenRefused(refusal)).await;
+//! # }
+//! ```
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+mod event;
+mod store;
+mod writer;
 
-use crate::db::{Db, DbError, Migration};
+use std::sync::Arc;
 
-/// Schema of the audit trail; a role puts it among its own migrations or opens a database for it.
-pub const fn migration(version: i64) -> Migration {
-    Migration {
-        version,
-        name: "audit trail",
-        sql: "",
-    }
-}
+use tokio::sync::{Notify, watch};
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    RegistrationCreated,
-    RegistrationModified,
-    RegistrationCancelled,
-    RegistrationRefused(Refusal),
-    TokenIssued {
-        scope: Arc<str>,
-        purpose_of_use: Vec<String>,
-    },
-    TokenRefused(Refusal),
-    /// `interaction` is `read Patient` or `search Observation`: a type, never an id or a query.
-    AccessAllowed {
-        interaction: String,
-        status: u16,
-    },
-    AccessRefused {
-        interaction: String,
-        refusal: Refusal,
-    },
-    /// Certificates of this server: expired, about to, unreadable.
-    CertificateTrouble(Refusal),
-    /// The community's CA issued or revoked; `serial` in hex.
-    CertificateIssued {
-        serial: String,
-        profile: String,
-    },
-    CertificateRevoked {
-        serial: String,
-        reason: String,
-    },
-    Started {
-        version: String,
-    },
-    Stopped,
-}
-
-/// Why not: the stable code and the sentence that the peer also saw, or more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub code: &'static str,
-    pub detail: String,
-}
-
-/// Who, from where, within which request. All optional: a refusal may know little.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Who {
-    pub community: Option<Arc<str>>,
-    pub client_id: Option<Arc<str>>,
-    /// The SAN URI registered or claimed.
-    pub uri: Option<Arc<str>>,
-    /// SHA-256 of the `jti`; see [`jti_hash`].
-    pub jti: Option<[u8; 32]>,
-    pub remote: Option<IpAddr>,
-    pub request_id: Option<Arc<str>>,
-    pub duration: Option<Duration>,
-}
-
-/// SHA-256 of a `jti`: finds an entry again without telling the value.
-pub fn jti_hash(_jti: &str) -> [u8; 32] {
-    todo!()
-}
+use self::writer::{Entry, Shared, State};
+pub use self::{
+    event::{Event, Refusal, Who, jti_hash},
+    store::{Record, migration, recent},
+    writer::GATHER,
+};
+use crate::db::{Db, DbError};
 
 /// Takes events and writes them in batches. Cheap to clone, usable from every worker.
 #[derive(Clone, Debug)]
-pub struct Audit {}
+pub struct Audit {
+    shared: Arc<Shared>,
+    /// When the last clone goes, the writer writes what is left and ends.
+    _open: Arc<Open>,
+}
 
 impl Audit {
-    /// Starts the one writer on the current tokio runtime, which must outlive the workers.
-    pub fn start(_db: Db) -> Self {
-        todo!()
+    /// Starts the one writer, on a thread of its own, so that it runs whatever the caller does.
+    /// The schema of `db` must contain [`migration`].
+    pub fn start(db: Db) -> Self {
+        let audit = Self::new(CAPACITY);
+        let shared = audit.shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("udap-audit".to_owned())
+            .spawn(move || writer::run(&db, &shared));
+        if let Err(error) = thread {
+            audit.shared.failed(DbError::Other {
+                detail: format!("no audit thread: {error}"),
+            });
+        }
+        audit
     }
 
-    /// An audit that keeps events in memory: for tests.
+    /// Keeps events in memory and never writes: for tests, see [`Audit::recorded`].
     pub fn in_memory() -> Self {
-        todo!()
+        Self::new(UNBOUNDED)
     }
 
-    /// Queues an event. Ready at once unless the queue is full: then it waits for the writer
-    /// (and so holds back the caller), because an entry is never dropped.
-    pub async fn record(&self, _who: Who, _event: Event) {
-        todo!()
+    fn new(capacity: usize) -> Self {
+        let shared = Arc::new(Shared {
+            capacity,
+            state: std::sync::Mutex::new(State::default()),
+            wake: Notify::new(),
+            hurry: Notify::new(),
+            space: Notify::new(),
+            progress: watch::Sender::default(),
+        });
+        Self {
+            _open: Arc::new(Open(shared.clone())),
+            shared,
+        }
     }
 
-    /// Returns when everything recorded before is in the database, or says why it is not.
+    /// Queues an event. Ready at once unless the queue is full: then it waits for the writer and
+    /// so holds back the caller.
+    pub async fn record(&self, who: Who, event: Event) {
+        let mut entry = Entry::now(who, event);
+        loop {
+            // Asked for before looking, so that space made in between is not missed.
+            let space = self.shared.space.notified();
+            match self.shared.push(entry) {
+                Ok(()) => return,
+                Err(full) => entry = full,
+            }
+            space.await;
+        }
+    }
+
+    /// Returns when everything recorded before is in the database, or says why it is not. What
+    /// was not written is kept and tried again. A role calls it last, when its workers are done.
     pub async fn flush(&self) -> Result<(), DbError> {
-        todo!()
+        if self.shared.capacity == UNBOUNDED {
+            return Ok(());
+        }
+        let target = self.shared.lock().recorded;
+        let mut progress = self.shared.progress.subscribe();
+        let failures = progress.borrow_and_update().failures;
+        self.shared.hurry.notify_one();
+        loop {
+            {
+                let progress = progress.borrow_and_update();
+                if progress.written >= target {
+                    return Ok(());
+                }
+                if let Some(error) = progress
+                    .error
+                    .as_ref()
+                    .filter(|_| progress.failures > failures || progress.ended)
+                {
+                    return Err(error.clone());
+                }
+            }
+            if progress.changed().await.is_err() {
+                return Err(DbError::Closed);
+            }
+        }
+    }
+
+    /// Why entries are not being written at the moment, if so: for `/readyz`, and for a role that
+    /// rather answers 503 than act without an audit trail.
+    pub fn trouble(&self) -> Option<DbError> {
+        self.shared.progress.borrow().error.clone()
+    }
+
+    /// What an [`in_memory`](Self::in_memory) audit has recorded, in order.
+    pub fn recorded(&self) -> Vec<(Who, Event)> {
+        let state = self.shared.lock();
+        state
+            .queue
+            .iter()
+            .map(|entry| (entry.who.clone(), entry.event.clone()))
+            .collect()
     }
 }
+
+#[derive(Debug)]
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.wake.notify_one();
+        self.0.hurry.notify_one();
+    }
+}
+
+/// An audit in memory has no writer that would make room.
+const UNBOUNDED: usize = usize::MAX;
+
+/// Entries in memory: some 400 bytes each, so 8 MiB, and two seconds of the highest load that one
+/// core serves.
+const CAPACITY: usize = 20_000;

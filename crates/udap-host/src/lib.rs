@@ -2,8 +2,8 @@
 //!
 //! Configuration with the origin of each value ([`config`]), a TLS listener with one runtime per
 //! core ([`listen`]), the database ([`db`]), the audit trail ([`audit`]), and the small things
-//! around a request ([`problem`], [`client_ip`], [`limits`], [`health`], [`metrics`],
-//! [`telemetry`]).
+//! around a request ([`problem`], [`request_id`], [`client_ip`], [`limits`], [`health`],
+//! [`metrics`], [`telemetry`]).
 //!
 //! ```no_run
 //! use udap_host::listen::{self, Listen, Shutdown};
@@ -28,6 +28,7 @@ pub mod limits;
 pub mod listen;
 pub mod metrics;
 pub mod problem;
+pub mod request_id;
 pub mod telemetry;
 pub mod token_status;
 

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
 /// What one listener allows its peers. [`Default`] is the constants below; `[limits]` of
 /// `udap.toml` changes the first three.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,3 +74,112 @@ pub const MAX_HEADERS: usize = 100;
 /// HTTP/2 streams: enough for a client that pipelines a page of reads, few enough that one
 /// connection cannot hold the whole server (rapid-reset floods are bounded by hyper itself).
 pub const MAX_H2_STREAMS: u32 = 128;
+
+/// Reads a whole request body within a size and a time: [`MAX_BODY_BYTES`] and [`BODY_READ`]
+/// unless an endpoint has reasons.
+pub async fn read_body(body: Body, max_bytes: usize, time: Duration) -> Result<Bytes, BodyError> {
+    // A length that is declared is believed if it is too large: nothing is read then.
+    if body.size_hint().lower() > max_bytes as u64 {
+        return Err(BodyError::TooLarge { max_bytes });
+    }
+    let collected = tokio::time::timeout(time, Limited::new(body, max_bytes).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { max_bytes }),
+        Ok(Err(_)) => Err(BodyError::Broken),
+        Err(_) => Err(BodyError::TooSlow { time }),
+    }
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("the request body is larger than {max_bytes} bytes")]
+    TooLarge { max_bytes: usize },
+    #[error("the request body did not arrive within {} s", time.as_secs_f32())]
+    TooSlow { time: Duration },
+    #[error("the request body ended early")]
+    Broken,
+}
+
+impl BodyError {
+    /// The stable name of the refusal; see [`crate::CATALOGUE`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "body-too-large",
+            Self::TooSlow { .. } => "body-too-slow",
+            Self::Broken => "body-broken",
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        crate::catalogue::hint(self.code()).to_owned()
+    }
+}
+
+/// Body: 256 KiB in 15 s is a modem's speed; slower is an attack on our memory.
+pub const BODY_READ: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+
+    const TIME: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_body_within_the_limit_is_read() {
+        let body = Body::from("four");
+        assert_eq!(read_body(body, 4, TIME).await, Ok(Bytes::from("four")));
+    }
+
+    #[tokio::test]
+    async fn a_body_too_large_is_refused_declared_or_not() {
+        let declared = read_body(Body::new(Full::from("fives")), 4, TIME).await;
+        let chunks =
+            ["fi", "ve", "s"].map(|s| Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from(s))));
+        let streamed = Body::new(StreamBody::new(futures_util::stream::iter(chunks)));
+        let streamed = read_body(streamed, 4, TIME).await;
+        for result in [declared, streamed] {
+            let error = result.unwrap_err();
+            assert_eq!(error, BodyError::TooLarge { max_bytes: 4 });
+            assert_eq!(
+                (error.code(), error.status().as_u16()),
+                ("body-too-large", 413)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_or_breaks_is_refused() {
+        let stalled = Body::new(StreamBody::new(futures_util::stream::pending::<
+            Result<http_body::Frame<Bytes>, axum::Error>,
+        >()));
+        let error = read_body(stalled, 4, TIME).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.status().as_u16()),
+            ("body-too-slow", 408)
+        );
+        let broken = [Err::<http_body::Frame<Bytes>, _>(std::io::Error::other(
+            "gone",
+        ))];
+        let broken = Body::new(StreamBody::new(futures_util::stream::iter(broken)));
+        let error = read_body(broken, 4, TIME).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.status().as_u16()),
+            ("body-broken", 400)
+        );
+    }
+}

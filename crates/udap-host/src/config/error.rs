@@ -61,7 +61,7 @@ pub enum Problem {
         first: String,
         second: String,
     },
-    #[error("the TLS certificate {} is also an identity in community `{community}`", path.display())]
+    #[error("the TLS certificate {} or its key is also the identity in community `{community}`", path.display())]
     TlsIsIdentity { path: PathBuf, community: String },
     #[error("{} does not hold certificates: {detail}", path.display())]
     CertificateFile { path: PathBuf, detail: String },

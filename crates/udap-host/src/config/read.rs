@@ -268,9 +268,12 @@ fn upstream(field: &Field<'_>) -> Result<String, ConfigError> {
 /// An http or https URL that has one spelling and nothing but host, port and path.
 fn web_url(field: &Field<'_>) -> Result<url::Url, ConfigError> {
     let text = field.text()?;
-    let url = url::Url::parse(text).map_err(|error| field.invalid(text, error.to_string()))?;
+    let url = url::Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => field.invalid(text, SCHEME),
+        error => field.invalid(text, error.to_string()),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(field.invalid(text, "it must begin with https:// or http://"));
+        return Err(field.invalid(text, SCHEME));
     }
     if !url.username().is_empty() || url.password().is_some() {
         // Not repeated in the message: it may hold a password.
@@ -467,6 +470,8 @@ const TLS_EXAMPLE: &str =
     "tls = { cert = \"tls.pem\", key_file = \"tls.key\" }`, or behind a proxy `tls = \"off\"";
 const COMMUNITY_EXAMPLE: &str = "[[community]]` with `uri`, `anchors` and `identity";
 const IDENTITY_EXAMPLE: &str = "identity = { cert = \"server.pem\", key_file = \"server.key\" }";
+
+const SCHEME: &str = "it must begin with https:// or http://";
 
 /// Every IPv4 address (`[::]` fails where IPv6 is off), and a port that needs no privilege.
 const LISTEN_TLS: SocketAddr =

@@ -1,0 +1,131 @@
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    RegistrationCreated,
+    RegistrationModified,
+    RegistrationCancelled,
+    RegistrationRefused(Refusal),
+    TokenIssued {
+        scope: Arc<str>,
+        purpose_of_use: Vec<String>,
+    },
+    TokenRefused(Refusal),
+    /// `interaction` is `read Patient` or `search Observation`: a type, never an id or a query.
+    AccessAllowed {
+        interaction: String,
+        status: u16,
+    },
+    AccessRefused {
+        interaction: String,
+        refusal: Refusal,
+    },
+    /// Certificates of this server: expired, about to, unreadable.
+    CertificateTrouble(Refusal),
+    /// The community's CA issued; `serial` in hex.
+    CertificateIssued {
+        serial: String,
+        profile: String,
+    },
+    CertificateRevoked {
+        serial: String,
+        reason: String,
+    },
+    Started {
+        version: String,
+    },
+    Stopped,
+}
+
+/// Why not: the stable code, and the sentence that the peer also saw, or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// Who, from where, within which request. All optional: a refusal may know little.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    pub community: Option<Arc<str>>,
+    pub client_id: Option<Arc<str>>,
+    /// The SAN URI registered or claimed.
+    pub uri: Option<Arc<str>>,
+    /// SHA-256 of the `jti`; see [`jti_hash`].
+    pub jti: Option<[u8; 32]>,
+    pub remote: Option<IpAddr>,
+    pub request_id: Option<Arc<str>>,
+    pub duration: Option<Duration>,
+}
+
+/// SHA-256 of a `jti`: finds an entry again without telling the value.
+pub fn jti_hash(jti: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, jti.as_bytes());
+    hash.copy_from_slice(digest.as_ref());
+    hash
+}
+
+impl Event {
+    /// The name under which it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RegistrationCreated => "registration-created",
+            Self::RegistrationModified => "registration-modified",
+            Self::RegistrationCancelled => "registration-cancelled",
+            Self::RegistrationRefused(_) => "registration-refused",
+            Self::TokenIssued { .. } => "token-issued",
+            Self::TokenRefused(_) => "token-refused",
+            Self::AccessAllowed { .. } => "access-allowed",
+            Self::AccessRefused { .. } => "access-refused",
+            Self::CertificateTrouble(_) => "certificate-trouble",
+            Self::CertificateIssued { .. } => "certificate-issued",
+            Self::CertificateRevoked { .. } => "certificate-revoked",
+            Self::Started { .. } => "started",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Why not, for those that are refusals.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::RegistrationRefused(refusal)
+            | Self::TokenRefused(refusal)
+            | Self::AccessRefused { refusal, .. }
+            | Self::CertificateTrouble(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// What is particular to the event, as a JSON object.
+    pub(super) fn data(&self) -> Option<String> {
+        let data = match self {
+            Self::TokenIssued {
+                scope,
+                purpose_of_use,
+            } => {
+                serde_json::json!({ "scope": scope, "purpose_of_use": purpose_of_use })
+            }
+            Self::AccessAllowed {
+                interaction,
+                status,
+            } => {
+                serde_json::json!({ "interaction": interaction, "status": status })
+            }
+            Self::AccessRefused { interaction, .. } => {
+                serde_json::json!({ "interaction": interaction })
+            }
+            Self::CertificateIssued { serial, profile } => {
+                serde_json::json!({ "serial": serial, "profile": profile })
+            }
+            Self::CertificateRevoked { serial, reason } => {
+                serde_json::json!({ "serial": serial, "reason": reason })
+            }
+            Self::Started { version } => serde_json::json!({ "version": version }),
+            _ => return None,
+        };
+        Some(data.to_string())
+    }
+}

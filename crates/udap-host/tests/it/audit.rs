@@ -1,0 +1,201 @@
+//! The audit trail in a real database.
+
+use std::{sync::Arc, time::Duration};
+
+use udap_host::{
+    audit::{self, Audit, Event, Record, Refusal, Who},
+    db::{Db, sqlx},
+};
+
+async fn open(dir: &tempfile::TempDir) -> Db {
+    Db::open(&dir.path().join("udap.db"), &[audit::migration(1)])
+        .await
+        .unwrap()
+}
+
+fn who(n: u32) -> Who {
+    Who {
+        community: Some("https://community.example".into()),
+        client_id: Some(format!("client-{n}").into()),
+        uri: Some("https://app.example".into()),
+        jti: Some(audit::jti_hash("a-jti-of-the-client")),
+        remote: Some("192.0.2.7".parse().unwrap()),
+        request_id: Some("abc-1".into()),
+        duration: Some(Duration::from_micros(90)),
+    }
+}
+
+fn refused(detail: &str) -> Event {
+    Event::TokenRefused(Refusal {
+        code: "certificate-revoked",
+        detail: detail.to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn every_kind_of_event_is_stored_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    let refusal = || Refusal {
+        code: "scope-missing",
+        detail: "a sentence".to_owned(),
+    };
+    for event in [
+        Event::Started {
+            version: "1.2.3".to_owned(),
+        },
+        Event::RegistrationCreated,
+        Event::RegistrationModified,
+        Event::RegistrationCancelled,
+        Event::RegistrationRefused(refusal()),
+        Event::TokenIssued {
+            scope: "system/*.rs".into(),
+            purpose_of_use: vec!["TREAT".to_owned()],
+        },
+        Event::TokenRefused(refusal()),
+        Event::AccessAllowed {
+            interaction: "read Patient".to_owned(),
+            status: 200,
+        },
+        Event::AccessRefused {
+            interaction: "search Patient".to_owned(),
+            refusal: refusal(),
+        },
+        Event::CertificateTrouble(refusal()),
+        Event::CertificateIssued {
+            serial: "0a".to_owned(),
+            profile: "app".to_owned(),
+        },
+        Event::CertificateRevoked {
+            serial: "0a".to_owned(),
+            reason: "key".to_owned(),
+        },
+        Event::Stopped,
+    ] {
+        audit.record(who(1), event).await;
+        tokio::time::sleep(Duration::from_micros(2)).await;
+    }
+    audit.flush().await.unwrap();
+    let records = audit::recent(&db, 100).await.unwrap();
+    let line = |r: &Record| {
+        let (code, data) = (r.code.as_deref(), r.data.as_deref());
+        format!(
+            "{} {} {}\n",
+            r.event,
+            code.unwrap_or("-"),
+            data.unwrap_or("-")
+        )
+    };
+    insta::assert_snapshot!("events", records.iter().rev().map(line).collect::<String>());
+    let newest = &records[0];
+    assert_eq!(newest.client_id.as_deref(), Some("client-1"));
+    assert_eq!(newest.remote.as_deref(), Some("192.0.2.7"));
+    assert_eq!(newest.duration_us, Some(90));
+    assert_eq!(newest.jti.as_ref().map(Vec::len), Some(32));
+    assert!(newest.at > 1_700_000_000_000_000);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_stored_twice_under_load_from_many_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    // More than the queue holds: callers are held back, and none of them is turned away.
+    let tasks: Vec<_> = (0..4)
+        .map(|task| {
+            let audit = audit.clone();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .build()
+                    .unwrap();
+                runtime.block_on(async {
+                    for n in 0..7_500 {
+                        audit.record(who(task * 10_000 + n), refused("x")).await;
+                    }
+                });
+            })
+        })
+        .collect();
+    for task in tasks {
+        tokio::task::spawn_blocking(|| task.join())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    audit.flush().await.unwrap();
+    let (all, distinct): (i64, i64) =
+        sqlx::query_as("SELECT COUNT(*), COUNT(DISTINCT client_id) FROM audit")
+            .fetch_one(db.reader())
+            .await
+            .unwrap();
+    assert_eq!((all, distinct), (30_000, 30_000));
+}
+
+#[tokio::test]
+async fn what_is_recorded_before_the_last_handle_goes_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    audit.record(who(1), Event::Stopped).await;
+    drop(audit);
+    crate::support::eventually("the entry is written", async || {
+        audit::recent(&db, 1).await.unwrap().len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_keeps_entries_until_it_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let run = async |sql: &'static str| {
+        let mut write = db.write().await.unwrap();
+        sqlx::query(sql).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+    };
+    run("ALTER TABLE audit RENAME TO hidden").await;
+    let audit = Audit::start(db.clone());
+    audit.record(who(1), refused("kept")).await;
+    let error = audit.flush().await.unwrap_err();
+    assert_eq!(error.code(), "database-error");
+    assert_eq!(audit.trouble(), Some(error));
+
+    run("ALTER TABLE hidden RENAME TO audit").await;
+    audit.flush().await.unwrap();
+    assert_eq!(audit.trouble(), None);
+    let records = audit::recent(&db, 10).await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].detail.as_deref(), Some("kept"));
+}
+
+#[tokio::test]
+async fn a_peer_does_not_choose_how_much_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    let long: Arc<str> = "ü".repeat(100_000).into();
+    audit
+        .record(
+            Who {
+                uri: Some(long.clone()),
+                ..Who::default()
+            },
+            refused(&long),
+        )
+        .await;
+    audit.flush().await.unwrap();
+    let record = &audit::recent(&db, 1).await.unwrap()[0];
+    assert_eq!(record.uri.as_deref().map(str::len), Some(1024));
+    assert_eq!(record.detail.as_deref().map(str::len), Some(1024));
+}
+
+#[tokio::test]
+async fn an_audit_in_memory_tells_what_it_got() {
+    let audit = Audit::in_memory();
+    audit.record(who(1), Event::RegistrationCreated).await;
+    audit.record(Who::default(), refused("x")).await;
+    let recorded = audit.recorded();
+    assert_eq!(recorded[0], (who(1), Event::RegistrationCreated));
+    assert_eq!(recorded[1].1.refusal().unwrap().code, "certificate-revoked");
+}
