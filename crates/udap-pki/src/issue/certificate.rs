@@ -192,6 +192,34 @@ pub fn certificate(spec: &CertificateSpec<'_>) -> Result<ToBeSigned, IssueError>
     Ok(ToBeSigned::new(bytes, spec.algorithm, Shape::Signed))
 }
 
+/// Builds a self-signed certificate that stands in for `original` in a rehearsal: the same names,
+/// dates, key identifier and limits, with another key. What that key signs verifies under it as the
+/// real thing would under `original`, and nowhere else.
+///
+/// # Errors
+/// [`IssueError::Encoding`] when the original does not parse a second time.
+pub fn stand_in(
+    original: &Certificate,
+    spki_der: &[u8],
+    algorithm: SignatureAlgorithm,
+) -> Result<ToBeSigned, IssueError> {
+    let encoding = IssueError::encoding("certificate");
+    let parsed = <x509_cert::Certificate as der::Decode>::from_der(original.der()).map_err(&encoding)?;
+    let extensions: Vec<_> = parsed.tbs_certificate().extensions().into_iter().flatten().map(Extension::from).collect();
+    let tbs = TbsCertificate {
+        version: 2,
+        serial: serial(original.serial(), 0)?,
+        signature: AnyRef::from_der(algorithm.identifier()).map_err(&encoding)?,
+        issuer: AnyRef::from_der(original.subject().der()).map_err(&encoding)?,
+        validity: Validity::new(time(original.not_before())?, time(original.not_after())?),
+        subject: AnyRef::from_der(original.subject().der()).map_err(&encoding)?,
+        spki: AnyRef::from_der(spki_der).map_err(&encoding)?,
+        extensions: extension::encode_all(&extensions)?,
+    };
+    let bytes = tbs.to_der().map_err(encoding)?;
+    Ok(ToBeSigned::new(bytes, algorithm, Shape::Signed))
+}
+
 /// The key identifier of a public key: the first 160 bits of the SHA-256 of the key bits, RFC 7093
 /// §2 method 1.
 ///

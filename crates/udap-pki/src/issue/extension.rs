@@ -24,6 +24,12 @@ pub struct Extension {
     pub value: Vec<u8>,
 }
 
+impl From<&x509_cert::ext::Extension> for Extension {
+    fn from(parsed: &x509_cert::ext::Extension) -> Self {
+        Self { oid: parsed.extn_id, critical: parsed.critical, value: parsed.extn_value.as_bytes().to_vec() }
+    }
+}
+
 /// The DER of `Extensions`; `None` when there are none, as the list may not be empty.
 pub(super) fn encode_all(extensions: &[Extension]) -> Result<Vec<Encoded<'_>>, IssueError> {
     extensions

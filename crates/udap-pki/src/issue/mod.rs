@@ -46,7 +46,7 @@ mod subject;
 mod to_be_signed;
 
 pub use catalogue::CATALOGUE;
-pub use certificate::{CertificateSpec, Issuer, Names, Profile, Urls, certificate, key_id};
+pub use certificate::{CertificateSpec, Issuer, Names, Profile, Urls, certificate, key_id, stand_in};
 pub use crl::{CrlEntry, CrlSpec, RevocationReason, crl};
 pub use csr::{CertificationRequest, CsrError, CsrSpec, certification_request};
 pub use error::IssueError;

@@ -1,7 +1,7 @@
 use const_oid::{ObjectIdentifier, db};
 use der::{
     Decode as _, Encode as _, Sequence,
-    asn1::{AnyRef, IntRef, OctetStringRef, UintRef},
+    asn1::{AnyRef, OctetStringRef, UintRef},
 };
 
 use super::{IssueError, certificate::key_bits};
@@ -135,7 +135,8 @@ impl CertId {
         })?;
         let issuer_name_hash = wire.issuer_name_hash.as_bytes().to_vec();
         let issuer_key_hash = wire.issuer_key_hash.as_bytes().to_vec();
-        let serial = IntRef::try_from(wire.serial).map_err(malformed)?;
+        // RFC 5280 §4.1.2.2: no certificate has a negative serial number.
+        let serial = UintRef::try_from(wire.serial).map_err(malformed)?;
         let serial = without_leading_zeros(serial.as_bytes()).to_vec();
         Ok(Self {
             der,

@@ -529,7 +529,7 @@ fn an_ocsp_request_is_read() {
     let hierarchy = Hierarchy::new();
     for hash in CertIdHash::ALL {
         let id = CertId::new(&hierarchy.issuing, &[0, 0x80, 7], hash).unwrap();
-        let request = OcspRequest::from_der(&ocsp_request(&[id.clone()], &[])).unwrap();
+        let request = OcspRequest::from_der(&ocsp_request(std::slice::from_ref(&id), &[])).unwrap();
         assert_eq!(request.cert_ids(), [id]);
         assert_eq!(request.cert_ids()[0].serial(), [0x80, 7]);
         assert_eq!(request.nonce(), None);
@@ -544,7 +544,7 @@ fn ocsp_nonces_of_1_to_128_octets_are_taken() {
     let id = CertId::new(&hierarchy.issuing, &[5], CertIdHash::Sha1).unwrap();
     let with = |nonce: &[u8]| {
         OcspRequest::from_der(&ocsp_request(
-            &[id.clone()],
+            std::slice::from_ref(&id),
             &extensions(NONCE, false, &tlv(4, nonce)),
         ))
     };
@@ -571,7 +571,7 @@ fn ocsp_nonces_of_1_to_128_octets_are_taken() {
 fn bad_ocsp_requests_are_refused_each_with_its_code() {
     let hierarchy = Hierarchy::new();
     let id = CertId::new(&hierarchy.issuing, &[5], CertIdHash::Sha1).unwrap();
-    let good = ocsp_request(&[id.clone()], &[]);
+    let good = ocsp_request(std::slice::from_ref(&id), &[]);
     let refusal = |bytes: &[u8]| OcspRequest::from_der(bytes).unwrap_err().code();
 
     assert_eq!(refusal(b""), "ocsp-request-malformed");
@@ -588,21 +588,21 @@ fn bad_ocsp_requests_are_refused_each_with_its_code() {
     );
     assert_eq!(
         refusal(&ocsp_request(
-            &[id.clone()],
+            std::slice::from_ref(&id),
             &extensions(&[0x2a, 3], true, &[5, 0])
         )),
         "ocsp-request-critical-extension"
     );
     assert!(
         OcspRequest::from_der(&ocsp_request(
-            &[id.clone()],
+            std::slice::from_ref(&id),
             &extensions(&[0x2a, 3], false, &[5, 0])
         ))
         .is_ok()
     );
     assert_eq!(
         refusal(&ocsp_request(
-            &[id.clone()],
+            std::slice::from_ref(&id),
             &extensions(NONCE, false, &[9; 16])
         )),
         "ocsp-request-malformed"

@@ -1,0 +1,23 @@
+use std::sync::Arc;
+
+use axum::{Router, extract::DefaultBodyLimit, routing};
+
+use crate::{Ca, crl, health, issuer_certificate, ocsp};
+
+/// Everything a CA answers over HTTP. Plain HTTP: what is published is signed itself.
+pub fn router(ca: Arc<Ca>) -> Router {
+    Router::new()
+        .route("/crl/issuing.crl", routing::get(crl::issuing))
+        .route("/crl/root.crl", routing::get(crl::root))
+        .route("/certs/issuing.cer", routing::get(issuer_certificate::issuing))
+        .route("/certs/root.cer", routing::get(issuer_certificate::root))
+        .route("/ocsp", routing::post(ocsp::post))
+        .route("/ocsp/", routing::post(ocsp::post))
+        .route("/ocsp/{*request}", routing::get(ocsp::get))
+        .route("/healthz", routing::get(health::healthz))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(ca)
+}
+
+/// The only body is an OCSP request, of which the parser takes 16 KiB.
+const MAX_BODY: usize = 16 * 1024;
