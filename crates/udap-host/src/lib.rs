@@ -20,6 +20,7 @@
 pub mod audit;
 mod catalogue;
 pub mod client_ip;
+pub mod clock;
 pub mod config;
 pub mod db;
 pub mod files;
@@ -33,4 +34,3 @@ pub mod telemetry;
 pub mod token_status;
 
 pub use catalogue::CATALOGUE;
-pub use udap_trust::clock;

@@ -61,7 +61,10 @@ impl Entry {
 impl Shared {
     /// One lock, one move; the writer is woken only by the first entry of a batch, since waking
     /// a thread is a system call.
-    #[expect(clippy::result_large_err, reason = "a full queue gives the entry back, unboxed")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "a full queue gives the entry back, unboxed"
+    )]
     pub(super) fn push(&self, entry: Entry) -> Result<(), Entry> {
         let mut state = self.lock();
         if state.queue.len() >= self.capacity {
