@@ -201,6 +201,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A signature's octets. A signature of a broken number of bits is well-formed and never good: it is read as
+    /// an empty one.
+    pub(crate) fn signature(&mut self) -> Result<&'a [u8], DerError> {
+        let value = self.expect(BIT_STRING)?.value;
+        match value.split_first() {
+            Some((0, octets)) => Ok(octets),
+            Some((1..=7, _)) => Ok(&[]),
+            _ => Err(DerError::Value(self.what)),
+        }
+    }
+
     /// `Time ::= CHOICE { UTCTime, GeneralizedTime }` as RFC 5280 §4.1.2.5 restricts it.
     pub(crate) fn time(&mut self) -> Result<UnixTime, DerError> {
         let tlv = self.any()?;

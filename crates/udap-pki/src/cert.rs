@@ -111,7 +111,7 @@ impl Certificate {
         outer.finish()?;
         let tbs = certificate.expect(SEQUENCE)?;
         let algorithm = certificate.expect(SEQUENCE)?;
-        let signature = certificate.bit_octets()?;
+        let signature = certificate.signature()?;
         certificate.finish()?;
 
         let mut fields = Reader::new(tbs.value, "TBSCertificate");

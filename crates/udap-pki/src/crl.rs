@@ -177,7 +177,7 @@ impl Crl {
         outer.finish()?;
         let tbs = list.expect(SEQUENCE)?;
         let algorithm = list.expect(SEQUENCE)?;
-        let signature = list.bit_octets()?;
+        let signature = list.signature()?;
         list.finish()?;
 
         let mut fields = Reader::new(tbs.value, "TBSCertList");

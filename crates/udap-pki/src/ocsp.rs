@@ -180,7 +180,7 @@ impl OcspResponse {
         outer.finish()?;
         let tbs = basic.expect(SEQUENCE)?;
         let algorithm = basic.expect(SEQUENCE)?;
-        let signature = basic.bit_octets()?;
+        let signature = basic.signature()?;
         let mut certificates = Vec::new();
         if let Some(tlv) = basic.optional(context_constructed(0))? {
             let mut inside = Reader::new(tlv.value, "certs");

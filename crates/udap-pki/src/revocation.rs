@@ -334,6 +334,12 @@ impl<'a> Engine<'a> {
             if !self.signed_crl(signer, crl) {
                 continue;
             }
+            // The signer's own certificate, whose CA named this very signer (cRLIssuer) to tell its status: the CA's choice,
+            // and asking on would go round in a circle.
+            let own = at == place.certificate() && self.signers_in_progress.last() == Some(&at);
+            if own && signer.issuer() != crl.issuer() {
+                return Ok((at, UnixTime::NO_EXPIRY));
+            }
             match self.trusted_signer(place, at, signer) {
                 Ok(expires) => return Ok((at, expires)),
                 Err(refused) => gap = refused,
