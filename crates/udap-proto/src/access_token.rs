@@ -56,7 +56,10 @@ impl AccessToken {
         claims.insert("iat".into(), self.iat.0.into());
         claims.insert("exp".into(), self.exp.0.into());
         claims.insert("jti".into(), self.jti.as_str().into());
-        claims.insert("udap".into(), json!({"community": self.community, "uri": self.uri}));
+        claims.insert(
+            "udap".into(),
+            json!({"community": self.community, "uri": self.uri}),
+        );
         if !self.extensions.is_empty() {
             claims.insert("extensions".into(), Value::Object(self.extensions.clone()));
         }
@@ -66,7 +69,10 @@ impl AccessToken {
 
 /// Why an access token was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum AccessTokenError {
     #[error(transparent)]
     Jws(#[from] JwsError),
@@ -164,10 +170,19 @@ pub fn verify(
     claims.require_issuer(issuer)?;
     claims.require_audience(audience)?;
     if now >= claims.exp {
-        return Err(ClaimError::Expired { exp: claims.exp, now }.into());
+        return Err(ClaimError::Expired {
+            exp: claims.exp,
+            now,
+        }
+        .into());
     }
     if claims.iat.0 > now.0.saturating_add(SKEW_SECS) {
-        return Err(ClaimError::Future { claim: "iat", at: claims.iat, now }.into());
+        return Err(ClaimError::Future {
+            claim: "iat",
+            at: claims.iat,
+            now,
+        }
+        .into());
     }
     let payload = jws.payload();
     let text = |claim: &'static str| crate::claims::text(payload, claim);
@@ -182,7 +197,12 @@ pub fn verify(
     Ok(VerifiedAccessToken(AccessToken {
         aud: audience.to_owned(),
         client_id: text("client_id")?,
-        scope: ScopeSet::parse(payload.get("scope").and_then(Value::as_str).unwrap_or_default()),
+        scope: ScopeSet::parse(
+            payload
+                .get("scope")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        ),
         community: udap("community"),
         uri: udap("uri"),
         extensions: payload

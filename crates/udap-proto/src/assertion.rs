@@ -10,7 +10,10 @@ use udap_pki::{Certificate, UnixTime, Valid};
 
 /// Why an authentication token was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum AssertionError {
     #[error(transparent)]
     Jws(#[from] JwsError),
@@ -37,7 +40,9 @@ impl Refusal for AssertionError {
             Self::NotInCertificate { uri, names } => names
                 .iter()
                 .find_map(|name| crate::claims::near_miss(name, uri))
-                .map(|how| format!("one of the names differs only {how}; URIs are compared byte for byte")),
+                .map(|how| {
+                    format!("one of the names differs only {how}; URIs are compared byte for byte")
+                }),
             _ => None,
         }
     }
@@ -84,7 +89,11 @@ impl Parsed {
         read: impl FnMut(&[u8]) -> Result<Certificate, String>,
     ) -> Result<Signed, JwsError> {
         let signer = self.jws.verify_by_leaf_with(accepted, read)?;
-        Ok(Signed { jws: self.jws, claims: self.claims, signer })
+        Ok(Signed {
+            jws: self.jws,
+            claims: self.claims,
+            signer,
+        })
     }
 }
 
@@ -121,7 +130,10 @@ impl Signed {
                 names: names.to_vec(),
             });
         }
-        Ok(Verified { jws: self.jws, claims: self.claims })
+        Ok(Verified {
+            jws: self.jws,
+            claims: self.claims,
+        })
     }
 }
 

@@ -293,7 +293,13 @@ const fn entry(
     hint: &'static str,
     section: &'static str,
 ) -> Explanation {
-    Explanation { code, title, meaning, hint, section }
+    Explanation {
+        code,
+        title,
+        meaning,
+        hint,
+        section,
+    }
 }
 
 #[cfg(test)]
@@ -317,7 +323,9 @@ mod tests {
         ];
         let mut codes = Vec::new();
         for source in sources {
-            let Some((_, after)) = source.split_once("fn code(&self)") else { continue };
+            let Some((_, after)) = source.split_once("fn code(&self)") else {
+                continue;
+            };
             let body = after.split("\n    }\n").next().unwrap_or_default();
             codes.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
         }

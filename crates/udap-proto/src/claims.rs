@@ -15,22 +15,35 @@ pub const MAX_JTI: usize = 256;
 
 /// Why the claims of a JWT were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum ClaimError {
     #[error("claim `{claim}` is missing")]
     Missing { claim: &'static str },
     #[error("claim `{claim}` is not {expected}")]
-    Shape { claim: &'static str, expected: &'static str },
+    Shape {
+        claim: &'static str,
+        expected: &'static str,
+    },
     #[error("claim `sub` is `{sub}`, but must equal `iss`, which is `{iss}`")]
     SubNotIss { iss: String, sub: String },
     #[error("claim `aud` is {found:?}, but must contain `{expected}`")]
-    Audience { expected: String, found: Vec<String> },
+    Audience {
+        expected: String,
+        found: Vec<String>,
+    },
     #[error("claim `iss` is `{found}`, but must be `{expected}`")]
     Issuer { expected: String, found: String },
     #[error("expired: `exp` is {exp}, and it is {now}")]
     Expired { exp: UnixTime, now: UnixTime },
     #[error("issued in the future: `{claim}` is {at}, and it is {now}")]
-    Future { claim: &'static str, at: UnixTime, now: UnixTime },
+    Future {
+        claim: &'static str,
+        at: UnixTime,
+        now: UnixTime,
+    },
     #[error("`exp` ({exp}) is not later than `iat` ({iat})")]
     ExpBeforeIat { iat: UnixTime, exp: UnixTime },
     #[error("the lifetime (`exp` − `iat`) is {secs} s; at most {max} s are allowed")]
@@ -56,7 +69,9 @@ impl Refusal for ClaimError {
         match self {
             Self::Audience { expected, found } => {
                 let near = found.iter().find_map(|f| near_miss(expected, f))?;
-                Some(format!("the two differ {near}; URIs are compared byte for byte"))
+                Some(format!(
+                    "the two differ {near}; URIs are compared byte for byte"
+                ))
             }
             Self::Issuer { expected, found } => Some(format!(
                 "the two differ {}; URIs are compared byte for byte",
@@ -103,11 +118,17 @@ impl Claims {
             aud: audience(payload)?,
             exp: date(payload, "exp")?,
             iat: date(payload, "iat")?,
-            nbf: payload.contains_key("nbf").then(|| date(payload, "nbf")).transpose()?,
+            nbf: payload
+                .contains_key("nbf")
+                .then(|| date(payload, "nbf"))
+                .transpose()?,
             jti: {
                 let jti = text(payload, "jti")?;
                 if jti.len() > MAX_JTI {
-                    return Err(ClaimError::Shape { claim: "jti", expected: "at most 256 bytes long" });
+                    return Err(ClaimError::Shape {
+                        claim: "jti",
+                        expected: "at most 256 bytes long",
+                    });
                 }
                 jti
             },
@@ -120,7 +141,10 @@ impl Claims {
         if self.sub == self.iss {
             return Ok(());
         }
-        Err(ClaimError::SubNotIss { iss: self.iss.clone(), sub: self.sub.clone() })
+        Err(ClaimError::SubNotIss {
+            iss: self.iss.clone(),
+            sub: self.sub.clone(),
+        })
     }
 
     /// # Errors
@@ -129,7 +153,10 @@ impl Claims {
         if self.iss == expected {
             return Ok(());
         }
-        Err(ClaimError::Issuer { expected: expected.to_owned(), found: self.iss.clone() })
+        Err(ClaimError::Issuer {
+            expected: expected.to_owned(),
+            found: self.iss.clone(),
+        })
     }
 
     /// # Errors
@@ -141,7 +168,10 @@ impl Claims {
         if self.aud.iter().any(|aud| aud == expected) {
             return Ok(());
         }
-        Err(ClaimError::Audience { expected: expected.to_owned(), found: self.aud.clone() })
+        Err(ClaimError::Audience {
+            expected: expected.to_owned(),
+            found: self.aud.clone(),
+        })
     }
 
     /// Whether it is in force now, and never was meant to be for longer than `max_lifetime` seconds.
@@ -151,11 +181,17 @@ impl Claims {
     /// [`ClaimError::Lifetime`].
     pub fn require_in_force(&self, now: UnixTime, max_lifetime: i64) -> Result<(), ClaimError> {
         if self.exp <= self.iat {
-            return Err(ClaimError::ExpBeforeIat { iat: self.iat, exp: self.exp });
+            return Err(ClaimError::ExpBeforeIat {
+                iat: self.iat,
+                exp: self.exp,
+            });
         }
         let secs = self.exp.0.saturating_sub(self.iat.0);
         if secs > max_lifetime {
-            return Err(ClaimError::Lifetime { secs, max: max_lifetime });
+            return Err(ClaimError::Lifetime {
+                secs,
+                max: max_lifetime,
+            });
         }
         if now.0 >= self.exp.0.saturating_add(SKEW_SECS) {
             return Err(ClaimError::Expired { exp: self.exp, now });
@@ -172,11 +208,17 @@ impl Claims {
 }
 
 /// A claim that must be a non-empty string.
-pub(crate) fn text(payload: &Map<String, Value>, claim: &'static str) -> Result<String, ClaimError> {
+pub(crate) fn text(
+    payload: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<String, ClaimError> {
     match payload.get(claim) {
         None | Some(Value::Null) => Err(ClaimError::Missing { claim }),
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        Some(_) => Err(ClaimError::Shape { claim, expected: "a non-empty string" }),
+        Some(_) => Err(ClaimError::Shape {
+            claim,
+            expected: "a non-empty string",
+        }),
     }
 }
 
@@ -208,8 +250,13 @@ fn date(payload: &Map<String, Value>, claim: &'static str) -> Result<UnixTime, C
         None | Some(Value::Null) => return Err(ClaimError::Missing { claim }),
         Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => whole,
-            #[expect(clippy::cast_possible_truncation, reason = "the range is checked; fractions are cut off")]
-            (None, Some(fraction)) if (0.0..=253_402_300_799.0).contains(&fraction) => fraction as i64,
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the range is checked; fractions are cut off"
+            )]
+            (None, Some(fraction)) if (0.0..=253_402_300_799.0).contains(&fraction) => {
+                fraction as i64
+            }
             _ => return Err(shape),
         },
         Some(_) => return Err(shape),
@@ -272,7 +319,12 @@ mod tests {
             });
             assert_eq!(wrong.unwrap_err().code(), "claim-malformed", "{claim}");
         }
-        for date in [json!("1300"), json!(-1), json!(1.0e20), json!(1_700_000_000_000_i64)] {
+        for date in [
+            json!("1300"),
+            json!(-1),
+            json!(1.0e20),
+            json!(1_700_000_000_000_i64),
+        ] {
             let result = claims(|m| {
                 m.insert("exp".into(), date.clone());
             });
@@ -295,12 +347,18 @@ mod tests {
         })
         .unwrap();
         assert_eq!(several.require_audience("x"), Ok(()));
-        assert_eq!(several.require_audience("z").unwrap_err().code(), "aud-mismatch");
+        assert_eq!(
+            several.require_audience("z").unwrap_err().code(),
+            "aud-mismatch"
+        );
         let none = claims(|m| {
             m.remove("aud");
         })
         .unwrap();
-        assert_eq!(none.require_audience("x"), Err(ClaimError::Missing { claim: "aud" }));
+        assert_eq!(
+            none.require_audience("x"),
+            Err(ClaimError::Missing { claim: "aud" })
+        );
     }
 
     #[test]
@@ -326,13 +384,22 @@ mod tests {
     #[test]
     fn near_misses_are_named() {
         let e = "https://a.example/fhir";
-        assert_eq!(near_miss(e, "https://a.example/fhir/"), Some("in a trailing slash"));
-        assert_eq!(near_miss(e, "https://A.example/fhir"), Some("in upper and lower case"));
+        assert_eq!(
+            near_miss(e, "https://a.example/fhir/"),
+            Some("in a trailing slash")
+        );
+        assert_eq!(
+            near_miss(e, "https://A.example/fhir"),
+            Some("in upper and lower case")
+        );
         assert_eq!(
             near_miss(e, "https://a.example:443/fhir"),
             Some("in the default port, which one of them writes out")
         );
-        assert_eq!(near_miss(e, "https://a.example/fhir#T-IAS"), Some("in what follows the `#`"));
+        assert_eq!(
+            near_miss(e, "https://a.example/fhir#T-IAS"),
+            Some("in what follows the `#`")
+        );
         assert_eq!(near_miss(e, "https://a.example/fhir "), Some("in a blank"));
         assert_eq!(near_miss(e, "https://b.example/fhir"), None);
     }

@@ -16,6 +16,9 @@ impl Community {
     /// A community with the algorithms that HL7 SSRAA §1.2.4 names.
     #[must_use]
     pub fn ssraa(uri: CommunityUri) -> Self {
-        Self { uri, algorithms: JwsAlg::SSRAA.to_vec() }
+        Self {
+            uri,
+            algorithms: JwsAlg::SSRAA.to_vec(),
+        }
     }
 }

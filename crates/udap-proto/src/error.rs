@@ -23,7 +23,10 @@ pub fn first_difference(expected: &str, found: &str) -> String {
         .zip(found.chars())
         .take_while(|(a, b)| a == b)
         .count();
-    format!("expected {expected}\n   found {found}\n         {}^", " ".repeat(same))
+    format!(
+        "expected {expected}\n   found {found}\n         {}^",
+        " ".repeat(same)
+    )
 }
 
 #[cfg(test)]

@@ -23,7 +23,10 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Why a key or a set of keys was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum JwkError {
     #[error("the key set is not a JSON object with an array `keys`")]
     NotASet,
@@ -82,7 +85,10 @@ impl Jwk {
                     return Err(JwkError::Member { member: "x" });
                 }
                 let point = [&[4_u8][..], &x, &y].concat();
-                (spki(EC, Some(AnyRef::from(&curve)), &point)?, &["crv", "x", "y"])
+                (
+                    spki(EC, Some(AnyRef::from(&curve)), &point)?,
+                    &["crv", "x", "y"],
+                )
             }
             "OKP" => {
                 if map.get("crv").and_then(Value::as_str) != Some("Ed25519") {
@@ -90,17 +96,28 @@ impl Jwk {
                 }
                 (spki(ED25519, None, &bytes(map, "x")?)?, &["crv", "x"])
             }
-            other => return Err(JwkError::Kty { kty: other.chars().take(16).collect() }),
+            other => {
+                return Err(JwkError::Kty {
+                    kty: other.chars().take(16).collect(),
+                });
+            }
         };
-        let key = PublicKey::from_spki_der(&spki).map_err(|e| JwkError::Key { why: e.to_string() })?;
+        let key =
+            PublicKey::from_spki_der(&spki).map_err(|e| JwkError::Key { why: e.to_string() })?;
         let mut params = Map::new();
         params.insert("kty".into(), kty.into());
         for name in names {
-            params.insert((*name).to_owned(), map.get(*name).cloned().unwrap_or_default());
+            params.insert(
+                (*name).to_owned(),
+                map.get(*name).cloned().unwrap_or_default(),
+            );
         }
         Ok(Self {
             kid: map.get("kid").and_then(Value::as_str).map(str::to_owned),
-            alg: map.get("alg").and_then(Value::as_str).and_then(JwsAlg::from_name),
+            alg: map
+                .get("alg")
+                .and_then(Value::as_str)
+                .and_then(JwsAlg::from_name),
             key,
             params,
         })
@@ -110,14 +127,20 @@ impl Jwk {
     ///
     /// # Errors
     /// [`JwkError::Key`] when the kind of key has no JWK form here.
-    pub fn from_public_key(key: &PublicKey, kid: Option<String>, alg: Option<JwsAlg>) -> Result<Self, JwkError> {
+    pub fn from_public_key(
+        key: &PublicKey,
+        kid: Option<String>,
+        alg: Option<JwsAlg>,
+    ) -> Result<Self, JwkError> {
         let broken = |e: der::Error| JwkError::Key { why: e.to_string() };
         let info = SubjectPublicKeyInfoRef::from_der(key.spki_der()).map_err(broken)?;
         let bits = info.subject_public_key.as_bytes().unwrap_or_default();
         let half = |n: usize| -> Result<(String, String), JwkError> {
             match (bits.get(1..=n), bits.get(n + 1..)) {
                 (Some(x), Some(y)) if y.len() == n => Ok((b64(x), b64(y))),
-                _ => Err(JwkError::Key { why: "not an uncompressed point".into() }),
+                _ => Err(JwkError::Key {
+                    why: "not an uncompressed point".into(),
+                }),
             }
         };
         let params = match key.kind() {
@@ -125,16 +148,31 @@ impl Jwk {
                 let rsa = RsaPublicKey::from_der(bits).map_err(broken)?;
                 json!({"kty": "RSA", "e": b64(rsa.e.as_bytes()), "n": b64(rsa.n.as_bytes())})
             }
-            KeyKind::P256 => half(32).map(|(x, y)| json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}))?,
-            KeyKind::P384 => half(48).map(|(x, y)| json!({"kty": "EC", "crv": "P-384", "x": x, "y": y}))?,
-            KeyKind::P521 => half(66).map(|(x, y)| json!({"kty": "EC", "crv": "P-521", "x": x, "y": y}))?,
+            KeyKind::P256 => {
+                half(32).map(|(x, y)| json!({"kty": "EC", "crv": "P-256", "x": x, "y": y}))?
+            }
+            KeyKind::P384 => {
+                half(48).map(|(x, y)| json!({"kty": "EC", "crv": "P-384", "x": x, "y": y}))?
+            }
+            KeyKind::P521 => {
+                half(66).map(|(x, y)| json!({"kty": "EC", "crv": "P-521", "x": x, "y": y}))?
+            }
             KeyKind::Ed25519 => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(bits)}),
-            other => return Err(JwkError::Key { why: format!("{other:?} has no JWK form here") }),
+            other => {
+                return Err(JwkError::Key {
+                    why: format!("{other:?} has no JWK form here"),
+                });
+            }
         };
         let Value::Object(params) = params else {
             return Err(JwkError::NotASet);
         };
-        Ok(Self { kid, alg, key: key.clone(), params })
+        Ok(Self {
+            kid,
+            alg,
+            key: key.clone(),
+            params,
+        })
     }
 
     /// The key.
@@ -154,7 +192,10 @@ impl Jwk {
     pub fn thumbprint_input(&self) -> String {
         let mut names: Vec<_> = self.params.iter().collect();
         names.sort_by(|a, b| a.0.cmp(b.0));
-        let ordered: Map<String, Value> = names.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let ordered: Map<String, Value> = names
+            .into_iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
         Value::Object(ordered).to_string()
     }
 
@@ -250,13 +291,20 @@ struct RsaPublicKey<'a> {
 
 fn rsa_spki(n: &[u8], e: &[u8]) -> Result<Vec<u8>, JwkError> {
     let uint = |bytes| UintRef::new(bytes).map_err(|_| JwkError::Member { member: "n" });
-    let key = RsaPublicKey { n: uint(n)?, e: uint(e)? }
-        .to_der()
-        .map_err(|_| JwkError::Member { member: "n" })?;
+    let key = RsaPublicKey {
+        n: uint(n)?,
+        e: uint(e)?,
+    }
+    .to_der()
+    .map_err(|_| JwkError::Member { member: "n" })?;
     spki(RSA, Some(AnyRef::NULL), &key)
 }
 
-fn spki(oid: ObjectIdentifier, parameters: Option<AnyRef<'_>>, key: &[u8]) -> Result<Vec<u8>, JwkError> {
+fn spki(
+    oid: ObjectIdentifier,
+    parameters: Option<AnyRef<'_>>,
+    key: &[u8],
+) -> Result<Vec<u8>, JwkError> {
     BitStringRef::from_bytes(key)
         .and_then(|subject_public_key| {
             SubjectPublicKeyInfoRef {

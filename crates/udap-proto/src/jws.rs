@@ -21,7 +21,10 @@ pub const MAX_X5C: usize = 10;
 
 /// A signature algorithm of RFC 7518 §3.1 or RFC 8037, all asymmetric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each name is the registered name of the algorithm")]
+#[expect(
+    missing_docs,
+    reason = "each name is the registered name of the algorithm"
+)]
 pub enum JwsAlg {
     RS256,
     RS384,
@@ -112,7 +115,10 @@ impl std::fmt::Display for JwsAlg {
 
 /// Why a JWS was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum JwsError {
     #[error("the JWT has {bytes} bytes; at most {MAX_BYTES} are read")]
     TooLarge { bytes: usize },
@@ -121,7 +127,10 @@ pub enum JwsError {
     #[error("the {part} is not base64url without padding")]
     Base64 { part: &'static str },
     #[error("the {part} is {error}")]
-    Json { part: &'static str, error: JsonError },
+    Json {
+        part: &'static str,
+        error: JsonError,
+    },
     #[error("header `alg` is missing or not a string")]
     AlgMissing,
     #[error("algorithm `{alg}` is not accepted here")]
@@ -181,13 +190,17 @@ impl Jws {
     /// first two, an algorithm of [`JwsAlg`] and no `crit`.
     pub fn parse(compact: &str) -> Result<Self, JwsError> {
         if compact.len() > MAX_BYTES {
-            return Err(JwsError::TooLarge { bytes: compact.len() });
+            return Err(JwsError::TooLarge {
+                bytes: compact.len(),
+            });
         }
         let mut parts = compact.split('.');
         let (Some(header64), Some(payload64), Some(signature64), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(JwsError::Parts { parts: compact.split('.').count() });
+            return Err(JwsError::Parts {
+                parts: compact.split('.').count(),
+            });
         };
         let header = object("header", header64)?;
         if header.contains_key("crit") {
@@ -197,7 +210,9 @@ impl Jws {
             return Err(JwsError::AlgMissing);
         };
         let Some(alg) = JwsAlg::from_name(name) else {
-            return Err(JwsError::AlgRefused { alg: name.chars().take(32).collect() });
+            return Err(JwsError::AlgRefused {
+                alg: name.chars().take(32).collect(),
+            });
         };
         let payload = object("payload", payload64)?;
         let signature = URL_SAFE_NO_PAD
@@ -207,7 +222,13 @@ impl Jws {
             .get(..header64.len() + 1 + payload64.len())
             .unwrap_or_default()
             .to_owned();
-        Ok(Self { alg, header, payload, signing_input, signature })
+        Ok(Self {
+            alg,
+            header,
+            payload,
+            signing_input,
+            signature,
+        })
     }
 
     /// The algorithm its header names.
@@ -249,8 +270,12 @@ impl Jws {
         match self.header.get("typ") {
             None => Ok(()),
             Some(Value::String(typ)) if typ.eq_ignore_ascii_case("JWT") => Ok(()),
-            Some(Value::String(typ)) => Err(JwsError::Typ { typ: typ.chars().take(32).collect() }),
-            Some(_) => Err(JwsError::Typ { typ: "not a string".into() }),
+            Some(Value::String(typ)) => Err(JwsError::Typ {
+                typ: typ.chars().take(32).collect(),
+            }),
+            Some(_) => Err(JwsError::Typ {
+                typ: "not a string".into(),
+            }),
         }
     }
 
@@ -263,13 +288,21 @@ impl Jws {
         let certificates = match self.header.get("x5c") {
             None => return Err(JwsError::X5cMissing),
             Some(Value::Array(certificates)) => certificates,
-            Some(_) => return Err(JwsError::X5cShape { what: "not an array" }),
+            Some(_) => {
+                return Err(JwsError::X5cShape {
+                    what: "not an array",
+                });
+            }
         };
         if certificates.is_empty() {
-            return Err(JwsError::X5cShape { what: "an empty array" });
+            return Err(JwsError::X5cShape {
+                what: "an empty array",
+            });
         }
         if certificates.len() > MAX_X5C {
-            return Err(JwsError::X5cTooLong { count: certificates.len() });
+            return Err(JwsError::X5cTooLong {
+                count: certificates.len(),
+            });
         }
         certificates
             .iter()
@@ -293,7 +326,9 @@ impl Jws {
     /// # Errors
     /// [`JwsError`], [`JwsError::Signature`] when the signature is not of that key.
     pub fn verify_by_leaf(&self, accepted: &[JwsAlg]) -> Result<Signer, JwsError> {
-        self.verify_by_leaf_with(accepted, |der| Certificate::from_der(der).map_err(|e| e.to_string()))
+        self.verify_by_leaf_with(accepted, |der| {
+            Certificate::from_der(der).map_err(|e| e.to_string())
+        })
     }
 
     /// As [`Self::verify_by_leaf`], with a reader of certificates that may remember what it parsed.
@@ -306,7 +341,9 @@ impl Jws {
         mut read: impl FnMut(&[u8]) -> Result<Certificate, String>,
     ) -> Result<Signer, JwsError> {
         if !accepted.contains(&self.alg) {
-            return Err(JwsError::AlgRefused { alg: self.alg.as_str().to_owned() });
+            return Err(JwsError::AlgRefused {
+                alg: self.alg.as_str().to_owned(),
+            });
         }
         let x5c = self.x5c()?;
         let mut ders = x5c.iter();
@@ -326,7 +363,11 @@ impl Jws {
                 Err(_) => unreadable += 1,
             }
         }
-        Ok(Signer { leaf, intermediates, unreadable })
+        Ok(Signer {
+            leaf,
+            intermediates,
+            unreadable,
+        })
     }
 
     /// Verifies the signature with a key that was chosen by other means than this token.
@@ -335,10 +376,17 @@ impl Jws {
     /// [`JwsError::AlgKeyMismatch`] or [`JwsError::Signature`].
     pub fn verify_by(&self, key: &PublicKey) -> Result<(), JwsError> {
         if !self.alg.fits(key.kind()) {
-            return Err(JwsError::AlgKeyMismatch { alg: self.alg, key: key.kind() });
+            return Err(JwsError::AlgKeyMismatch {
+                alg: self.alg,
+                key: key.kind(),
+            });
         }
-        key.verify(self.alg.scheme(), self.signing_input.as_bytes(), &self.signature)
-            .map_err(|_| JwsError::Signature)
+        key.verify(
+            self.alg.scheme(),
+            self.signing_input.as_bytes(),
+            &self.signature,
+        )
+        .map_err(|_| JwsError::Signature)
     }
 }
 

@@ -12,7 +12,11 @@ pub const PATH: &str = "/.well-known/udap";
 /// The longest lifetime of `signed_metadata`, in seconds (HL7 SSRAA §2.3).
 pub const MAX_LIFETIME_SECS: i64 = 366 * 86_400;
 
-const ENDPOINTS: [&str; 3] = ["authorization_endpoint", "token_endpoint", "registration_endpoint"];
+const ENDPOINTS: [&str; 3] = [
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+];
 
 /// What a server says it does, before anybody signs it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,28 +51,57 @@ impl Metadata {
     /// The JSON form with its signed part.
     #[must_use]
     pub fn to_json(&self, signed_metadata: &str) -> Map<String, Value> {
-        let algs = |algs: &[JwsAlg]| -> Value { algs.iter().map(|a| a.as_str()).collect::<Vec<_>>().into() };
+        let algs = |algs: &[JwsAlg]| -> Value {
+            algs.iter().map(|a| a.as_str()).collect::<Vec<_>>().into()
+        };
         let mut map = Map::new();
         map.insert("udap_versions_supported".into(), ["1"].as_slice().into());
-        map.insert("udap_profiles_supported".into(), self.profiles.clone().into());
+        map.insert(
+            "udap_profiles_supported".into(),
+            self.profiles.clone().into(),
+        );
         let extensions = &self.extensions_supported;
-        map.insert("udap_authorization_extensions_supported".into(), extensions.clone().into());
+        map.insert(
+            "udap_authorization_extensions_supported".into(),
+            extensions.clone().into(),
+        );
         if !extensions.is_empty() {
-            map.insert("udap_authorization_extensions_required".into(), self.extensions_required.clone().into());
+            map.insert(
+                "udap_authorization_extensions_required".into(),
+                self.extensions_required.clone().into(),
+            );
         }
         let certifications = &self.certifications_supported;
-        map.insert("udap_certifications_supported".into(), certifications.clone().into());
+        map.insert(
+            "udap_certifications_supported".into(),
+            certifications.clone().into(),
+        );
         if !certifications.is_empty() {
-            map.insert("udap_certifications_required".into(), self.certifications_required.clone().into());
+            map.insert(
+                "udap_certifications_required".into(),
+                self.certifications_required.clone().into(),
+            );
         }
-        map.insert("grant_types_supported".into(), self.grant_types.clone().into());
+        map.insert(
+            "grant_types_supported".into(),
+            self.grant_types.clone().into(),
+        );
         map.insert("scopes_supported".into(), self.scopes.clone().into());
         for (name, url) in self.endpoints() {
             map.insert(name.into(), url.into());
         }
-        map.insert("token_endpoint_auth_methods_supported".into(), ["private_key_jwt"].as_slice().into());
-        map.insert("token_endpoint_auth_signing_alg_values_supported".into(), algs(&self.token_algs));
-        map.insert("registration_endpoint_jwt_signing_alg_values_supported".into(), algs(&self.registration_algs));
+        map.insert(
+            "token_endpoint_auth_methods_supported".into(),
+            ["private_key_jwt"].as_slice().into(),
+        );
+        map.insert(
+            "token_endpoint_auth_signing_alg_values_supported".into(),
+            algs(&self.token_algs),
+        );
+        map.insert(
+            "registration_endpoint_jwt_signing_alg_values_supported".into(),
+            algs(&self.registration_algs),
+        );
         map.insert("signed_metadata".into(), signed_metadata.into());
         map
     }
@@ -102,13 +135,19 @@ impl Metadata {
             Some(self.token_endpoint.as_str()),
             Some(self.registration_endpoint.as_str()),
         ];
-        ENDPOINTS.into_iter().zip(urls).filter_map(|(name, url)| Some((name, url?)))
+        ENDPOINTS
+            .into_iter()
+            .zip(urls)
+            .filter_map(|(name, url)| Some((name, url?)))
     }
 }
 
 /// Why metadata was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum MetadataError {
     #[error("the metadata is {0}")]
     Json(#[from] JsonError),
@@ -125,7 +164,11 @@ pub enum MetadataError {
     #[error("claim `iss` is `{iss}`, but the certificate names {names:?}")]
     NotInCertificate { iss: String, names: Vec<String> },
     #[error("`{endpoint}` is `{plain}` in the plain metadata, but the signed part says {signed}")]
-    Endpoint { endpoint: &'static str, plain: String, signed: String },
+    Endpoint {
+        endpoint: &'static str,
+        plain: String,
+        signed: String,
+    },
 }
 
 impl Refusal for MetadataError {
@@ -146,7 +189,9 @@ impl Refusal for MetadataError {
             Self::NotInCertificate { iss, names } => names
                 .iter()
                 .find_map(|name| crate::claims::near_miss(name, iss))
-                .map(|how| format!("one of the names differs only {how}; URIs are compared byte for byte")),
+                .map(|how| {
+                    format!("one of the names differs only {how}; URIs are compared byte for byte")
+                }),
             _ => None,
         }
     }
@@ -177,7 +222,11 @@ pub fn verify_signature(body: &[u8], accepted: &[JwsAlg]) -> Result<Signed, Meta
     let jws = Jws::parse(compact)?;
     jws.require_plain_typ()?;
     let signer = jws.verify_by_leaf(accepted)?;
-    Ok(Signed { payload: jws.payload().clone(), plain, signer })
+    Ok(Signed {
+        payload: jws.payload().clone(),
+        plain,
+        signer,
+    })
 }
 
 impl Signed {
@@ -199,26 +248,37 @@ impl Signed {
     ///
     /// # Errors
     /// [`MetadataError`]: do not go on (HL7 SSRAA §2.3).
-    pub fn verify(self, verdict: &Valid, base_url: &str, now: UnixTime) -> Result<Verified, MetadataError> {
+    pub fn verify(
+        self,
+        verdict: &Valid,
+        base_url: &str,
+        now: UnixTime,
+    ) -> Result<Verified, MetadataError> {
         if verdict.leaf() != self.signer.leaf() {
             return Err(MetadataError::OtherVerdict);
         }
         let claims = Claims::read(&self.payload)?;
         let names = self.signer.leaf().uri_names();
         if !names.contains(&claims.iss) {
-            return Err(MetadataError::NotInCertificate { iss: claims.iss, names: names.to_vec() });
+            return Err(MetadataError::NotInCertificate {
+                iss: claims.iss,
+                names: names.to_vec(),
+            });
         }
         claims.require_sub_is_iss()?;
         claims.require_issuer(base_url)?;
         claims.require_in_force(now, MAX_LIFETIME_SECS)?;
         for endpoint in ENDPOINTS {
-            let Some(plain) = self.plain.get(endpoint) else { continue };
+            let Some(plain) = self.plain.get(endpoint) else {
+                continue;
+            };
             let signed = self.payload.get(endpoint);
             if signed != Some(plain) {
                 return Err(MetadataError::Endpoint {
                     endpoint,
                     plain: plain.as_str().unwrap_or("not a string").to_owned(),
-                    signed: signed.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`")),
+                    signed: signed
+                        .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`")),
                 });
             }
         }
@@ -289,6 +349,11 @@ impl Verified {
     /// assumed (UDAP Server Metadata §2).
     #[must_use]
     pub fn list(&self, member: &str) -> Option<Vec<&str>> {
-        self.plain.get(member)?.as_array()?.iter().map(Value::as_str).collect()
+        self.plain
+            .get(member)?
+            .as_array()?
+            .iter()
+            .map(Value::as_str)
+            .collect()
     }
 }

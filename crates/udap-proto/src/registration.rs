@@ -15,7 +15,10 @@ pub const MAX_ITEMS: usize = 64;
 
 /// Why the body of a registration request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum BodyError {
     #[error("the body is {0}")]
     Json(#[from] JsonError),
@@ -57,8 +60,16 @@ impl Body {
         let map = json::object(body)?;
         match map.get("udap") {
             Some(Value::String(version)) if version == "1" => {}
-            Some(other) => return Err(BodyError::Version { found: short(&other.to_string()) }),
-            None => return Err(BodyError::Version { found: "missing".into() }),
+            Some(other) => {
+                return Err(BodyError::Version {
+                    found: short(&other.to_string()),
+                });
+            }
+            None => {
+                return Err(BodyError::Version {
+                    found: "missing".into(),
+                });
+            }
         }
         let Some(Value::String(statement)) = map.get("software_statement") else {
             return Err(BodyError::NoStatement);
@@ -67,18 +78,28 @@ impl Body {
             None => Vec::new(),
             Some(Value::Array(items)) if items.len() <= MAX_CERTIFICATIONS => items
                 .iter()
-                .map(|item| item.as_str().map(str::to_owned).ok_or(BodyError::Certifications))
+                .map(|item| {
+                    item.as_str()
+                        .map(str::to_owned)
+                        .ok_or(BodyError::Certifications)
+                })
                 .collect::<Result<_, _>>()?,
             Some(_) => return Err(BodyError::Certifications),
         };
-        Ok(Self { software_statement: statement.clone(), certifications })
+        Ok(Self {
+            software_statement: statement.clone(),
+            certifications,
+        })
     }
 
     /// The JSON form.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut map = Map::new();
-        map.insert("software_statement".into(), self.software_statement.as_str().into());
+        map.insert(
+            "software_statement".into(),
+            self.software_statement.as_str().into(),
+        );
         if !self.certifications.is_empty() {
             map.insert("certifications".into(), self.certifications.clone().into());
         }
@@ -89,12 +110,19 @@ impl Body {
 
 /// Why a parameter of a statement was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum ParamError {
     #[error("`{param}` is missing")]
     Missing { param: &'static str },
     #[error("`{param}` is {found}, but must be {expected}")]
-    Wrong { param: &'static str, found: String, expected: &'static str },
+    Wrong {
+        param: &'static str,
+        found: String,
+        expected: &'static str,
+    },
     #[error("redirect URI `{uri}` is refused: {why}")]
     RedirectUri { uri: String, why: &'static str },
 }
@@ -109,9 +137,9 @@ impl Refusal for ParamError {
     }
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { param } | Self::Wrong { param, .. } => {
-                Some(format!("change `{param}` in the software statement and sign it again"))
-            }
+            Self::Missing { param } | Self::Wrong { param, .. } => Some(format!(
+                "change `{param}` in the software statement and sign it again"
+            )),
             Self::RedirectUri { .. } => None,
         }
     }
@@ -183,7 +211,13 @@ pub struct ClientMetadata {
 }
 
 /// Parameters that are kept and echoed as they come when they are non-empty strings.
-const OTHER_TEXTS: [&str; 5] = ["client_uri", "tos_uri", "policy_uri", "software_id", "software_version"];
+const OTHER_TEXTS: [&str; 5] = [
+    "client_uri",
+    "tos_uri",
+    "policy_uri",
+    "software_id",
+    "software_version",
+];
 
 impl ClientMetadata {
     fn read(payload: &Map<String, Value>) -> Result<Self, ParamError> {
@@ -192,38 +226,72 @@ impl ClientMetadata {
         let with_code = grant != Grant::ClientCredentials;
         let method = param_text(payload, "token_endpoint_auth_method")?;
         if method != "private_key_jwt" {
-            return Err(wrong("token_endpoint_auth_method", &method, "`private_key_jwt`"));
+            return Err(wrong(
+                "token_endpoint_auth_method",
+                &method,
+                "`private_key_jwt`",
+            ));
         }
         let redirect_uris = list(payload, "redirect_uris")?;
         let response_types = list(payload, "response_types")?;
-        let logo_uri = payload.contains_key("logo_uri").then(|| logo(payload)).transpose()?;
+        let logo_uri = payload
+            .contains_key("logo_uri")
+            .then(|| logo(payload))
+            .transpose()?;
         if with_code {
             let uris = redirect_uris.as_deref().unwrap_or_default();
             if uris.is_empty() {
-                return Err(ParamError::Missing { param: "redirect_uris" });
+                return Err(ParamError::Missing {
+                    param: "redirect_uris",
+                });
             }
             uris.iter().try_for_each(|uri| redirect_uri(uri))?;
             match response_types.as_deref() {
-                None => return Err(ParamError::Missing { param: "response_types" }),
+                None => {
+                    return Err(ParamError::Missing {
+                        param: "response_types",
+                    });
+                }
                 Some([code]) if code == "code" => {}
-                Some(other) => return Err(wrong("response_types", &format!("{other:?}"), "[\"code\"]")),
+                Some(other) => {
+                    return Err(wrong("response_types", &format!("{other:?}"), "[\"code\"]"));
+                }
             }
             if logo_uri.is_none() {
                 return Err(ParamError::Missing { param: "logo_uri" });
             }
         } else {
-            for (param, given) in [("redirect_uris", &redirect_uris), ("response_types", &response_types)] {
+            for (param, given) in [
+                ("redirect_uris", &redirect_uris),
+                ("response_types", &response_types),
+            ] {
                 if let Some(given) = given {
-                    return Err(wrong(param, &format!("{given:?}"), "absent without `authorization_code`"));
+                    return Err(wrong(
+                        param,
+                        &format!("{given:?}"),
+                        "absent without `authorization_code`",
+                    ));
                 }
             }
         }
-        let contacts = list(payload, "contacts")?.ok_or(ParamError::Missing { param: "contacts" })?;
+        let contacts =
+            list(payload, "contacts")?.ok_or(ParamError::Missing { param: "contacts" })?;
         if contacts.iter().any(|contact| Url::parse(contact).is_err()) {
-            return Err(wrong("contacts", &format!("{contacts:?}"), "an array of URIs"));
+            return Err(wrong(
+                "contacts",
+                &format!("{contacts:?}"),
+                "an array of URIs",
+            ));
         }
-        if !contacts.iter().any(|contact| contact.starts_with("mailto:") && contact.contains('@')) {
-            return Err(wrong("contacts", &format!("{contacts:?}"), "URIs of which one is a `mailto:` address"));
+        if !contacts
+            .iter()
+            .any(|contact| contact.starts_with("mailto:") && contact.contains('@'))
+        {
+            return Err(wrong(
+                "contacts",
+                &format!("{contacts:?}"),
+                "URIs of which one is a `mailto:` address",
+            ));
         }
         let scope = param_text(payload, "scope")?;
         if scope.len() > scope::MAX_BYTES {
@@ -257,7 +325,10 @@ impl ClientMetadata {
             map.insert("redirect_uris".into(), self.redirect_uris.clone().into());
             map.insert("response_types".into(), ["code"].as_slice().into());
         }
-        map.insert("token_endpoint_auth_method".into(), "private_key_jwt".into());
+        map.insert(
+            "token_endpoint_auth_method".into(),
+            "private_key_jwt".into(),
+        );
         map.insert("scope".into(), self.scope.to_string().into());
         map.insert("contacts".into(), self.contacts.clone().into());
         if let Some(logo) = &self.logo_uri {
@@ -291,7 +362,9 @@ pub fn cancelled(client_id: &str, statement: &str) -> Map<String, Value> {
 fn grant(payload: &Map<String, Value>) -> Result<Grant, ParamError> {
     const EXPECTED: &str = "one of [\"client_credentials\"], [\"authorization_code\"], \
          [\"authorization_code\",\"refresh_token\"], or [] to cancel";
-    let types = list(payload, "grant_types")?.ok_or(ParamError::Missing { param: "grant_types" })?;
+    let types = list(payload, "grant_types")?.ok_or(ParamError::Missing {
+        param: "grant_types",
+    })?;
     let mut sorted: Vec<&str> = types.iter().map(String::as_str).collect();
     sorted.sort_unstable();
     match sorted.as_slice() {
@@ -303,7 +376,12 @@ fn grant(payload: &Map<String, Value>) -> Result<Grant, ParamError> {
 }
 
 fn redirect_uri(uri: &str) -> Result<(), ParamError> {
-    let refused = |why| Err(ParamError::RedirectUri { uri: short(uri), why });
+    let refused = |why| {
+        Err(ParamError::RedirectUri {
+            uri: short(uri),
+            why,
+        })
+    };
     let Ok(url) = Url::parse(uri) else {
         return refused("it is not an absolute URI");
     };
@@ -327,9 +405,16 @@ fn logo(payload: &Map<String, Value>) -> Result<String, ParamError> {
     let uri = param_text(payload, "logo_uri")?;
     let image = Url::parse(&uri).is_ok_and(|url| {
         let path = url.path().to_ascii_lowercase();
-        url.scheme() == "https" && [".png", ".jpg", ".jpeg", ".gif"].iter().any(|end| path.ends_with(end))
+        url.scheme() == "https"
+            && [".png", ".jpg", ".jpeg", ".gif"]
+                .iter()
+                .any(|end| path.ends_with(end))
     });
-    if image { Ok(uri) } else { Err(wrong("logo_uri", &uri, EXPECTED)) }
+    if image {
+        Ok(uri)
+    } else {
+        Err(wrong("logo_uri", &uri, EXPECTED))
+    }
 }
 
 fn param_text(payload: &Map<String, Value>, param: &'static str) -> Result<String, ParamError> {
@@ -339,13 +424,21 @@ fn param_text(payload: &Map<String, Value>, param: &'static str) -> Result<Strin
     })
 }
 
-fn list(payload: &Map<String, Value>, param: &'static str) -> Result<Option<Vec<String>>, ParamError> {
-    let refused = |value: &Value| wrong(param, &value.to_string(), "an array of at most 64 strings");
+fn list(
+    payload: &Map<String, Value>,
+    param: &'static str,
+) -> Result<Option<Vec<String>>, ParamError> {
+    let refused =
+        |value: &Value| wrong(param, &value.to_string(), "an array of at most 64 strings");
     match payload.get(param) {
         None => Ok(None),
         Some(value @ Value::Array(items)) if items.len() <= MAX_ITEMS => items
             .iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| refused(value)))
+            .map(|item| {
+                item.as_str()
+                    .map(str::to_owned)
+                    .ok_or_else(|| refused(value))
+            })
             .collect::<Result<Vec<_>, _>>()
             .map(Some),
         Some(other) => Err(refused(other)),
@@ -353,7 +446,11 @@ fn list(payload: &Map<String, Value>, param: &'static str) -> Result<Option<Vec<
 }
 
 fn wrong(param: &'static str, found: &str, expected: &'static str) -> ParamError {
-    ParamError::Wrong { param, found: short(found), expected }
+    ParamError::Wrong {
+        param,
+        found: short(found),
+        expected,
+    }
 }
 
 /// Enough of a sender's text to recognise it by, so that an answer cannot be made large.
@@ -378,7 +475,10 @@ mod tests {
         });
         let map = value.as_object_mut().unwrap();
         if grant == "authorization_code" {
-            map.insert("redirect_uris".into(), json!(["https://app.example/cb?x=1"]));
+            map.insert(
+                "redirect_uris".into(),
+                json!(["https://app.example/cb?x=1"]),
+            );
             map.insert("response_types".into(), json!(["code"]));
             map.insert("logo_uri".into(), json!("https://app.example/logo.PNG"));
         }
@@ -395,7 +495,9 @@ mod tests {
     #[test]
     fn both_kinds_of_app_are_read_and_echoed() {
         for grant in ["client_credentials", "authorization_code"] {
-            let Change::Register(metadata) = params(grant, &[]).unwrap() else { unreachable!() };
+            let Change::Register(metadata) = params(grant, &[]).unwrap() else {
+                unreachable!()
+            };
             let echoed = metadata.to_params();
             assert_eq!(Change::read(&echoed).unwrap(), Change::Register(metadata));
         }
@@ -405,7 +507,13 @@ mod tests {
     fn each_parameter_rule_refuses() {
         let both = ["client_credentials", "authorization_code"];
         for grant in both {
-            for param in ["client_name", "grant_types", "token_endpoint_auth_method", "scope", "contacts"] {
+            for param in [
+                "client_name",
+                "grant_types",
+                "token_endpoint_auth_method",
+                "scope",
+                "contacts",
+            ] {
                 assert_eq!(
                     params(grant, &[(param, Value::Null)]),
                     Err(ParamError::Missing { param }),
@@ -414,8 +522,14 @@ mod tests {
             }
             for (param, value) in [
                 ("client_name", json!(7)),
-                ("grant_types", json!(["authorization_code", "client_credentials"])),
-                ("grant_types", json!(["client_credentials", "refresh_token"])),
+                (
+                    "grant_types",
+                    json!(["authorization_code", "client_credentials"]),
+                ),
+                (
+                    "grant_types",
+                    json!(["client_credentials", "refresh_token"]),
+                ),
                 ("grant_types", json!(["refresh_token"])),
                 ("grant_types", json!(["password"])),
                 ("grant_types", json!("client_credentials")),
@@ -428,38 +542,71 @@ mod tests {
                 ("logo_uri", json!("https://app.example/logo.svg")),
             ] {
                 let refused = params(grant, &[(param, value.clone())]).unwrap_err();
-                assert!(matches!(refused, ParamError::Wrong { param: p, .. } if p == param), "{grant} {value} {refused}");
+                assert!(
+                    matches!(refused, ParamError::Wrong { param: p, .. } if p == param),
+                    "{grant} {value} {refused}"
+                );
             }
         }
-        for (param, value) in [("redirect_uris", json!(["https://a.example/cb"])), ("response_types", json!(["code"]))] {
+        for (param, value) in [
+            ("redirect_uris", json!(["https://a.example/cb"])),
+            ("response_types", json!(["code"])),
+        ] {
             let refused = params("client_credentials", &[(param, value)]).unwrap_err();
             assert_eq!(refused.code(), "parameter-invalid");
         }
         for param in ["redirect_uris", "response_types", "logo_uri"] {
-            assert_eq!(params("authorization_code", &[(param, Value::Null)]), Err(ParamError::Missing { param }));
+            assert_eq!(
+                params("authorization_code", &[(param, Value::Null)]),
+                Err(ParamError::Missing { param })
+            );
         }
         for uri in [
-            "http://app.example/cb", "https://app.example/cb#f", "/cb", "https://app.example/*", "app:cb",
+            "http://app.example/cb",
+            "https://app.example/cb#f",
+            "/cb",
+            "https://app.example/*",
+            "app:cb",
             "https://u:p@app.example/cb",
         ] {
-            let refused = params("authorization_code", &[("redirect_uris", json!([uri]))]).unwrap_err();
+            let refused =
+                params("authorization_code", &[("redirect_uris", json!([uri]))]).unwrap_err();
             assert_eq!(refused.code(), "redirect-uri-invalid", "{uri}");
         }
     }
 
     #[test]
     fn empty_grant_types_cancel_and_nothing_else_is_demanded() {
-        assert_eq!(Change::read(json!({"grant_types": []}).as_object().unwrap()), Ok(Change::Cancel));
+        assert_eq!(
+            Change::read(json!({"grant_types": []}).as_object().unwrap()),
+            Ok(Change::Cancel)
+        );
     }
 
     #[test]
     fn the_body_is_checked() {
-        let code = |v: Value| Body::read(v.to_string().as_bytes()).map(|_| ()).map_err(|e| e.code());
-        assert_eq!(code(json!({"udap": "1", "software_statement": "x.y.z"})), Ok(()));
-        assert_eq!(code(json!({"udap": 1, "software_statement": "x.y.z"})), Err("udap-version"));
-        assert_eq!(code(json!({"software_statement": "x.y.z"})), Err("udap-version"));
+        let code = |v: Value| {
+            Body::read(v.to_string().as_bytes())
+                .map(|_| ())
+                .map_err(|e| e.code())
+        };
+        assert_eq!(
+            code(json!({"udap": "1", "software_statement": "x.y.z"})),
+            Ok(())
+        );
+        assert_eq!(
+            code(json!({"udap": 1, "software_statement": "x.y.z"})),
+            Err("udap-version")
+        );
+        assert_eq!(
+            code(json!({"software_statement": "x.y.z"})),
+            Err("udap-version")
+        );
         assert_eq!(code(json!({"udap": "1"})), Err("statement-missing"));
-        assert_eq!(code(json!({"udap": "1", "software_statement": "x", "certifications": "y"})), Err("certifications-malformed"));
+        assert_eq!(
+            code(json!({"udap": "1", "software_statement": "x", "certifications": "y"})),
+            Err("certifications-malformed")
+        );
         assert_eq!(Body::read(b"<xml/>").unwrap_err().code(), "body-malformed");
     }
 }

@@ -205,7 +205,13 @@ impl Scope {
         match (self, other) {
             (Self::Other(a), Self::Other(b)) => a == b,
             (
-                Self::Resource { context, resource, permissions, query, .. },
+                Self::Resource {
+                    context,
+                    resource,
+                    permissions,
+                    query,
+                    ..
+                },
                 Self::Resource {
                     context: their_context,
                     resource: their_resource,
@@ -234,7 +240,13 @@ impl Scope {
             return Some(ceiling.clone());
         }
         let (
-            Self::Resource { context, resource, permissions, query, .. },
+            Self::Resource {
+                context,
+                resource,
+                permissions,
+                query,
+                ..
+            },
             Self::Resource {
                 context: their_context,
                 resource: their_resource,
@@ -320,7 +332,8 @@ impl ScopeSet {
     /// Whether one scope of the set, without a narrowing query, permits the interaction.
     #[must_use]
     pub fn permits(&self, context: Context, resource: &str, permission: Permission) -> bool {
-        self.matching(context, resource, permission).any(|query| query.is_none())
+        self.matching(context, resource, permission)
+            .any(|query| query.is_none())
     }
 
     /// The queries that narrow each scope which permits the interaction: `None` for one that
@@ -332,10 +345,15 @@ impl ScopeSet {
         permission: Permission,
     ) -> impl Iterator<Item = Option<&'a str>> {
         self.0.iter().filter_map(move |scope| match scope {
-            Scope::Resource { context, resource, permissions, query, .. }
-                if *context == wanted
-                    && (resource == "*" || resource == wanted_resource)
-                    && permissions.contains(permission) =>
+            Scope::Resource {
+                context,
+                resource,
+                permissions,
+                query,
+                ..
+            } if *context == wanted
+                && (resource == "*" || resource == wanted_resource)
+                && permissions.contains(permission) =>
             {
                 Some(query.as_deref())
             }
@@ -404,9 +422,21 @@ mod tests {
             );
         }
         for text in [
-            "openid", "udap", "launch/patient", "system/Patient", "system/Patient.", "system/Patient.sr",
-            "system/Patient.rr", "system/Patient.readwrite", "System/Patient.rs", "system/patient.rs",
-            "system/Patient/1.rs", "system/Pat*.rs", "system/Patient.rs?", "/Patient.rs", "system/.rs",
+            "openid",
+            "udap",
+            "launch/patient",
+            "system/Patient",
+            "system/Patient.",
+            "system/Patient.sr",
+            "system/Patient.rr",
+            "system/Patient.readwrite",
+            "System/Patient.rs",
+            "system/patient.rs",
+            "system/Patient/1.rs",
+            "system/Pat*.rs",
+            "system/Patient.rs?",
+            "/Patient.rs",
+            "system/.rs",
         ] {
             assert_eq!(Scope::parse(text), Scope::Other(text.to_owned()), "{text}");
         }
@@ -414,14 +444,20 @@ mod tests {
 
     #[test]
     fn permits_is_exact_about_context_type_and_letter() {
-        let set = ScopeSet::parse("system/Patient.r system/Observation.rs?category=vital-signs user/*.cruds");
+        let set = ScopeSet::parse(
+            "system/Patient.r system/Observation.rs?category=vital-signs user/*.cruds",
+        );
         assert!(set.permits(Context::System, "Patient", Permission::Read));
         assert!(!set.permits(Context::System, "Patient", Permission::Search));
-        assert!(!set.permits(Context::System, "Observation", Permission::Read), "narrowed by a query");
+        assert!(
+            !set.permits(Context::System, "Observation", Permission::Read),
+            "narrowed by a query"
+        );
         assert!(!set.permits(Context::System, "Condition", Permission::Read));
         assert!(!set.permits(Context::Patient, "Patient", Permission::Read));
         assert_eq!(
-            set.matching(Context::System, "Observation", Permission::Search).collect::<Vec<_>>(),
+            set.matching(Context::System, "Observation", Permission::Search)
+                .collect::<Vec<_>>(),
             [Some("category=vital-signs")]
         );
     }
@@ -429,12 +465,26 @@ mod tests {
     #[test]
     fn a_ceiling_cuts_down() {
         let under = |a: &str, b: &str| ScopeSet::parse(a).under(&ScopeSet::parse(b)).to_string();
-        assert_eq!(under("system/*.cruds", "system/Patient.rs system/Observation.rs"),
-            "system/Patient.rs system/Observation.rs");
-        assert_eq!(under("system/Patient.read", "system/*.rs"), "system/Patient.read");
-        assert_eq!(under("system/Patient.cruds", "system/*.rs"), "system/Patient.rs");
-        assert_eq!(under("system/Patient.rs?x=1", "system/Patient.rs"), "system/Patient.rs?x=1");
-        assert_eq!(under("system/Patient.rs", "system/Patient.rs?x=1"), "system/Patient.rs?x=1");
+        assert_eq!(
+            under("system/*.cruds", "system/Patient.rs system/Observation.rs"),
+            "system/Patient.rs system/Observation.rs"
+        );
+        assert_eq!(
+            under("system/Patient.read", "system/*.rs"),
+            "system/Patient.read"
+        );
+        assert_eq!(
+            under("system/Patient.cruds", "system/*.rs"),
+            "system/Patient.rs"
+        );
+        assert_eq!(
+            under("system/Patient.rs?x=1", "system/Patient.rs"),
+            "system/Patient.rs?x=1"
+        );
+        assert_eq!(
+            under("system/Patient.rs", "system/Patient.rs?x=1"),
+            "system/Patient.rs?x=1"
+        );
         assert_eq!(under("system/Patient.rs?x=1", "system/Patient.rs?x=2"), "");
         assert_eq!(under("user/Patient.rs", "system/*.cruds"), "");
         assert_eq!(under("udap openid", "udap"), "udap");
@@ -457,7 +507,10 @@ mod tests {
     }
 
     fn arb_set() -> impl Strategy<Value = ScopeSet> {
-        proptest::collection::vec("(system|user)/(Patient|Observation|\\*)\\.(read|write|c?r?u?ds|\\*|r)(\\?a=[12])?", 0..5)
-            .prop_map(|words| ScopeSet::parse(&words.join(" ")))
+        proptest::collection::vec(
+            "(system|user)/(Patient|Observation|\\*)\\.(read|write|c?r?u?ds|\\*|r)(\\?a=[12])?",
+            0..5,
+        )
+        .prop_map(|words| ScopeSet::parse(&words.join(" ")))
     }
 }

@@ -10,7 +10,10 @@ use udap_pki::{Certificate, UnixTime, Valid};
 
 /// Why a software statement was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum StatementError {
     #[error(transparent)]
     Jws(#[from] JwsError),
@@ -41,7 +44,9 @@ impl Refusal for StatementError {
             Self::NotInCertificate { iss, names } => names
                 .iter()
                 .find_map(|name| crate::claims::near_miss(name, iss))
-                .map(|how| format!("one of the names differs only {how}; URIs are compared byte for byte")),
+                .map(|how| {
+                    format!("one of the names differs only {how}; URIs are compared byte for byte")
+                }),
             _ => None,
         }
     }
@@ -63,7 +68,11 @@ pub fn verify_signature(compact: &str, accepted: &[JwsAlg]) -> Result<Signed, Jw
     let jws = Jws::parse(compact)?;
     jws.require_plain_typ()?;
     let signer = jws.verify_by_leaf(accepted)?;
-    Ok(Signed { compact: compact.to_owned(), payload: jws.payload().clone(), signer })
+    Ok(Signed {
+        compact: compact.to_owned(),
+        payload: jws.payload().clone(),
+        signer,
+    })
 }
 
 impl Signed {
@@ -76,7 +85,10 @@ impl Signed {
     /// The app's URI it claims, not verified: for logs.
     #[must_use]
     pub fn claimed_iss(&self) -> &str {
-        self.payload.get("iss").and_then(Value::as_str).unwrap_or_default()
+        self.payload
+            .get("iss")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Checks it against a verdict about the signer's certificate: the app's URI is a name of that
@@ -84,20 +96,33 @@ impl Signed {
     ///
     /// # Errors
     /// [`StatementError`]
-    pub fn verify(self, verdict: &Valid, endpoint: &str, now: UnixTime) -> Result<Verified, StatementError> {
+    pub fn verify(
+        self,
+        verdict: &Valid,
+        endpoint: &str,
+        now: UnixTime,
+    ) -> Result<Verified, StatementError> {
         if verdict.leaf() != self.signer.leaf() {
             return Err(StatementError::OtherVerdict);
         }
         let claims = Claims::read(&self.payload)?;
         let names = self.signer.leaf().uri_names();
         if !names.contains(&claims.iss) {
-            return Err(StatementError::NotInCertificate { iss: claims.iss, names: names.to_vec() });
+            return Err(StatementError::NotInCertificate {
+                iss: claims.iss,
+                names: names.to_vec(),
+            });
         }
         claims.require_sub_is_iss()?;
         claims.require_audience(endpoint)?;
         claims.require_in_force(now, MAX_LIFETIME_SECS)?;
         let change = Change::read(&self.payload)?;
-        Ok(Verified { compact: self.compact, claims, change, leaf: self.signer.leaf().clone() })
+        Ok(Verified {
+            compact: self.compact,
+            claims,
+            change,
+            leaf: self.signer.leaf().clone(),
+        })
     }
 }
 

@@ -12,7 +12,10 @@ pub const MAX_PARAMETERS: usize = 32;
 
 /// Why a token request's form was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum FormError {
     #[error("the body is not a form: {why}")]
     Malformed { why: &'static str },
@@ -21,7 +24,11 @@ pub enum FormError {
     #[error("parameter `{name}` is missing")]
     Missing { name: &'static str },
     #[error("parameter `{name}` is `{found}`, but must be {expected}")]
-    Wrong { name: &'static str, found: String, expected: &'static str },
+    Wrong {
+        name: &'static str,
+        found: String,
+        expected: &'static str,
+    },
     #[error("grant type `{grant}` is not supported here")]
     Grant { grant: String },
     #[error("client secrets are not accepted; a client authenticates with a signed assertion")]
@@ -64,7 +71,9 @@ impl ClientCredentials {
         }
         let grant = form.need("grant_type")?;
         if grant != "client_credentials" {
-            return Err(FormError::Grant { grant: grant.chars().take(80).collect() });
+            return Err(FormError::Grant {
+                grant: grant.chars().take(80).collect(),
+            });
         }
         form.fixed("client_assertion_type", ASSERTION_TYPE)?;
         form.fixed("udap", "1")?;
@@ -104,10 +113,14 @@ impl Form {
             let name = decode(name)?;
             let value = decode(value.get(1..).unwrap_or_default())?;
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(FormError::Repeated { name: name.chars().take(40).collect() });
+                return Err(FormError::Repeated {
+                    name: name.chars().take(40).collect(),
+                });
             }
             if pairs.len() >= MAX_PARAMETERS {
-                return Err(FormError::Malformed { why: "it has more than 32 parameters" });
+                return Err(FormError::Malformed {
+                    why: "it has more than 32 parameters",
+                });
             }
             pairs.push((name, value));
         }
@@ -129,19 +142,30 @@ impl Form {
         if found == expected {
             return Ok(());
         }
-        Err(FormError::Wrong { name, found: found.chars().take(80).collect(), expected })
+        Err(FormError::Wrong {
+            name,
+            found: found.chars().take(80).collect(),
+            expected,
+        })
     }
 }
 
 fn decode(bytes: &[u8]) -> Result<String, FormError> {
     if bytes.iter().any(|b| *b == b'+' || *b == b'%') {
-        let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+        let spaced: Vec<u8> = bytes
+            .iter()
+            .map(|b| if *b == b'+' { b' ' } else { *b })
+            .collect();
         percent_decode(&spaced)
             .decode_utf8()
             .map(std::borrow::Cow::into_owned)
-            .map_err(|_| FormError::Malformed { why: "it is not UTF-8" })
+            .map_err(|_| FormError::Malformed {
+                why: "it is not UTF-8",
+            })
     } else {
-        String::from_utf8(bytes.to_vec()).map_err(|_| FormError::Malformed { why: "it is not UTF-8" })
+        String::from_utf8(bytes.to_vec()).map_err(|_| FormError::Malformed {
+            why: "it is not UTF-8",
+        })
     }
 }
 
@@ -182,7 +206,10 @@ impl Answer {
             // RFC 6749 §5.1 only recommends it; a guide's token lives an hour at most, so a missing
             // one is taken as a minute.
             expires_in: map.get("expires_in").and_then(Value::as_i64).unwrap_or(60),
-            scope: map.get("scope").and_then(Value::as_str).map(ScopeSet::parse),
+            scope: map
+                .get("scope")
+                .and_then(Value::as_str)
+                .map(ScopeSet::parse),
         })
     }
 }
@@ -211,7 +238,11 @@ mod tests {
         let good = "grant_type=client_credentials&scope=s&client_assertion=a&udap=1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
         assert!(code(good).is_ok());
         for (from, to, expected) in [
-            ("grant_type=client_credentials", "grant_type=password", "grant-unsupported"),
+            (
+                "grant_type=client_credentials",
+                "grant_type=password",
+                "grant-unsupported",
+            ),
             ("grant_type=client_credentials", "x=1", "parameter-missing"),
             ("scope=s", "scope=", "parameter-missing"),
             ("scope=s", "scope=s&scope=t", "parameter-repeated"),
@@ -219,12 +250,23 @@ mod tests {
             ("udap=1", "x=1", "parameter-missing"),
             ("client_assertion=a", "x=1", "parameter-missing"),
             ("client-assertion-type", "grant-type", "parameter-invalid"),
-            ("scope=s", "scope=s&client_secret=s", "client-secret-refused"),
+            (
+                "scope=s",
+                "scope=s&client_secret=s",
+                "client-secret-refused",
+            ),
             ("scope=s", "scope=%ff", "form-malformed"),
         ] {
-            assert_eq!(code(&good.replacen(from, to, 1)).unwrap_err(), expected, "{to}");
+            assert_eq!(
+                code(&good.replacen(from, to, 1)).unwrap_err(),
+                expected,
+                "{to}"
+            );
         }
         let many: String = (0..40).map(|i| format!("&p{i}=1")).collect();
-        assert_eq!(code(&format!("{good}{many}")).unwrap_err(), "form-malformed");
+        assert_eq!(
+            code(&format!("{good}{many}")).unwrap_err(),
+            "form-malformed"
+        );
     }
 }

@@ -37,7 +37,12 @@ impl Hl7B2b {
             return Err(wrong("(the object itself)", "a JSON object"));
         };
         match map.get("version") {
-            None => return Err(ExtensionError::MemberMissing { name: KEY, member: "version" }),
+            None => {
+                return Err(ExtensionError::MemberMissing {
+                    name: KEY,
+                    member: "version",
+                });
+            }
             Some(Value::String(v)) if v == "1" => {}
             Some(_) => return Err(wrong("version", "the string \"1\"")),
         }
@@ -46,10 +51,16 @@ impl Hl7B2b {
             subject_id: text(map, "subject_id")?,
             subject_role: text(map, "subject_role")?,
             organization_name: text(map, "organization_name")?,
-            organization_id: text(map, "organization_id")?
-                .ok_or(ExtensionError::MemberMissing { name: KEY, member: "organization_id" })?,
-            purpose_of_use: texts(map, "purpose_of_use")?
-                .ok_or(ExtensionError::MemberMissing { name: KEY, member: "purpose_of_use" })?,
+            organization_id: text(map, "organization_id")?.ok_or(
+                ExtensionError::MemberMissing {
+                    name: KEY,
+                    member: "organization_id",
+                },
+            )?,
+            purpose_of_use: texts(map, "purpose_of_use")?.ok_or(ExtensionError::MemberMissing {
+                name: KEY,
+                member: "purpose_of_use",
+            })?,
             consent_policy: texts(map, "consent_policy")?.unwrap_or_default(),
             consent_reference: texts(map, "consent_reference")?.unwrap_or_default(),
         };
@@ -66,7 +77,10 @@ impl Hl7B2b {
             return Err(wrong("consent_reference", "an array of absolute URLs"));
         }
         if !object.consent_reference.is_empty() && object.consent_policy.is_empty() {
-            return Err(wrong("consent_reference", "absent, as it must be without `consent_policy`"));
+            return Err(wrong(
+                "consent_reference",
+                "absent, as it must be without `consent_policy`",
+            ));
         }
         Ok(object)
     }
@@ -101,7 +115,11 @@ impl Hl7B2b {
 }
 
 const fn wrong(member: &'static str, expected: &'static str) -> ExtensionError {
-    ExtensionError::Member { name: KEY, member, expected }
+    ExtensionError::Member {
+        name: KEY,
+        member,
+        expected,
+    }
 }
 
 fn text(map: &Map<String, Value>, member: &'static str) -> Result<Option<String>, ExtensionError> {
@@ -112,7 +130,10 @@ fn text(map: &Map<String, Value>, member: &'static str) -> Result<Option<String>
     }
 }
 
-fn texts(map: &Map<String, Value>, member: &'static str) -> Result<Option<Vec<String>>, ExtensionError> {
+fn texts(
+    map: &Map<String, Value>,
+    member: &'static str,
+) -> Result<Option<Vec<String>>, ExtensionError> {
     let expected = "an array of non-empty strings";
     match map.get(member) {
         None => Ok(None),
@@ -133,7 +154,11 @@ fn is_absolute(uri: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 mod tests {
     use super::*;
     use crate::error::Refusal as _;
@@ -168,7 +193,11 @@ mod tests {
             Hl7B2b::read(&object).unwrap_err().code()
         };
         for member in ["version", "organization_id", "purpose_of_use"] {
-            assert_eq!(refused(member, Value::Null), "extension-member-missing", "{member}");
+            assert_eq!(
+                refused(member, Value::Null),
+                "extension-member-missing",
+                "{member}"
+            );
         }
         for (member, value) in [
             ("version", json!(1)),
@@ -179,10 +208,20 @@ mod tests {
             ("purpose_of_use", json!("TREAT")),
             ("purpose_of_use", json!([1])),
             ("consent_policy", json!(["no uri"])),
-            ("consent_reference", json!(["https://consent.example/Consent/1"])),
+            (
+                "consent_reference",
+                json!(["https://consent.example/Consent/1"]),
+            ),
         ] {
-            assert_eq!(refused(member, value.clone()), "extension-member-malformed", "{member} {value}");
+            assert_eq!(
+                refused(member, value.clone()),
+                "extension-member-malformed",
+                "{member} {value}"
+            );
         }
-        assert_eq!(Hl7B2b::read(&json!([])).unwrap_err().code(), "extension-member-malformed");
+        assert_eq!(
+            Hl7B2b::read(&json!([])).unwrap_err().code(),
+            "extension-member-malformed"
+        );
     }
 }

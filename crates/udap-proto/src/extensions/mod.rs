@@ -13,16 +13,26 @@ pub const SUPPORTED: [&str; 1] = [hl7_b2b::KEY];
 
 /// Why an extension object was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence of each variant says what its fields are")]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
 pub enum ExtensionError {
     #[error("claim `extensions` is not a JSON object")]
     NotAnObject,
     #[error("extension object `{name}` is required and missing")]
     Missing { name: String },
     #[error("`{name}` lacks `{member}`")]
-    MemberMissing { name: &'static str, member: &'static str },
+    MemberMissing {
+        name: &'static str,
+        member: &'static str,
+    },
     #[error("`{member}` of `{name}` is not {expected}")]
-    Member { name: &'static str, member: &'static str, expected: &'static str },
+    Member {
+        name: &'static str,
+        member: &'static str,
+        expected: &'static str,
+    },
 }
 
 impl Refusal for ExtensionError {
@@ -44,7 +54,9 @@ impl Refusal for ExtensionError {
 pub fn check(extensions: &Map<String, Value>, required: &[&str]) -> Result<(), ExtensionError> {
     for name in required {
         if !extensions.contains_key(*name) {
-            return Err(ExtensionError::Missing { name: (*name).to_owned() });
+            return Err(ExtensionError::Missing {
+                name: (*name).to_owned(),
+            });
         }
     }
     if let Some(object) = extensions.get(hl7_b2b::KEY) {

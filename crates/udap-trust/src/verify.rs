@@ -1,0 +1,278 @@
+//! The trust loop: ask the core, fetch what it needs, ask again, remember what was accepted.
+
+mod error;
+mod evidence;
+
+pub use error::TrustError;
+
+use crate::epoch::Epoch;
+use crate::fetch::Fetcher;
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use evidence::EvidenceStore;
+use moka::sync::Cache;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use udap_pki::{Anchor, Certificate, Outcome, Policy, Request, UnixTime, Valid};
+
+/// The most fetches for one verification.
+pub const MAX_FETCHES: usize = 4;
+/// The most rounds of fetching for one verification.
+pub const MAX_ROUNDS: usize = 2;
+/// How long one verification may wait for what it fetches, all in all.
+pub const MAX_WAIT: Duration = Duration::from_secs(3);
+/// The most verdicts that are remembered; each takes some 4 KB.
+const MAX_VERDICTS: u64 = 10_000;
+
+/// One community, as far as trust in its members goes.
+#[derive(Debug, Clone)]
+pub struct CommunityTrust {
+    /// Its URI.
+    pub uri: String,
+    /// Whom it trusts. Anchors of other communities never count.
+    pub anchors: Vec<Anchor>,
+    /// Certificates that are known beforehand and help to build paths; not trusted in themselves.
+    pub intermediates: Vec<Certificate>,
+    /// How strictly its members are judged.
+    pub policy: Policy,
+}
+
+impl CommunityTrust {
+    /// A community whose members sign JWTs and whose revocation must be known.
+    #[must_use]
+    pub fn new(uri: impl Into<String>, anchors: Vec<Anchor>) -> Self {
+        Self {
+            uri: uri.into(),
+            anchors,
+            intermediates: Vec::new(),
+            policy: Policy::default(),
+        }
+    }
+}
+
+/// A certificate was found good in a community. Only [`TrustEngine::verify`] makes one.
+#[derive(Debug, Clone)]
+pub struct Verdict(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    valid: Valid,
+    community: String,
+    epoch: u64,
+}
+
+impl Verdict {
+    /// In which community.
+    #[must_use]
+    pub fn community(&self) -> &str {
+        &self.0.community
+    }
+    /// The trust epoch in which it was reached.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+}
+
+impl Deref for Verdict {
+    type Target = Valid;
+    fn deref(&self) -> &Valid {
+        &self.0.valid
+    }
+}
+
+/// Decides trust in members, community by community.
+#[derive(Debug)]
+pub struct TrustEngine {
+    communities: ArcSwap<HashMap<String, Arc<World>>>,
+    fetcher: Option<Fetcher>,
+    epoch: Epoch,
+    verdicts: Cache<[u8; 32], Verdict>,
+}
+
+/// A community and what was fetched for it. Nothing in it serves another community.
+#[derive(Debug)]
+struct World {
+    trust: CommunityTrust,
+    evidence: EvidenceStore,
+}
+
+impl TrustEngine {
+    /// An engine for these communities. Without a fetcher it decides on what it is given.
+    #[must_use]
+    pub fn new(fetcher: Option<Fetcher>, communities: Vec<CommunityTrust>) -> Self {
+        let engine = Self {
+            communities: ArcSwap::default(),
+            fetcher,
+            epoch: Epoch::default(),
+            verdicts: Cache::new(MAX_VERDICTS),
+        };
+        engine.replace_communities(communities);
+        engine
+    }
+
+    /// The epoch, which rises when anything that verdicts rest upon changes.
+    #[must_use]
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Replaces all communities. Earlier verdicts are not believed any more.
+    pub fn replace_communities(&self, communities: Vec<CommunityTrust>) {
+        let worlds = communities
+            .into_iter()
+            .map(|trust| {
+                let evidence = EvidenceStore::new(&trust.intermediates, self.epoch.clone());
+                (trust.uri.clone(), Arc::new(World { trust, evidence }))
+            })
+            .collect();
+        self.communities.store(Arc::new(worlds));
+        self.epoch.advance();
+    }
+
+    /// Says whether a certificate is good in one community.
+    ///
+    /// # Errors
+    /// [`TrustError`]: also when something that is required cannot be had.
+    pub async fn verify(
+        &self,
+        community: &str,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        now: UnixTime,
+    ) -> Result<Verdict, TrustError> {
+        let key = key(community, leaf, intermediates);
+        let epoch = self.epoch.now();
+        if let Some(verdict) = self.verdicts.get(&key)
+            && verdict.epoch() == epoch
+            && now < verdict.expires()
+            && now >= leaf.not_before()
+        {
+            return Ok(verdict);
+        }
+        let world = self
+            .communities
+            .load()
+            .get(community)
+            .cloned()
+            .ok_or_else(|| TrustError::UnknownCommunity {
+                community: community.to_owned(),
+            })?;
+        let valid = self.decide(&world, leaf, intermediates, now).await?;
+        // The epoch from before the decision: if it moved meanwhile, this verdict is not believed later.
+        let verdict = Verdict(Arc::new(Kept {
+            valid,
+            community: community.to_owned(),
+            epoch,
+        }));
+        self.verdicts.insert(key, verdict.clone());
+        Ok(verdict)
+    }
+
+    async fn decide(
+        &self,
+        world: &World,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        now: UnixTime,
+    ) -> Result<Valid, TrustError> {
+        let mut evidence = world.evidence.current(now);
+        let mut fetched = 0;
+        let deadline = tokio::time::Instant::now() + MAX_WAIT;
+        for round in 0..=MAX_ROUNDS {
+            let outcome = udap_pki::verify(&Request {
+                leaf,
+                intermediates,
+                anchors: &world.trust.anchors,
+                evidence: &evidence,
+                now,
+                policy: &world.trust.policy,
+            });
+            let incomplete = match outcome {
+                Outcome::Valid(valid) => return Ok(valid),
+                Outcome::Invalid(invalid) => {
+                    return Err(TrustError::refused(invalid.reason, invalid.trace));
+                }
+                Outcome::Incomplete(incomplete) => incomplete,
+            };
+            // What is missing by now stays missing: the core then answers for itself, by its policy.
+            let spent = round == MAX_ROUNDS || fetched >= MAX_FETCHES;
+            let Some(fetcher) = self.fetcher.as_ref().filter(|_| !spent) else {
+                for need in incomplete.needs {
+                    evidence.mark_unavailable(need);
+                }
+                return match udap_pki::verify(&Request {
+                    leaf,
+                    intermediates,
+                    anchors: &world.trust.anchors,
+                    evidence: &evidence,
+                    now,
+                    policy: &world.trust.policy,
+                }) {
+                    Outcome::Valid(valid) => Ok(valid),
+                    Outcome::Invalid(invalid) => {
+                        Err(TrustError::refused(invalid.reason, invalid.trace))
+                    }
+                    Outcome::Incomplete(incomplete) => {
+                        Err(TrustError::refused(incomplete.reason, incomplete.trace))
+                    }
+                };
+            };
+            let needs: Vec<_> = incomplete.needs.into_iter().collect();
+            let room = MAX_FETCHES - fetched;
+            fetched += needs.len().min(room);
+            world
+                .evidence
+                .gather(fetcher, &needs, room, deadline, now, &mut evidence)
+                .await;
+        }
+        // The last round above always returns.
+        Err(TrustError::UnknownCommunity {
+            community: world.trust.uri.clone(),
+        })
+    }
+
+    /// Fetches again every CRL that was used lately, so that a revocation is seen although the CRL
+    /// before it would be good for hours. Raises the epoch when one has changed. To be called on a
+    /// schedule; a dead host slows nobody, since what is known stays in use until it lapses.
+    pub async fn refresh(&self, now: UnixTime) {
+        let Some(fetcher) = &self.fetcher else { return };
+        let worlds: Vec<_> = self.communities.load().values().cloned().collect();
+        for world in worlds {
+            world.evidence.refresh(fetcher, now).await;
+        }
+    }
+
+    /// The CRLs that are known: community, URL, when each lapses, how many serials it has.
+    #[must_use]
+    pub fn known_crls(&self) -> Vec<(String, String, Option<UnixTime>, usize)> {
+        let communities = self.communities.load();
+        communities
+            .iter()
+            .flat_map(|(uri, world)| {
+                world
+                    .evidence
+                    .crls()
+                    .into_iter()
+                    .map(move |(url, until, len)| (uri.clone(), url, until, len))
+            })
+            .collect()
+    }
+}
+
+/// SHA-256 over the community, the leaf and every certificate that was offered with it, each with
+/// its length or of fixed length, so that no two requests share a key.
+fn key(community: &str, leaf: &Certificate, intermediates: &[Certificate]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&(community.len() as u64).to_be_bytes());
+    context.update(community.as_bytes());
+    context.update(leaf.sha256());
+    for certificate in intermediates {
+        context.update(certificate.sha256());
+    }
+    let mut key = [0; 32];
+    key.copy_from_slice(context.finish().as_ref());
+    key
+}

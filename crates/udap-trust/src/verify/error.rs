@@ -1,0 +1,47 @@
+//! Why a member was not trusted.
+
+use udap_pki::{Reason, Trace};
+use udap_proto::Refusal;
+
+/// Why a member was not trusted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrustError {
+    /// The certificate is not good here.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: Box<Reason>,
+        /// Every path that was tried and every check that was made.
+        trace: Box<Trace>,
+    },
+    /// No such community is configured.
+    #[error("the community `{community}` is not known here")]
+    UnknownCommunity {
+        /// The community that was asked about.
+        community: String,
+    },
+}
+
+impl TrustError {
+    pub(super) fn refused(reason: Reason, trace: Trace) -> Self {
+        Self::Refused {
+            reason: Box::new(reason),
+            trace: Box::new(trace),
+        }
+    }
+}
+
+impl Refusal for TrustError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { reason, .. } => reason.code(),
+            Self::UnknownCommunity { .. } => "community-unknown",
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { reason, .. } => Some(reason.hint()),
+            Self::UnknownCommunity { .. } => None,
+        }
+    }
+}
