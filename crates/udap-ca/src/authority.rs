@@ -27,7 +27,9 @@ impl CaKeyType {
     /// The key type of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::EcdsaP256, Self::Rsa2048].into_iter().find(|kind| kind.as_str() == name)
+        [Self::EcdsaP256, Self::Rsa2048]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 
     pub(crate) const fn algorithm(self) -> SignatureAlgorithm {

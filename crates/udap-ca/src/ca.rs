@@ -56,7 +56,9 @@ impl Ca {
         let directory = Directory::existing(directory)?;
         let store = Store::open(&directory.database()).await?;
         let settings = store.settings().await?;
-        let settings = settings.ok_or_else(|| CaError::NotInitialised { path: directory.path().to_owned() })?;
+        let settings = settings.ok_or_else(|| CaError::NotInitialised {
+            path: directory.path().to_owned(),
+        })?;
         let key_type = CaKeyType::from_name(&settings.key_type)
             .ok_or_else(|| damaged(format!("there is no key type {:?}", settings.key_type)))?;
 
@@ -66,12 +68,16 @@ impl Ca {
             let role = Role::from_name(&row.role)?;
             let certificate = Certificate::from_der(&row.certificate)?;
             let path = directory.file(role.key_file());
-            let key = SigningKey::load(role.as_str(), &path, key_type)?;
+            let key = SigningKey::load(role, &path, key_type)?;
             if key.spki_der() != certificate.spki_der() {
                 let detail = format!("it does not belong to the {role} certificate");
                 return Err(CaError::Key { path, detail });
             }
-            let authority = Authority { role, certificate, key };
+            let authority = Authority {
+                role,
+                certificate,
+                key,
+            };
             match role {
                 Role::Root => root = Some(authority),
                 Role::Issuing => issuing = Some(authority),
@@ -103,7 +109,10 @@ impl Ca {
     #[must_use]
     pub fn hierarchy(&self) -> Hierarchy {
         match (&self.settings.community, &self.settings.base_url) {
-            (Some(uri), Some(base_url)) => Hierarchy::Community { uri: uri.clone(), base_url: base_url.clone() },
+            (Some(uri), Some(base_url)) => Hierarchy::Community {
+                uri: uri.clone(),
+                base_url: base_url.clone(),
+            },
             _ => Hierarchy::TlsServers,
         }
     }
@@ -190,17 +199,25 @@ impl Ca {
 
     /// The throwaway key is made when it is first needed: reading a list needs none.
     pub(crate) async fn stand_in(&self) -> Result<&StandIn, CaError> {
-        self.stand_in.get_or_try_init(|| StandIn::of(&self.issuer().certificate, self.key_type)).await
+        self.stand_in
+            .get_or_try_init(|| StandIn::of(&self.issuer().certificate, self.key_type))
+            .await
     }
 
     pub(crate) fn url(&self, path: &str) -> Option<String> {
-        self.settings.base_url.as_ref().map(|base| format!("{}/{path}", base.trim_end_matches('/')))
+        self.settings
+            .base_url
+            .as_ref()
+            .map(|base| format!("{}/{path}", base.trim_end_matches('/')))
     }
 }
 
 impl std::fmt::Debug for Ca {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ca").field("directory", &self.directory.path()).field("settings", &self.settings).finish()
+        f.debug_struct("Ca")
+            .field("directory", &self.directory.path())
+            .field("settings", &self.settings)
+            .finish()
     }
 }
 

@@ -21,7 +21,9 @@ pub(crate) async fn root(State(ca): State<Arc<Ca>>, headers: HeaderMap) -> Respo
 
 fn answer(ca: &Ca, issuer: Role, headers: &HeaderMap) -> Response {
     let published = ca.published.load();
-    let Some(crl) = published.crl(issuer) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(crl) = published.crl(issuer) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let now = ca.now();
     let publication = Publication {
         body: crl.der.clone(),

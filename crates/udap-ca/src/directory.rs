@@ -18,15 +18,21 @@ impl Directory {
     pub(crate) fn make(path: &Path) -> Result<Self, CaError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| CaError::io(path, "made", &error))?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// The directory of a CA that was made before.
     pub(crate) fn existing(path: &Path) -> Result<Self, CaError> {
-        let directory = Self { path: path.to_owned() };
+        let directory = Self {
+            path: path.to_owned(),
+        };
         match directory.database().try_exists() {
             Ok(true) => Ok(directory),
-            Ok(false) => Err(CaError::NotInitialised { path: path.to_owned() }),
+            Ok(false) => Err(CaError::NotInitialised {
+                path: path.to_owned(),
+            }),
             Err(error) => Err(CaError::io(path, "read", &error)),
         }
     }
@@ -47,11 +53,18 @@ impl Directory {
     /// however it ends.
     pub(crate) fn lock(&self) -> Result<File, CaError> {
         let path = self.file("init.lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path);
         let file = file.map_err(|error| CaError::io(&path, "written", &error))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(CaError::Locked { path: self.path.clone() }),
+            Err(TryLockError::WouldBlock) => Err(CaError::Locked {
+                path: self.path.clone(),
+            }),
             Err(TryLockError::Error(error)) => Err(CaError::io(&path, "written", &error)),
         }
     }
@@ -62,8 +75,12 @@ impl Directory {
         let path = self.file(name);
         let temporary = self.file(&format!("{name}.{}.new", std::process::id()));
         let write = || {
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(mode)
+                .open(&temporary)?;
             file.write_all(contents)?;
             file.sync_all()?;
             fs::rename(&temporary, &path)?;

@@ -83,7 +83,9 @@ pub enum CaError {
         days: u32,
     },
     /// Issuer and certificate would at no moment both be valid.
-    #[error("the certificate would end at {not_after}, before its issuer begins at {issuer_not_before}")]
+    #[error(
+        "the certificate would end at {not_after}, before its issuer begins at {issuer_not_before}"
+    )]
     NeverValid {
         /// End of the certificate.
         not_after: UnixTime,
@@ -126,7 +128,9 @@ pub enum CaError {
         detail: String,
     },
     /// The CA never issued it.
-    #[error("this certificate authority never issued a certificate with the serial number {serial}")]
+    #[error(
+        "this certificate authority never issued a certificate with the serial number {serial}"
+    )]
     UnknownSerial {
         /// In hexadecimal.
         serial: String,
@@ -177,7 +181,9 @@ impl CaError {
             Self::NeverValid { .. } => "ca-never-valid",
             Self::Csr(error) => error.code(),
             Self::Issue(error) => error.code(),
-            Self::Lint { findings } => findings.first().map_or("ca-self-check", |finding| finding.code.as_str()),
+            Self::Lint { findings } => findings
+                .first()
+                .map_or("ca-self-check", |finding| finding.code.as_str()),
             Self::SelfCheck { .. } => "ca-self-check",
             Self::Sign { .. } => "ca-sign",
             Self::Certificate(error) => error.code(),
@@ -201,16 +207,23 @@ impl CaError {
             udap_pki::issue::CATALOGUE,
             udap_pki::lint::CATALOGUE,
         ];
-        let found = known.into_iter().flatten().find(|explanation| explanation.code == self.code());
+        let found = known
+            .into_iter()
+            .flatten()
+            .find(|explanation| explanation.code == self.code());
         found.map_or_else(String::new, |explanation| explanation.hint.to_owned())
     }
 
     pub(crate) fn io(path: &Path, action: &'static str, error: &std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Self::DiskFull { path: path.to_owned() }
-            }
-            _ => Self::Directory { path: path.to_owned(), action, detail: error.to_string() },
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull {
+                path: path.to_owned(),
+            },
+            _ => Self::Directory {
+                path: path.to_owned(),
+                action,
+                detail: error.to_string(),
+            },
         }
     }
 }
@@ -223,5 +236,9 @@ impl From<sqlx::Error> for CaError {
 }
 
 fn join(findings: &[Finding]) -> String {
-    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    findings
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

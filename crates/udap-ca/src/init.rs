@@ -112,7 +112,9 @@ impl Ca {
 
 async fn make(directory: &Directory, store: &Store, options: &InitOptions) -> Result<(), CaError> {
     let now = (options.clock)();
-    let not_before = options.not_before.unwrap_or_else(|| now.plus_secs(-BACKDATE));
+    let not_before = options
+        .not_before
+        .unwrap_or_else(|| now.plus_secs(-BACKDATE));
     let (community, base_url) = match &options.hierarchy {
         Hierarchy::Community { uri, base_url } => (Some(uri.clone()), Some(base_url.clone())),
         Hierarchy::TlsServers => (None, None),
@@ -139,10 +141,16 @@ async fn make(directory: &Directory, store: &Store, options: &InitOptions) -> Re
         &root_key,
     )
     .await?;
-    let root = Authority { role: Role::Root, certificate: root, key: root_key };
+    let root = Authority {
+        role: Role::Root,
+        certificate: root,
+        key: root_key,
+    };
 
     let issuing = match &base_url {
-        Some(base_url) => Some(make_issuing(directory, options, &root, base_url, not_before).await?),
+        Some(base_url) => {
+            Some(make_issuing(directory, options, &root, base_url, not_before).await?)
+        }
         None => None,
     };
 
@@ -156,10 +164,21 @@ async fn make(directory: &Directory, store: &Store, options: &InitOptions) -> Re
         created_at: now,
     };
     store::put_settings(&mut write, &settings).await?;
-    for (authority, profile) in
-        [Some((&root, Profile::Root)), issuing.as_ref().map(|issuing| (issuing, Profile::IssuingCa))].into_iter().flatten()
+    for (authority, profile) in [
+        Some((&root, Profile::Root)),
+        issuing
+            .as_ref()
+            .map(|issuing| (issuing, Profile::IssuingCa)),
+    ]
+    .into_iter()
+    .flatten()
     {
-        store::put_authority(&mut write, authority.role.as_str(), authority.certificate.der()).await?;
+        store::put_authority(
+            &mut write,
+            authority.role.as_str(),
+            authority.certificate.der(),
+        )
+        .await?;
         record(&mut write, &authority.certificate, profile, Role::Root, now).await?;
         if settings.base_url.is_some() {
             publish::issue_crl(&mut write, authority, settings.crl_seconds, now).await?;
@@ -201,7 +220,11 @@ async fn make_issuing(
         &stand_in,
     )
     .await?;
-    Ok(Authority { role: Role::Issuing, certificate, key })
+    Ok(Authority {
+        role: Role::Issuing,
+        certificate,
+        key,
+    })
 }
 
 /// Copies of the certificates for the operator; made again if somebody removed them.
@@ -226,7 +249,7 @@ pub(crate) fn write_copies(ca: &Ca) -> Result<(), CaError> {
 fn key(directory: &Directory, role: Role, key_type: CaKeyType) -> Result<SigningKey, CaError> {
     let path = directory.file(role.key_file());
     match path.try_exists() {
-        Ok(true) => SigningKey::load(role.as_str(), &path, key_type),
+        Ok(true) => SigningKey::load(role, &path, key_type),
         Ok(false) => SigningKey::generate_into(directory, role, key_type),
         Err(error) => Err(CaError::io(&path, "read", &error)),
     }
@@ -248,9 +271,16 @@ fn same(directory: &Directory, found: &Settings, options: &InitOptions) -> Resul
     let compare = [
         ("community", found.community.as_deref(), community),
         ("base URL", found.base_url.as_deref(), base_url),
-        ("key type", Some(found.key_type.as_str()), Some(options.key_type.as_str())),
+        (
+            "key type",
+            Some(found.key_type.as_str()),
+            Some(options.key_type.as_str()),
+        ),
     ];
-    match compare.into_iter().find(|(_, found, wanted)| found != wanted) {
+    match compare
+        .into_iter()
+        .find(|(_, found, wanted)| found != wanted)
+    {
         None => Ok(()),
         Some((what, found, wanted)) => Err(CaError::AlreadyInitialised {
             path: directory.path().to_owned(),
@@ -262,8 +292,16 @@ fn same(directory: &Directory, found: &Settings, options: &InitOptions) -> Resul
 }
 
 fn check_urls(hierarchy: &Hierarchy) -> Result<(), CaError> {
-    let Hierarchy::Community { uri, base_url } = hierarchy else { return Ok(()) };
-    let refuse = |what, value: &str, problem| Err(CaError::Url { what, value: value.to_owned(), problem });
+    let Hierarchy::Community { uri, base_url } = hierarchy else {
+        return Ok(());
+    };
+    let refuse = |what, value: &str, problem| {
+        Err(CaError::Url {
+            what,
+            value: value.to_owned(),
+            problem,
+        })
+    };
     if !uri.contains(':') || !uri.bytes().all(|b| b.is_ascii_graphic()) {
         return refuse("community URI", uri, "it is not an absolute URI");
     }
@@ -271,15 +309,27 @@ fn check_urls(hierarchy: &Hierarchy) -> Result<(), CaError> {
         Ok(parsed) if parsed.query().is_some() || base_url.contains('#') => {
             refuse("base URL", base_url, "it has a query or a fragment")
         }
-        Ok(parsed) if parsed.scheme_str() == Some("http") && parsed.host().is_some_and(|host| !host.is_empty()) => Ok(()),
-        Ok(_) => refuse("base URL", base_url, "it is not an http:// URL; CRLs are signed and need no TLS (RFC 5280 §8)"),
+        Ok(parsed)
+            if parsed.scheme_str() == Some("http")
+                && parsed.host().is_some_and(|host| !host.is_empty()) =>
+        {
+            Ok(())
+        }
+        Ok(_) => refuse(
+            "base URL",
+            base_url,
+            "it is not an http:// URL; CRLs are signed and need no TLS (RFC 5280 §8)",
+        ),
         Err(_) => refuse("base URL", base_url, "it is not a URL"),
     }
 }
 
 fn host(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty()).unwrap_or("Community")
+    rest.split(['/', '?', '#'])
+        .next()
+        .filter(|host| !host.is_empty())
+        .unwrap_or("Community")
 }
 
 /// An hour: members' clocks that lag must not see a CA from the future.

@@ -63,7 +63,11 @@ impl IssueOptions {
     /// metadata is signed RS256, P-256 otherwise.
     #[must_use]
     pub fn new(profile: Profile, common_name: impl Into<String>) -> Self {
-        let key_type = if profile == Profile::DataHolder { KeyType::Rsa2048 } else { KeyType::EcP256 };
+        let key_type = if profile == Profile::DataHolder {
+            KeyType::Rsa2048
+        } else {
+            KeyType::P256
+        };
         Self {
             profile,
             subject: Subject::named(common_name),
@@ -125,7 +129,9 @@ impl Issued {
     /// The private key as PEM, if it was made here.
     #[must_use]
     pub fn key_pem(&self) -> Option<Zeroizing<String>> {
-        self.key.as_ref().map(|der| Zeroizing::new(pem::encode("PRIVATE KEY", der)))
+        self.key
+            .as_ref()
+            .map(|der| Zeroizing::new(pem::encode("PRIVATE KEY", der)))
     }
 }
 
@@ -144,14 +150,36 @@ impl Ca {
                 let (spki_der, key) = crate::keys::generate_member(*key_type)?;
                 (spki_der, Some(key))
             }
-            MemberKey::Request(bytes) => (CertificationRequest::parse(bytes)?.spki_der().to_vec(), None),
+            MemberKey::Request(bytes) => (
+                CertificationRequest::parse(bytes)?.spki_der().to_vec(),
+                None,
+            ),
         };
-        let names = Names { uris: options.uris, dns: options.dns, ips: options.ips };
-        let certificate =
-            self.certify(options.profile, &options.subject, &spki_der, names, self.dates(options.validity)?).await?;
+        let names = Names {
+            uris: options.uris,
+            dns: options.dns,
+            ips: options.ips,
+        };
+        let certificate = self
+            .certify(
+                options.profile,
+                &options.subject,
+                &spki_der,
+                names,
+                self.dates(options.validity)?,
+            )
+            .await?;
         let mut chain = vec![certificate.clone()];
-        chain.extend(self.issuing.iter().map(|issuing| issuing.certificate.clone()));
-        Ok(Issued { certificate, chain, key })
+        chain.extend(
+            self.issuing
+                .iter()
+                .map(|issuing| issuing.certificate.clone()),
+        );
+        Ok(Issued {
+            certificate,
+            chain,
+            key,
+        })
     }
 
     /// Builds, rehearses, signs and records.
@@ -180,7 +208,14 @@ impl Ca {
         };
         let certificate = check::sign_certificate(&spec, authority, self.stand_in().await?).await?;
         let mut write = self.store.write().await?;
-        record(&mut write, &certificate, profile, authority.role, self.now()).await?;
+        record(
+            &mut write,
+            &certificate,
+            profile,
+            authority.role,
+            self.now(),
+        )
+        .await?;
         store::commit(write).await?;
         Ok(certificate)
     }
@@ -192,29 +227,45 @@ impl Ca {
             Hierarchy::Community { .. } => profile.is_member(),
             Hierarchy::TlsServers => profile == Profile::TlsServer,
         };
-        if offered { Ok(()) } else { Err(CaError::ProfileNotOffered { profile }) }
+        if offered {
+            Ok(())
+        } else {
+            Err(CaError::ProfileNotOffered { profile })
+        }
     }
 
     /// Nothing is issued under a certificate that no chain can use.
     async fn issuer_is_usable(&self) -> Result<(), CaError> {
         let certificate = &self.issuer().certificate;
         if !now_is_within(certificate, self.now()) {
-            return Err(CaError::IssuerUnusable { reason: format!("it is over since {}", certificate.not_after()) });
+            return Err(CaError::IssuerUnusable {
+                reason: format!("it is over since {}", certificate.not_after()),
+            });
         }
-        let row = self.store.certificate(&serial_hex(certificate.serial())).await?;
+        let row = self
+            .store
+            .certificate(&serial_hex(certificate.serial()))
+            .await?;
         match row.and_then(|row| row.revoked) {
-            Some((at, reason)) => Err(CaError::IssuerUnusable { reason: format!("it is revoked since {at}: {reason}") }),
+            Some((at, reason)) => Err(CaError::IssuerUnusable {
+                reason: format!("it is revoked since {at}: {reason}"),
+            }),
             None => Ok(()),
         }
     }
 
     fn dates(&self, validity: Validity) -> Result<(UnixTime, UnixTime), CaError> {
         match validity {
-            Validity::Between { not_before, not_after } => Ok((not_before, not_after)),
+            Validity::Between {
+                not_before,
+                not_after,
+            } => Ok((not_before, not_after)),
             Validity::Days(days) if (1..=MAX_DAYS).contains(&days) => {
                 let now = self.now();
                 // Never past the issuer's own end: a shorter certificate serves, a broken chain does not.
-                let not_after = now.plus_secs(i64::from(days) * DAY).min(self.issuer().certificate.not_after());
+                let not_after = now
+                    .plus_secs(i64::from(days) * DAY)
+                    .min(self.issuer().certificate.not_after());
                 Ok((now.plus_secs(-BACKDATE), not_after))
             }
             Validity::Days(days) => Err(CaError::Days { days }),
@@ -225,8 +276,15 @@ impl Ca {
         let url = |path| self.url(path).into_iter().collect();
         match profile {
             // Its own revocation is not asked for (ocsp-nocheck).
-            Profile::OcspSigner => Urls { ca_issuers: url("certs/issuing.cer"), ..Urls::default() },
-            _ => Urls { crl: url("crl/issuing.crl"), ca_issuers: url("certs/issuing.cer"), ocsp: url("ocsp") },
+            Profile::OcspSigner => Urls {
+                ca_issuers: url("certs/issuing.cer"),
+                ..Urls::default()
+            },
+            _ => Urls {
+                crl: url("crl/issuing.crl"),
+                ca_issuers: url("certs/issuing.cer"),
+                ocsp: url("ocsp"),
+            },
         }
     }
 }
@@ -240,8 +298,13 @@ pub(crate) async fn record(
     now: UnixTime,
 ) -> Result<(), CaError> {
     let addresses = certificate.ip_names().iter().map(ToString::to_string);
-    let names: Vec<String> =
-        certificate.uri_names().iter().chain(certificate.dns_names()).cloned().chain(addresses).collect();
+    let names: Vec<String> = certificate
+        .uri_names()
+        .iter()
+        .chain(certificate.dns_names())
+        .cloned()
+        .chain(addresses)
+        .collect();
     store::put_certificate(
         write,
         NewCertificate {

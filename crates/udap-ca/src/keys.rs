@@ -1,78 +1,84 @@
-//! The CA's keys: made, kept and used.
+//! The CA's keys: made, kept and used through `udap_trust`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der},
-    rand::SystemRandom,
-    rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair},
-};
 use udap_pki::{
-    PublicKey,
+    KeyKind,
     issue::{SignatureAlgorithm, ToBeSigned},
     pem,
 };
-use udap_trust::keys::KeyType;
+use udap_trust::{
+    keys::{self, KeyFileError, KeyType},
+    signer::{KeySigner, Signer},
+};
 use zeroize::Zeroizing;
 
 use crate::{CaError, CaKeyType, authority::Role, directory::Directory};
 
+/// A key that signs certificates, CRLs or OCSP answers, wherever it is.
+#[derive(Clone, Debug)]
 pub(crate) struct SigningKey {
+    /// `root`, `issuing`, `ocsp` or `throwaway`.
     role: &'static str,
-    pair: Pair,
-    spki_der: Vec<u8>,
-    public_key: PublicKey,
+    signer: Arc<dyn Signer>,
     algorithm: SignatureAlgorithm,
 }
 
-enum Pair {
-    Rsa(RsaKeyPair),
-    Ec(EcdsaKeyPair),
-}
-
 impl SigningKey {
+    /// A new key that is nowhere but in memory.
     pub(crate) fn generate(role: &'static str, key_type: CaKeyType) -> Result<Self, CaError> {
-        Self::from_pkcs8(role, &new_pkcs8(role, key_type)?, key_type).map_err(|detail| CaError::Sign { role, detail })
+        let failed = |detail: String| CaError::Sign { role, detail };
+        let pkcs8 = keys::generate(kind(key_type)).map_err(|error| failed(error.to_string()))?;
+        Self::from_pkcs8(role, &pkcs8, key_type).map_err(failed)
     }
 
-    pub(crate) fn generate_into(directory: &Directory, role: Role, key_type: CaKeyType) -> Result<Self, CaError> {
-        let pkcs8 = new_pkcs8(role.as_str(), key_type)?;
+    /// A new key in its file, on disk before it is used.
+    pub(crate) fn generate_into(
+        directory: &Directory,
+        role: Role,
+        key_type: CaKeyType,
+    ) -> Result<Self, CaError> {
+        let failed = |error: KeyFileError| CaError::Sign {
+            role: role.as_str(),
+            detail: error.to_string(),
+        };
+        let pkcs8 = keys::generate(kind(key_type)).map_err(failed)?;
         let pem = Zeroizing::new(pem::encode("PRIVATE KEY", &pkcs8));
         directory.write(role.key_file(), pem.as_bytes(), 0o600)?;
-        Self::load(role.as_str(), &directory.file(role.key_file()), key_type)
+        Self::load(role, &directory.file(role.key_file()), key_type)
     }
 
-    pub(crate) fn load(role: &'static str, path: &Path, key_type: CaKeyType) -> Result<Self, CaError> {
-        let refuse = |detail: String| CaError::Key { path: path.to_owned(), detail };
-        let file = udap_host::files::read_private(path).map_err(|error| refuse(error.to_string()))?;
-        let pkcs8 = pem::private_key_pkcs8(&Zeroizing::new(file)).map_err(|error| refuse(error.to_string()))?;
-        Self::from_pkcs8(role, &pkcs8, key_type).map_err(refuse)
+    /// The key in a file that nobody but the owner can read.
+    pub(crate) fn load(role: Role, path: &Path, key_type: CaKeyType) -> Result<Self, CaError> {
+        let refuse = |detail: String| CaError::Key {
+            path: path.to_owned(),
+            detail,
+        };
+        let file =
+            udap_host::files::read_private(path).map_err(|error| refuse(error.to_string()))?;
+        let pkcs8 = pem::private_key_pkcs8(&Zeroizing::new(file))
+            .map_err(|error| refuse(error.to_string()))?;
+        Self::from_pkcs8(role.as_str(), &pkcs8, key_type).map_err(refuse)
     }
 
     fn from_pkcs8(role: &'static str, pkcs8: &[u8], key_type: CaKeyType) -> Result<Self, String> {
-        let (pair, spki_der) = match key_type {
-            CaKeyType::EcdsaP256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8);
-                let pair = pair.map_err(|_| "it is not an ECDSA P-256 key".to_owned())?;
-                let spki: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
-                let spki = spki.map(|spki| spki.as_ref().to_vec());
-                (Pair::Ec(pair), spki)
-            }
-            CaKeyType::Rsa2048 => {
-                let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| "it is not an RSA key".to_owned())?;
-                let spki: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
-                let spki = spki.map(|spki| spki.as_ref().to_vec());
-                (Pair::Rsa(pair), spki)
-            }
+        let signer = KeySigner::from_pkcs8(pkcs8).map_err(|error| error.to_string())?;
+        let is_of_type = match key_type {
+            CaKeyType::EcdsaP256 => signer.public_key().kind() == KeyKind::P256,
+            CaKeyType::Rsa2048 => matches!(signer.public_key().kind(), KeyKind::Rsa { .. }),
         };
-        let spki_der = spki_der.map_err(|_| "its public key cannot be written".to_owned())?;
-        let public_key = PublicKey::from_spki_der(&spki_der).map_err(|error| error.to_string())?;
-        Ok(Self { role, pair, spki_der, public_key, algorithm: key_type.algorithm() })
+        if !is_of_type {
+            return Err(format!("it is not of type {}", key_type.as_str()));
+        }
+        Ok(Self {
+            role,
+            signer: Arc::new(signer),
+            algorithm: key_type.algorithm(),
+        })
     }
 
     pub(crate) fn spki_der(&self) -> &[u8] {
-        &self.spki_der
+        self.signer.public_key().spki_der()
     }
 
     pub(crate) const fn algorithm(&self) -> SignatureAlgorithm {
@@ -82,52 +88,89 @@ impl SigningKey {
     /// Signs and verifies what came back: a signature that went wrong, by a fault in a device or in
     /// memory, must not leave the CA, where it could tell of the key.
     pub(crate) async fn sign(&self, to_be_signed: &ToBeSigned) -> Result<Vec<u8>, CaError> {
-        let failed = |detail: String| CaError::Sign { role: self.role, detail };
-        let random = SystemRandom::new();
-        let signature = match &self.pair {
-            Pair::Ec(pair) => pair.sign(&random, to_be_signed.bytes()).map(|signature| signature.as_ref().to_vec()),
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, to_be_signed.bytes(), &mut signature).map(|()| signature)
-            }
+        let scheme = self.algorithm.scheme();
+        let failed = |detail: String| CaError::Sign {
+            role: self.role,
+            detail,
         };
+        let signature = self.signer.sign(scheme, to_be_signed.bytes()).await;
         let signature = signature.map_err(|error| failed(error.to_string()))?;
-        let verified = self.public_key.verify(self.algorithm.scheme(), to_be_signed.bytes(), &signature);
+        let verified = self
+            .signer
+            .public_key()
+            .verify(scheme, to_be_signed.bytes(), &signature);
         verified.map_err(|error| failed(error.to_string()))?;
         Ok(signature)
     }
 }
 
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("role", &self.role).finish_non_exhaustive()
+/// A member's new key: its public half and its PKCS#8.
+pub(crate) fn generate_member(key_type: KeyType) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
+    let failed = |error: KeyFileError| CaError::Sign {
+        role: "member",
+        detail: error.to_string(),
+    };
+    let pkcs8 = keys::generate(key_type).map_err(failed)?;
+    let signer = KeySigner::from_pkcs8(&pkcs8).map_err(failed)?;
+    Ok((signer.public_key().spki_der().to_vec(), pkcs8))
+}
+
+const fn kind(key_type: CaKeyType) -> KeyType {
+    match key_type {
+        CaKeyType::EcdsaP256 => KeyType::P256,
+        CaKeyType::Rsa2048 => KeyType::Rsa2048,
     }
 }
 
-fn new_pkcs8(role: &'static str, key_type: CaKeyType) -> Result<Zeroizing<Vec<u8>>, CaError> {
-    let key_type = match key_type {
-        CaKeyType::EcdsaP256 => KeyType::EcP256,
-        CaKeyType::Rsa2048 => KeyType::Rsa2048,
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use udap_pki::{
+        PublicKey, Scheme,
+        issue::{CsrSpec, Subject, certification_request},
     };
-    udap_trust::keys::generate(key_type).map_err(|error| CaError::Sign { role, detail: error.to_string() })
-}
+    use udap_trust::signer::SignError;
 
-/// A member's new key: its public half and its PKCS#8.
-pub(crate) fn generate_member(key_type: KeyType) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
-    let failed = |detail: String| CaError::Sign { role: "member", detail };
-    let pkcs8 = udap_trust::keys::generate(key_type).map_err(|error| failed(error.to_string()))?;
-    let spki = match key_type {
-        KeyType::Rsa2048 => {
-            let pair = RsaKeyPair::from_pkcs8(&pkcs8).map_err(|error| failed(error.to_string()))?;
-            let spki: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
-            spki.map(|spki| spki.as_ref().to_vec())
+    use super::*;
+
+    /// A device that answers something, but no signature of its key.
+    #[derive(Debug)]
+    struct Faulty(KeySigner);
+
+    impl Signer for Faulty {
+        fn public_key(&self) -> &PublicKey {
+            self.0.public_key()
         }
-        _ => {
-            let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8)
-                .map_err(|error| failed(error.to_string()))?;
-            let spki: Result<PublicKeyX509Der<'_>, _> = pair.public_key().as_der();
-            spki.map(|spki| spki.as_ref().to_vec())
+
+        fn sign<'a>(
+            &'a self,
+            scheme: Scheme,
+            _: &'a [u8],
+        ) -> BoxFuture<'a, Result<Vec<u8>, SignError>> {
+            self.0.sign(scheme, b"something else")
         }
-    };
-    Ok((spki.map_err(|error| failed(error.to_string()))?, pkcs8))
+    }
+
+    #[tokio::test]
+    async fn a_wrong_signature_never_leaves() {
+        let good = SigningKey::generate("root", CaKeyType::EcdsaP256).unwrap();
+        let pkcs8 = keys::generate(KeyType::P256).unwrap();
+        let faulty = SigningKey {
+            signer: Arc::new(Faulty(KeySigner::from_pkcs8(&pkcs8).unwrap())),
+            ..good.clone()
+        };
+        let to_be_signed = certification_request(&CsrSpec {
+            subject: &Subject::named("a"),
+            spki_der: good.spki_der(),
+            uris: &[],
+            algorithm: good.algorithm(),
+        })
+        .unwrap();
+        good.sign(&to_be_signed).await.unwrap();
+        assert_eq!(
+            faulty.sign(&to_be_signed).await.unwrap_err().code(),
+            "ca-sign"
+        );
+    }
 }

@@ -17,17 +17,26 @@ use udap_pki::issue::{OcspRequest, OcspRequestError, OcspUnsigned, ocsp_unsigned
 
 use crate::{Ca, publication::Publication, responder::Answer};
 
-pub(crate) async fn post(State(ca): State<Arc<Ca>>, body: Result<Bytes, BytesRejection>) -> Response {
+pub(crate) async fn post(
+    State(ca): State<Arc<Ca>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     match body {
         Ok(body) => answer(&ca, &body, &HeaderMap::new()).await,
         Err(rejection) => rejection.into_response(),
     }
 }
 
-pub(crate) async fn get(State(ca): State<Arc<Ca>>, Path(request): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn get(
+    State(ca): State<Arc<Ca>>,
+    Path(request): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     match STANDARD.decode(request.as_bytes()) {
         Ok(der) => answer(&ca, &der, &headers).await,
-        Err(error) => refuse(&OcspRequestError::Malformed { detail: format!("base64: {error}") }),
+        Err(error) => refuse(&OcspRequestError::Malformed {
+            detail: format!("base64: {error}"),
+        }),
     }
 }
 
@@ -37,7 +46,12 @@ async fn answer(ca: &Ca, der: &[u8], headers: &HeaderMap) -> Response {
         Err(error) => return refuse(&error),
     };
     match ca.responder.answer(ca, &request).await {
-        Ok(Answer::PreSigned { der, tag, this_update, next_update }) => {
+        Ok(Answer::PreSigned {
+            der,
+            tag,
+            this_update,
+            next_update,
+        }) => {
             let now = ca.now();
             let publication = Publication {
                 body: der,
@@ -52,7 +66,10 @@ async fn answer(ca: &Ca, der: &[u8], headers: &HeaderMap) -> Response {
             publication.answer(headers)
         }
         Ok(Answer::Live(der)) => uncached(StatusCode::OK, der),
-        Ok(Answer::Unsigned(status)) => uncached(StatusCode::OK, Bytes::copy_from_slice(&ocsp_unsigned(status))),
+        Ok(Answer::Unsigned(status)) => uncached(
+            StatusCode::OK,
+            Bytes::copy_from_slice(&ocsp_unsigned(status)),
+        ),
         Err(error) => {
             tracing::error!(code = error.code(), error = %error, "OCSP cannot be answered");
             let body = Bytes::copy_from_slice(&ocsp_unsigned(OcspUnsigned::InternalError));
@@ -65,12 +82,19 @@ async fn answer(ca: &Ca, der: &[u8], headers: &HeaderMap) -> Response {
 fn refuse(error: &OcspRequestError) -> Response {
     let body = Bytes::copy_from_slice(&ocsp_unsigned(OcspUnsigned::MalformedRequest));
     let mut response = uncached(StatusCode::BAD_REQUEST, body);
-    response.headers_mut().insert(CODE, HeaderValue::from_static(error.code()));
+    response
+        .headers_mut()
+        .insert(CODE, HeaderValue::from_static(error.code()));
     response
 }
 
 fn uncached(status: StatusCode, body: Bytes) -> Response {
-    (status, [(CONTENT_TYPE, RESPONSE), (CACHE_CONTROL, "no-store")], body).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, RESPONSE), (CACHE_CONTROL, "no-store")],
+        body,
+    )
+        .into_response()
 }
 
 const RESPONSE: &str = "application/ocsp-response";

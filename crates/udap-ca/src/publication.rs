@@ -4,7 +4,9 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
+    header::{
+        CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    },
 };
 use udap_pki::UnixTime;
 
@@ -25,11 +27,15 @@ impl Publication {
     pub(crate) fn answer(self, request: &HeaderMap) -> Response {
         let tag = format!("\"{}\"", self.tag);
         let modified = http_date(self.modified);
-        let unchanged = match (text(request, IF_NONE_MATCH.as_str()), text(request, IF_MODIFIED_SINCE.as_str())) {
+        let unchanged = match (
+            text(request, IF_NONE_MATCH.as_str()),
+            text(request, IF_MODIFIED_SINCE.as_str()),
+        ) {
             // RFC 9110 §13.1.3: If-Modified-Since counts only without If-None-Match.
-            (Some(tags), _) => {
-                tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag)
-            }
+            (Some(tags), _) => tags
+                .split(',')
+                .map(|one| one.trim().trim_start_matches("W/"))
+                .any(|one| one == "*" || one == tag),
             (None, Some(since)) => since == modified,
             (None, None) => false,
         };
@@ -43,7 +49,13 @@ impl Publication {
         put(ETAG, tag);
         put(LAST_MODIFIED, modified);
         if self.max_age > 0 {
-            put(CACHE_CONTROL, format!("public, max-age={}, must-revalidate, no-transform", self.max_age));
+            put(
+                CACHE_CONTROL,
+                format!(
+                    "public, max-age={}, must-revalidate, no-transform",
+                    self.max_age
+                ),
+            );
             put(EXPIRES, http_date(self.now.plus_secs(self.max_age)));
         } else {
             put(CACHE_CONTROL, "no-cache".to_owned());
@@ -60,7 +72,8 @@ impl Publication {
 pub(crate) fn http_date(at: UnixTime) -> String {
     let date = at.to_civil();
     // 1 January 1970 was a Thursday.
-    let weekday = WEEKDAYS[usize::try_from((at.0.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0)];
+    let weekday =
+        WEEKDAYS[usize::try_from((at.0.div_euclid(86_400) + 4).rem_euclid(7)).unwrap_or(0)];
     let month = MONTHS[usize::from(date.month.clamp(1, 12)) - 1];
     format!(
         "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",
@@ -73,7 +86,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +97,13 @@ mod tests {
     #[test]
     fn dates_are_those_of_http() {
         assert_eq!(http_date(UnixTime(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(http_date(UnixTime(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(http_date(UnixTime(1_795_536_000)), "Tue, 24 Nov 2026 16:00:00 GMT");
+        assert_eq!(
+            http_date(UnixTime(784_111_777)),
+            "Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        assert_eq!(
+            http_date(UnixTime(1_795_536_000)),
+            "Tue, 24 Nov 2026 16:00:00 GMT"
+        );
     }
 }

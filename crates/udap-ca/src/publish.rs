@@ -74,15 +74,27 @@ impl Ca {
     pub(crate) async fn renew_crls(&self) -> Result<(), CaError> {
         let now = self.now();
         let mut renewed = false;
-        for authority in [Some(&self.root), self.issuing.as_ref()].into_iter().flatten() {
-            let due = self.published.load().crl(authority.role).is_some_and(|crl| crl.is_due(now));
+        for authority in [Some(&self.root), self.issuing.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let due = self
+                .published
+                .load()
+                .crl(authority.role)
+                .is_some_and(|crl| crl.is_due(now));
             if due {
                 let mut write = self.store.write().await?;
                 // Another process may have been faster.
                 let newest = store::crl_for_update(&mut write, authority.role.as_str()).await?;
-                let number = self.published.load().crl(authority.role).map(|crl| crl.number);
+                let number = self
+                    .published
+                    .load()
+                    .crl(authority.role)
+                    .map(|crl| crl.number);
                 if newest.map(|crl| crl.number) == number {
-                    let number = issue_crl(&mut write, authority, self.settings.crl_seconds, now).await?;
+                    let number =
+                        issue_crl(&mut write, authority, self.settings.crl_seconds, now).await?;
                     store::commit(write).await?;
                     tracing::info!(issuer = %authority.role, number, "CRL made anew before it lapses");
                 }
@@ -108,7 +120,10 @@ pub(crate) async fn issue_crl(
     // A little in the past, or members whose clocks lag would refuse a list from the future; but
     // never older than the one it replaces, unless the clock itself was set back.
     let backdated = now.plus_secs(-BACKDATE);
-    let this_update = previous.as_ref().map_or(backdated, |crl| backdated.max(crl.this_update)).min(now);
+    let this_update = previous
+        .as_ref()
+        .map_or(backdated, |crl| backdated.max(crl.this_update))
+        .min(now);
     let number = previous.as_ref().map_or(1, |crl| crl.number + 1);
     let ended_after = previous.as_ref().map_or(UnixTime(0), |crl| crl.this_update);
 
@@ -116,8 +131,13 @@ pub(crate) async fn issue_crl(
         .await?
         .into_iter()
         .map(|row| {
-            let serial = serial_bytes(&row.serial).ok_or_else(|| damaged(format!("serial {:?}", row.serial)))?;
-            Ok(CrlEntry { serial, revoked_at: row.revoked_at, reason: row.reason })
+            let serial = serial_bytes(&row.serial)
+                .ok_or_else(|| damaged(format!("serial {:?}", row.serial)))?;
+            Ok(CrlEntry {
+                serial,
+                revoked_at: row.revoked_at,
+                reason: row.reason,
+            })
         })
         .collect::<Result<Vec<_>, CaError>>()?;
     let next_update = now.plus_secs(seconds);
@@ -131,7 +151,17 @@ pub(crate) async fn issue_crl(
     })?;
     let signature = authority.key.sign(&to_be_signed).await?;
     let der = to_be_signed.finish(&signature)?;
-    store::put_crl(write, &CrlRow { issuer: issuer.to_owned(), number, this_update, next_update, der }).await?;
+    store::put_crl(
+        write,
+        &CrlRow {
+            issuer: issuer.to_owned(),
+            number,
+            this_update,
+            next_update,
+            der,
+        },
+    )
+    .await?;
     store::raise_epoch(write).await?;
     Ok(number)
 }

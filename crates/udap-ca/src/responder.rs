@@ -7,15 +7,13 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use udap_pki::{
     Certificate, UnixTime,
-    issue::{self, CertId, Names, OcspAnswer, OcspRequest, OcspSpec, OcspStatus, OcspUnsigned, Profile, Subject},
+    issue::{
+        self, CertId, Names, OcspAnswer, OcspRequest, OcspSpec, OcspStatus, OcspUnsigned, Profile,
+        Subject,
+    },
 };
 
-use crate::{
-    Ca, CaError,
-    check::serial_hex,
-    keys::SigningKey,
-    publish::BACKDATE,
-};
+use crate::{Ca, CaError, check::serial_hex, keys::SigningKey, publish::BACKDATE};
 
 /// Answers OCSP for the issuing CA (RFC 6960), by a delegate that the CA itself certifies.
 ///
@@ -67,8 +65,14 @@ pub(crate) enum Answer {
 impl Responder {
     pub(crate) async fn answer(&self, ca: &Ca, request: &OcspRequest) -> Result<Answer, CaError> {
         // RFC 5019 §2.2.3: unauthorized, when we do not speak for the issuer.
-        let Some(issuing) = &ca.issuing else { return Ok(Answer::Unsigned(OcspUnsigned::Unauthorized)) };
-        if !request.cert_ids().iter().all(|id| id.is_issued_by(&issuing.certificate)) {
+        let Some(issuing) = &ca.issuing else {
+            return Ok(Answer::Unsigned(OcspUnsigned::Unauthorized));
+        };
+        if !request
+            .cert_ids()
+            .iter()
+            .all(|id| id.is_issued_by(&issuing.certificate))
+        {
             return Ok(Answer::Unsigned(OcspUnsigned::Unauthorized));
         }
 
@@ -81,12 +85,19 @@ impl Responder {
             let status = status(ca, cert_id).await?;
             // A serial number that was never issued could be anything; only what we issued is kept.
             // So is only the usual form of a name, or one certificate could fill the store.
-            let is_usual = CertId::new(&issuing.certificate, cert_id.serial(), cert_id.hash())? == *cert_id;
+            let is_usual =
+                CertId::new(&issuing.certificate, cert_id.serial(), cert_id.hash())? == *cert_id;
             if status != OcspStatus::Unknown && is_usual {
                 let (der, next_update) = self.sign(ca, &[(cert_id, status)], None, now).await?;
                 let tag = format!("{epoch}-{}-{}", serial_hex(cert_id.serial()), now.0);
                 let this_update = now.plus_secs(-BACKDATE);
-                let cached = Cached { epoch, der, tag, this_update, next_update };
+                let cached = Cached {
+                    epoch,
+                    der,
+                    tag,
+                    this_update,
+                    next_update,
+                };
                 self.keep(cert_id, cached.clone());
                 return Ok(cached.into());
             }
@@ -110,7 +121,12 @@ impl Responder {
 
     /// Certifies a new delegate when there is none or half of its life is over.
     pub(crate) async fn renew(&self, ca: &Ca) -> Result<(), CaError> {
-        let is_good = || self.delegate.load().as_ref().is_some_and(|delegate| !delegate.is_due(ca.now()));
+        let is_good = || {
+            self.delegate
+                .load()
+                .as_ref()
+                .is_some_and(|delegate| !delegate.is_due(ca.now()))
+        };
         if is_good() {
             return Ok(());
         }
@@ -120,11 +136,24 @@ impl Responder {
         }
         let key = SigningKey::generate("ocsp", ca.key_type)?;
         let now = ca.now();
-        let dates = (now.plus_secs(-BACKDATE), now.plus_secs(DELEGATE_SECONDS).min(ca.issuer().certificate.not_after()));
+        let dates = (
+            now.plus_secs(-BACKDATE),
+            now.plus_secs(DELEGATE_SECONDS)
+                .min(ca.issuer().certificate.not_after()),
+        );
         let subject = Subject::named("OCSP responder");
-        let certificate = ca.certify(Profile::OcspSigner, &subject, key.spki_der(), Names::default(), dates).await?;
+        let certificate = ca
+            .certify(
+                Profile::OcspSigner,
+                &subject,
+                key.spki_der(),
+                Names::default(),
+                dates,
+            )
+            .await?;
         tracing::info!(serial = certificate.serial_hex(), until = %certificate.not_after(), "OCSP responder certified");
-        self.delegate.store(Some(Arc::new(Delegate { certificate, key })));
+        self.delegate
+            .store(Some(Arc::new(Delegate { certificate, key })));
         // Answers of the old delegate would be refused once its certificate is over.
         self.forget();
         Ok(())
@@ -155,12 +184,22 @@ impl Responder {
     ) -> Result<(Bytes, UnixTime), CaError> {
         self.renew(ca).await?;
         let delegate = self.delegate.load_full();
-        let delegate = delegate.ok_or_else(|| CaError::Sign { role: "ocsp", detail: "it is missing".to_owned() })?;
+        let delegate = delegate.ok_or_else(|| CaError::Sign {
+            role: "ocsp",
+            detail: "it is missing".to_owned(),
+        })?;
         let this_update = now.plus_secs(-BACKDATE);
-        let next_update = now.plus_secs(ANSWER_SECONDS).min(delegate.certificate.not_after());
+        let next_update = now
+            .plus_secs(ANSWER_SECONDS)
+            .min(delegate.certificate.not_after());
         let answers: Vec<_> = statuses
             .iter()
-            .map(|(cert_id, status)| OcspAnswer { cert_id: (*cert_id).clone(), status: *status, this_update, next_update })
+            .map(|(cert_id, status)| OcspAnswer {
+                cert_id: (*cert_id).clone(),
+                status: *status,
+                this_update,
+                next_update,
+            })
             .collect();
         let to_be_signed = issue::ocsp_answer(&OcspSpec {
             responder: &delegate.certificate,
@@ -183,8 +222,21 @@ impl Delegate {
 }
 
 impl From<Cached> for Answer {
-    fn from(Cached { der, tag, this_update, next_update, .. }: Cached) -> Self {
-        Self::PreSigned { der, tag, this_update, next_update }
+    fn from(
+        Cached {
+            der,
+            tag,
+            this_update,
+            next_update,
+            ..
+        }: Cached,
+    ) -> Self {
+        Self::PreSigned {
+            der,
+            tag,
+            this_update,
+            next_update,
+        }
     }
 }
 
@@ -210,7 +262,10 @@ struct Rate {
 impl Rate {
     fn allow(&mut self, now: UnixTime) -> bool {
         if self.second != now.0 {
-            *self = Self { second: now.0, used: 0 };
+            *self = Self {
+                second: now.0,
+                used: 0,
+            };
         }
         self.used += 1;
         self.used <= LIVE_PER_SECOND

@@ -36,35 +36,65 @@ impl Ca {
         let at = self.now();
         let mut write = self.store.write().await?;
         let row = store::certificate_for_update(&mut write, &serial).await?;
-        let row = row.ok_or_else(|| CaError::UnknownSerial { serial: serial.clone() })?;
+        let row = row.ok_or_else(|| CaError::UnknownSerial {
+            serial: serial.clone(),
+        })?;
         if let Some((at, _)) = row.revoked {
             return Err(CaError::AlreadyRevoked { serial, at });
         }
         if serial == serial_hex(self.root.certificate.serial()) {
             return Err(CaError::RootRevocation);
         }
-        store::mark_revoked(&mut write, &RevokedRow { serial: serial.clone(), revoked_at: at, reason }).await?;
+        store::mark_revoked(
+            &mut write,
+            &RevokedRow {
+                serial: serial.clone(),
+                revoked_at: at,
+                reason,
+            },
+        )
+        .await?;
         let issuer = match Role::from_name(&row.issuer)? {
             Role::Root => &self.root,
             Role::Issuing => self.issuing.as_ref().unwrap_or(&self.root),
         };
-        let crl_number = publish::issue_crl(&mut write, issuer, self.settings.crl_seconds, at).await?;
+        let crl_number =
+            publish::issue_crl(&mut write, issuer, self.settings.crl_seconds, at).await?;
         store::commit(write).await?;
         self.reload().await?;
-        Ok(Revoked { serial, subject: row.subject, at, reason, crl_number })
+        Ok(Revoked {
+            serial,
+            subject: row.subject,
+            at,
+            reason,
+            crl_number,
+        })
     }
 
     /// Revokes the certificate in a file, PEM (the first of a chain) or DER.
     ///
     /// # Errors
     /// As [`Self::revoke`].
-    pub async fn revoke_certificate(&self, file: &[u8], reason: RevocationReason) -> Result<Revoked, CaError> {
-        let certificates = pem::certificates(file).map_err(|error| CaError::Target { detail: error.to_string() })?;
-        let certificate =
-            certificates.first().ok_or_else(|| CaError::Target { detail: "the file is empty".to_owned() })?;
+    pub async fn revoke_certificate(
+        &self,
+        file: &[u8],
+        reason: RevocationReason,
+    ) -> Result<Revoked, CaError> {
+        let certificates = pem::certificates(file).map_err(|error| CaError::Target {
+            detail: error.to_string(),
+        })?;
+        let certificate = certificates.first().ok_or_else(|| CaError::Target {
+            detail: "the file is empty".to_owned(),
+        })?;
         let ours = [Some(&self.root), self.issuing.as_ref()];
-        if !ours.into_iter().flatten().any(|authority| authority.certificate.subject() == certificate.issuer()) {
-            return Err(CaError::UnknownSerial { serial: certificate.serial_hex() });
+        if !ours
+            .into_iter()
+            .flatten()
+            .any(|authority| authority.certificate.subject() == certificate.issuer())
+        {
+            return Err(CaError::UnknownSerial {
+                serial: certificate.serial_hex(),
+            });
         }
         self.revoke(&serial_hex(certificate.serial()), reason).await
     }
@@ -72,8 +102,17 @@ impl Ca {
 
 /// The store's form of a serial number: lower case, no colons, no leading zeros.
 fn parse_serial(text: &str) -> Result<String, CaError> {
-    let refuse = |detail: &str| Err(CaError::Target { detail: format!("{detail}: {text:?}") });
-    let digits: String = text.trim().trim_start_matches("0x").chars().filter(|c| *c != ':').collect();
+    let refuse = |detail: &str| {
+        Err(CaError::Target {
+            detail: format!("{detail}: {text:?}"),
+        })
+    };
+    let digits: String = text
+        .trim()
+        .trim_start_matches("0x")
+        .chars()
+        .filter(|c| *c != ':')
+        .collect();
     if digits.is_empty() || digits.len() > 42 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return refuse("it is not a serial number in hexadecimal");
     }
@@ -94,7 +133,11 @@ mod tests {
             assert_eq!(parse_serial(text).unwrap(), "0a1b", "{text:?}");
         }
         for text in ["", "xyz", "0x", "--", "é", &"1".repeat(43)] {
-            assert_eq!(parse_serial(text).unwrap_err().code(), "ca-target", "{text:?}");
+            assert_eq!(
+                parse_serial(text).unwrap_err().code(),
+                "ca-target",
+                "{text:?}"
+            );
         }
     }
 }

@@ -9,7 +9,10 @@ pub fn router(ca: Arc<Ca>) -> Router {
     Router::new()
         .route("/crl/issuing.crl", routing::get(crl::issuing))
         .route("/crl/root.crl", routing::get(crl::root))
-        .route("/certs/issuing.cer", routing::get(issuer_certificate::issuing))
+        .route(
+            "/certs/issuing.cer",
+            routing::get(issuer_certificate::issuing),
+        )
         .route("/certs/root.cer", routing::get(issuer_certificate::root))
         .route("/ocsp", routing::post(ocsp::post))
         .route("/ocsp/", routing::post(ocsp::post))

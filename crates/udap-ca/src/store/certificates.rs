@@ -56,12 +56,17 @@ pub(crate) struct RevokedRow {
 impl Store {
     /// All certificates, oldest first.
     pub(crate) async fn certificates(&self) -> Result<Vec<CertificateRow>, CaError> {
-        let rows = sqlx::query(select!("ORDER BY issued_at, serial")).fetch_all(self.db.reader()).await?;
+        let rows = sqlx::query(select!("ORDER BY issued_at, serial"))
+            .fetch_all(self.db.reader())
+            .await?;
         rows.iter().map(certificate_row).collect()
     }
 
     /// The certificate with that serial number, as last committed.
-    pub(crate) async fn certificate(&self, serial: &str) -> Result<Option<CertificateRow>, CaError> {
+    pub(crate) async fn certificate(
+        &self,
+        serial: &str,
+    ) -> Result<Option<CertificateRow>, CaError> {
         let row = sqlx::query(select!("WHERE serial = $1"))
             .bind(serial)
             .fetch_optional(self.db.reader())
@@ -70,7 +75,10 @@ impl Store {
     }
 }
 
-pub(crate) async fn put_certificate(write: &mut Write, new: NewCertificate<'_>) -> Result<(), CaError> {
+pub(crate) async fn put_certificate(
+    write: &mut Write,
+    new: NewCertificate<'_>,
+) -> Result<(), CaError> {
     let names = serde_json::to_string(new.names).map_err(damaged)?;
     sqlx::query(
         "INSERT INTO certificate (serial, issuer, profile, subject, names, not_before, not_after, issued_at, der) \
@@ -91,8 +99,14 @@ pub(crate) async fn put_certificate(write: &mut Write, new: NewCertificate<'_>) 
 }
 
 /// The certificate with that serial number, which cannot change before the transaction ends.
-pub(crate) async fn certificate_for_update(write: &mut Write, serial: &str) -> Result<Option<CertificateRow>, CaError> {
-    let row = sqlx::query(select!("WHERE serial = $1")).bind(serial).fetch_optional(&mut **write).await?;
+pub(crate) async fn certificate_for_update(
+    write: &mut Write,
+    serial: &str,
+) -> Result<Option<CertificateRow>, CaError> {
+    let row = sqlx::query(select!("WHERE serial = $1"))
+        .bind(serial)
+        .fetch_optional(&mut **write)
+        .await?;
     row.as_ref().map(certificate_row).transpose()
 }
 
@@ -108,7 +122,11 @@ pub(crate) async fn mark_revoked(write: &mut Write, revoked: &RevokedRow) -> Res
 
 /// Everything `issuer` revoked that ended at `ended_after` or later. RFC 5280 §3.3: an entry may
 /// leave the list only after one list beyond the certificate's own end.
-pub(crate) async fn revoked(write: &mut Write, issuer: &str, ended_after: UnixTime) -> Result<Vec<RevokedRow>, CaError> {
+pub(crate) async fn revoked(
+    write: &mut Write,
+    issuer: &str,
+    ended_after: UnixTime,
+) -> Result<Vec<RevokedRow>, CaError> {
     let rows = sqlx::query(
         "SELECT serial, revoked_at, reason FROM certificate \
          WHERE issuer = $1 AND revoked_at IS NOT NULL AND not_after >= $2",
@@ -136,7 +154,8 @@ fn certificate_row(row: &AnyRow) -> Result<CertificateRow, CaError> {
     Ok(CertificateRow {
         serial: row.try_get("serial")?,
         issuer: row.try_get("issuer")?,
-        profile: Profile::from_name(&profile).ok_or_else(|| damaged(format!("there is no profile {profile:?}")))?,
+        profile: Profile::from_name(&profile)
+            .ok_or_else(|| damaged(format!("there is no profile {profile:?}")))?,
         subject: row.try_get("subject")?,
         names: serde_json::from_str(&names).map_err(damaged)?,
         not_before: UnixTime(row.try_get("not_before")?),
@@ -147,7 +166,11 @@ fn certificate_row(row: &AnyRow) -> Result<CertificateRow, CaError> {
 }
 
 fn reason(row: &AnyRow) -> Result<Option<RevocationReason>, CaError> {
-    let Some(name) = row.try_get::<Option<String>, _>("reason")? else { return Ok(None) };
+    let Some(name) = row.try_get::<Option<String>, _>("reason")? else {
+        return Ok(None);
+    };
     let reason = RevocationReason::from_name(&name);
-    reason.map(Some).ok_or_else(|| damaged(format!("there is no revocation reason {name:?}")))
+    reason
+        .map(Some)
+        .ok_or_else(|| damaged(format!("there is no revocation reason {name:?}")))
 }

@@ -16,19 +16,26 @@ pub(crate) struct CrlRow {
 
 impl Store {
     pub(crate) async fn crls(&self) -> Result<Vec<CrlRow>, CaError> {
-        let rows = sqlx::query("SELECT issuer, number, this_update, next_update, der FROM crl ORDER BY issuer")
-            .fetch_all(self.db.reader())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT issuer, number, this_update, next_update, der FROM crl ORDER BY issuer",
+        )
+        .fetch_all(self.db.reader())
+        .await?;
         rows.iter().map(crl_row).collect()
     }
 }
 
 /// The newest CRL, which cannot change before the transaction ends.
-pub(crate) async fn crl_for_update(write: &mut Write, issuer: &str) -> Result<Option<CrlRow>, CaError> {
-    let row = sqlx::query("SELECT issuer, number, this_update, next_update, der FROM crl WHERE issuer = $1")
-        .bind(issuer)
-        .fetch_optional(&mut **write)
-        .await?;
+pub(crate) async fn crl_for_update(
+    write: &mut Write,
+    issuer: &str,
+) -> Result<Option<CrlRow>, CaError> {
+    let row = sqlx::query(
+        "SELECT issuer, number, this_update, next_update, der FROM crl WHERE issuer = $1",
+    )
+    .bind(issuer)
+    .fetch_optional(&mut **write)
+    .await?;
     row.as_ref().map(crl_row).transpose()
 }
 

@@ -6,7 +6,7 @@ mod schema;
 mod settings;
 
 pub(crate) use certificates::{
-    CertificateRow, NewCertificate, RevokedRow, certificate_for_update, mark_revoked, put_certificate, revoked,
+    NewCertificate, RevokedRow, certificate_for_update, mark_revoked, put_certificate, revoked,
 };
 pub(crate) use crls::{CrlRow, crl_for_update, put_crl};
 pub(crate) use schema::MIGRATIONS;
@@ -30,7 +30,9 @@ pub(crate) type Write = Transaction<'static, Any>;
 
 impl Store {
     pub(crate) async fn open(path: &Path) -> Result<Self, CaError> {
-        Ok(Self { db: Db::open(path, MIGRATIONS).await? })
+        Ok(Self {
+            db: Db::open(path, MIGRATIONS).await?,
+        })
     }
 
     pub(crate) async fn write(&self) -> Result<Write, CaError> {
@@ -47,5 +49,7 @@ pub(crate) async fn commit(write: Write) -> Result<(), CaError> {
 }
 
 pub(crate) fn damaged(detail: impl ToString) -> CaError {
-    CaError::Damaged { detail: detail.to_string() }
+    CaError::Damaged {
+        detail: detail.to_string(),
+    }
 }

@@ -24,9 +24,11 @@ pub(crate) struct AuthorityRow {
 impl Store {
     /// `None` while `init` is not complete.
     pub(crate) async fn settings(&self) -> Result<Option<Settings>, CaError> {
-        let row = sqlx::query("SELECT community, base_url, key_type, crl_seconds, created_at FROM ca WHERE id = 1")
-            .fetch_optional(self.db.reader())
-            .await?;
+        let row = sqlx::query(
+            "SELECT community, base_url, key_type, crl_seconds, created_at FROM ca WHERE id = 1",
+        )
+        .fetch_optional(self.db.reader())
+        .await?;
         row.map(|row| {
             Ok(Settings {
                 community: row.try_get("community")?,
@@ -44,13 +46,20 @@ impl Store {
             .fetch_all(self.db.reader())
             .await?;
         rows.iter()
-            .map(|row| Ok(AuthorityRow { role: row.try_get("role")?, certificate: row.try_get("certificate")? }))
+            .map(|row| {
+                Ok(AuthorityRow {
+                    role: row.try_get("role")?,
+                    certificate: row.try_get("certificate")?,
+                })
+            })
             .collect()
     }
 
     /// Whether what is published changed since somebody looked: compare with an earlier answer.
     pub(crate) async fn epoch(&self) -> Result<i64, CaError> {
-        let row = sqlx::query("SELECT value FROM epoch WHERE id = 1").fetch_one(self.db.reader()).await?;
+        let row = sqlx::query("SELECT value FROM epoch WHERE id = 1")
+            .fetch_one(self.db.reader())
+            .await?;
         Ok(row.try_get("value")?)
     }
 }
@@ -69,7 +78,11 @@ pub(crate) async fn put_settings(write: &mut Write, settings: &Settings) -> Resu
     Ok(())
 }
 
-pub(crate) async fn put_authority(write: &mut Write, role: &str, certificate: &[u8]) -> Result<(), CaError> {
+pub(crate) async fn put_authority(
+    write: &mut Write,
+    role: &str,
+    certificate: &[u8],
+) -> Result<(), CaError> {
     sqlx::query("INSERT INTO authority (role, certificate) VALUES ($1, $2)")
         .bind(role)
         .bind(certificate.to_vec())
@@ -79,6 +92,8 @@ pub(crate) async fn put_authority(write: &mut Write, role: &str, certificate: &[
 }
 
 pub(crate) async fn raise_epoch(write: &mut Write) -> Result<(), CaError> {
-    sqlx::query("UPDATE epoch SET value = value + 1 WHERE id = 1").execute(&mut **write).await?;
+    sqlx::query("UPDATE epoch SET value = value + 1 WHERE id = 1")
+        .execute(&mut **write)
+        .await?;
     Ok(())
 }
