@@ -323,11 +323,10 @@ mod tests {
         ];
         let mut codes = Vec::new();
         for source in sources {
-            let Some((_, after)) = source.split_once("fn code(&self)") else {
-                continue;
-            };
-            let body = after.split("\n    }\n").next().unwrap_or_default();
-            codes.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+            for after in source.split("fn code(&self)").skip(1) {
+                let body = after.split("\n    }\n").next().unwrap_or_default();
+                codes.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+            }
         }
         // `san-uri-mismatch` is the engine's code, and explained there.
         codes.retain(|code| code != "san-uri-mismatch");
