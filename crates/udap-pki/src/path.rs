@@ -444,7 +444,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Every certificate whose subject is the issuer of `child`, the most promising first: anchors, then those
-    /// nearest to an anchor, then those whose key identifier fits, then those that are valid now, then the
+    /// whose key identifier fits, then those nearest to an anchor, then those that are valid now, then the
     /// newest. The order saves work and decides nothing.
     fn frame(&mut self, child: u32, only: Option<u32>) -> Frame {
         let mut candidates = self.issuers_of(child);
@@ -454,9 +454,11 @@ impl<'a> Engine<'a> {
             let now = self.now;
             candidates.sort_by_cached_key(|at| {
                 let certificate = self.at(*at);
-                let misfit = certificate.is_none_or(|issuer| {
-                    matches!((wanted, issuer.subject_key_id()), (Some(wanted), Some(found)) if wanted != found)
-                });
+                let misfit = match (wanted, certificate.and_then(Certificate::subject_key_id)) {
+                    (Some(wanted), Some(found)) if wanted == found => 0_u8,
+                    (Some(_), Some(_)) => 2,
+                    _ => 1,
+                };
                 let out_of_date =
                     certificate.is_none_or(|issuer| now < issuer.not_before() || now > issuer.not_after());
                 let age = certificate.map_or(0, |issuer| issuer.not_before().0.saturating_neg());

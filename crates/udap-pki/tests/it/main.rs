@@ -7,4 +7,9 @@
     reason = "a test fails by panicking and says on stderr what it skipped"
 )]
 
+mod forge;
+mod graph;
 mod pkits;
+mod rules;
+mod uri_names;
+mod wycheproof;
