@@ -1,0 +1,303 @@
+//! The gateway: who asks, for what, may they, and then the FHIR server's answer.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
+
+use axum::{Router, body::Body, extract::State, response::Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::timeout;
+use udap_host::{
+    audit::{self, Audit, Event, Who},
+    client_ip::client_ip,
+    listen::Peer,
+    token_status::{TokenState, TokenStatus},
+};
+use udap_pki::UnixTime;
+
+use crate::{
+    answer,
+    config::{Bases, ConfigError, GatewayConfig, UpstreamToken},
+    forward::Upstream,
+    headers,
+    interaction::{Interaction, RequestError},
+    query::{MAX_FORM_BYTES, QueryError},
+    refusal::{FormError, Refusal},
+    scopes,
+    token::{Session, TokenCache, TokenError, TokenKeys, bearer},
+};
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// The gateway of one FHIR base URL. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Shared>);
+
+struct Shared {
+    config: GatewayConfig,
+    bases: Bases,
+    keys: Arc<TokenKeys>,
+    status: Arc<dyn TokenStatus>,
+    audit: Audit,
+    clock: Clock,
+    upstream: Upstream,
+}
+
+/// What each worker thread has for itself.
+struct Worker {
+    shared: Arc<Shared>,
+    upstream: Upstream,
+    tokens: TokenCache,
+}
+
+impl Gateway {
+    /// A gateway that trusts access tokens signed by `keys` while `status` says that they count.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for addresses that cannot work.
+    pub fn new(
+        config: GatewayConfig,
+        keys: Arc<TokenKeys>,
+        status: Arc<dyn TokenStatus>,
+        audit: Audit,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let bases = Bases::new(&config)?;
+        let upstream = Upstream::new(&config)?;
+        Ok(Self(Arc::new(Shared {
+            config,
+            bases,
+            keys,
+            status,
+            audit,
+            clock,
+            upstream,
+        })))
+    }
+
+    /// The routes of one worker, with connections and remembered tokens of its own: everything that
+    /// no other route takes. Paths outside the base path are answered with 404.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let worker = Worker {
+            shared: Arc::clone(&self.0),
+            upstream: self.0.upstream.for_worker(),
+            tokens: TokenCache::default(),
+        };
+        Router::new().fallback(handle).with_state(Arc::new(worker))
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn handle(State(worker): State<Arc<Worker>>, request: Request<Body>) -> Response {
+    let started = Instant::now();
+    let (head, body) = request.into_parts();
+    let shared = &worker.shared;
+    let trusted = &shared.config.trusted_proxies;
+    let remote = head
+        .extensions
+        .get::<Peer>()
+        .map(|peer| client_ip(peer.0, &head.headers, trusted));
+    let mut access = Access {
+        interaction: None,
+        session: None,
+    };
+    let result = worker.answer(&head, body, remote, &mut access).await;
+    if let Some((who, event)) = audited(&head, remote, access, started, &result) {
+        shared.audit.record(who, event).await;
+    }
+    result.unwrap_or_else(|refusal| refusal.into_response(&shared.bases.gateway.url))
+}
+
+/// What is known of a request so far; for the audit trail.
+struct Access {
+    interaction: Option<Interaction>,
+    session: Option<Arc<Session>>,
+}
+
+impl Worker {
+    async fn answer(
+        &self,
+        head: &Parts,
+        body: Body,
+        remote: Option<IpAddr>,
+        access: &mut Access,
+    ) -> Result<Response, Refusal> {
+        let shared = &self.shared;
+        let base = &shared.bases.gateway.segments;
+        let decided = Interaction::of(&head.method, base, head.uri.path(), head.uri.query());
+        // What needs no token, and what is wrong with any.
+        match &decided {
+            Ok(open @ Interaction::Capabilities { .. }) => {
+                return self.forward(head, open, remote).await;
+            }
+            Err(
+                refused @ (RequestError::OutsideBase
+                | RequestError::WellKnown
+                | RequestError::TokenInQuery),
+            ) => {
+                return Err(refused.clone().into());
+            }
+            _ => {}
+        }
+        // Who asks: the token itself, then whether it and its registration still count.
+        let session = self.session(&head.headers)?;
+        let token = &access.session.insert(Arc::clone(&session)).token;
+        if let TokenState::Ended { code } = shared.status.of(token.client_id(), token.jti()).await {
+            return Err(TokenError::Ended { code }.into());
+        }
+        // For what, and whether the scopes permit it. Nothing of a form is read before that.
+        let mut interaction = access.interaction.insert(decided?);
+        scopes::decide(token.scopes(), interaction)?;
+        if let Interaction::SearchByForm { .. } = interaction {
+            let form = self.form(&head.headers, body).await?;
+            let whole = interaction.clone().with_form(&form)?;
+            interaction = access.interaction.insert(whole);
+        }
+        self.forward(head, interaction, remote).await
+    }
+
+    fn session(&self, headers: &HeaderMap) -> Result<Arc<Session>, TokenError> {
+        let shared = &self.shared;
+        let now = (shared.clock)();
+        let issuer = &shared.config.issuer;
+        self.tokens.session(
+            bearer(headers)?,
+            &shared.keys,
+            issuer,
+            &shared.bases.gateway.url,
+            now,
+        )
+    }
+
+    /// The form of a search, whole.
+    async fn form(&self, headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, FormError> {
+        let media_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case(FORM) || headers.contains_key(header::CONTENT_ENCODING)
+        {
+            return Err(FormError::NotAForm);
+        }
+        let whole = Limited::new(body, MAX_FORM_BYTES).collect();
+        match timeout(self.shared.config.timeouts.idle, whole).await {
+            Err(_) => Err(FormError::Slow),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(FormError::TooLarge {
+                most: MAX_FORM_BYTES,
+            }),
+            Ok(Err(_)) => Err(FormError::Incomplete),
+            Ok(Ok(form)) => Ok(form.to_bytes()),
+        }
+    }
+
+    /// Sends what was decided, written anew, and makes the answer fit for the client.
+    async fn forward(
+        &self,
+        head: &Parts,
+        interaction: &Interaction,
+        remote: Option<IpAddr>,
+    ) -> Result<Response, Refusal> {
+        let shared = &self.shared;
+        let bases = &shared.bases;
+        let (target, form) =
+            interaction.write(&bases.upstream.path, |value| bases.to_upstream(value));
+        let target = Uri::try_from(target.as_str()).map_err(|_| {
+            RequestError::Query(QueryError::TooLong {
+                bytes: target.len(),
+                most: u16::MAX.into(),
+            })
+        })?;
+        // Nobody verified the token of a request that needs none.
+        let token = match interaction {
+            Interaction::Capabilities { .. } => UpstreamToken::Withhold,
+            _ => shared.config.upstream_token,
+        };
+        let make = || {
+            let body = form
+                .as_ref()
+                .map_or_else(Body::empty, |form| Body::from(form.clone()));
+            let mut request = Request::new(body);
+            *request.method_mut() = if form.is_some() {
+                Method::POST
+            } else {
+                head.method.clone()
+            };
+            *request.uri_mut() = target.clone();
+            *request.headers_mut() = headers::to_upstream(&head.headers, bases, remote, token);
+            if form.is_some() {
+                request
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+            }
+            request
+        };
+        let answer = self.upstream.send_safe(make).await?;
+        Ok(answer::for_client(
+            interaction,
+            &head.method,
+            answer,
+            bases,
+        )?)
+    }
+}
+
+/// Each access to data and each refusal, with who asked as far as it is known. Not what is open to
+/// everybody, nor what was outside the base.
+fn audited(
+    head: &Parts,
+    remote: Option<IpAddr>,
+    access: Access,
+    started: Instant,
+    result: &Result<Response, Refusal>,
+) -> Option<(Who, Event)> {
+    let event = match (result, &access.interaction) {
+        (Ok(response), Some(interaction)) => Event::AccessAllowed {
+            interaction: interaction.name(),
+            status: response.status().as_u16(),
+        },
+        (Ok(_), None)
+        | (Err(Refusal::Request(RequestError::OutsideBase | RequestError::WellKnown)), _) => {
+            return None;
+        }
+        (Err(refusal), interaction) => Event::AccessRefused {
+            interaction: interaction
+                .as_ref()
+                .map_or_else(|| head.method.to_string(), Interaction::name),
+            refusal: audit::Refusal {
+                code: refusal.code(),
+                detail: refusal.to_string(),
+            },
+        },
+    };
+    let known = access
+        .session
+        .map(|session| session.who.clone())
+        .unwrap_or_default();
+    let who = Who {
+        remote,
+        request_id: request_id(&head.headers),
+        duration: Some(started.elapsed()),
+        ..known
+    };
+    Some((who, event))
+}
+
+/// The client's name for its request (FHIR R4 §3.1.0.1.9), if it is short and plain.
+fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    (id.len() <= MAX_REQUEST_ID_BYTES).then(|| Arc::from(id))
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A UUID has 36.
+const MAX_REQUEST_ID_BYTES: usize = 64;

@@ -1,0 +1,15 @@
+//! The gateway between a client and a FHIR server, both played by the tests.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod addresses;
+mod forwarding;
+mod kit;
+mod streaming;
+mod tls;
