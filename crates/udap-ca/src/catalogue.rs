@@ -39,7 +39,7 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "RFC 5280 §4.1.2.7",
     },
     Explanation {
-        code: "ca-url",
+        code: "ca-setting",
         title: "The certificate authority cannot be made with this value",
         meaning: "The community needs an absolute URI, the CA a plain http:// base URL, and a CRL a life of a minute or more.",
         hint: "CRLs, certificates and OCSP answers are signed themselves, so publish them under http://.",
@@ -116,6 +116,13 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "RFC 5280 §6.1.3",
     },
     Explanation {
+        code: "ca-crl-lapsed",
+        title: "A published CRL has lapsed",
+        meaning: "The serving process could not make a new CRL in time; members that require revocation refuse every certificate of this community.",
+        hint: "Look into the log for why it cannot be made: disk, database or key.",
+        section: "RFC 5280 §5.1.2.5",
+    },
+    Explanation {
         code: "ca-damaged",
         title: "The database of the certificate authority is damaged",
         meaning: "A row holds what this program never writes.",
@@ -123,3 +130,90 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "RFC 5280 §1",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use udap_pki::UnixTime;
+
+    use super::*;
+    use crate::CaError;
+
+    #[test]
+    fn every_code_of_our_own_is_explained() {
+        let path = || "ca".into();
+        let text = String::new;
+        let errors = [
+            CaError::Directory {
+                path: path(),
+                action: "read",
+                detail: text(),
+            },
+            CaError::DiskFull { path: path() },
+            CaError::NotInitialised { path: path() },
+            CaError::AlreadyInitialised {
+                path: path(),
+                what: "base URL",
+                found: text(),
+                wanted: text(),
+            },
+            CaError::Locked { path: path() },
+            CaError::Key {
+                path: path(),
+                detail: text(),
+            },
+            CaError::Setting {
+                what: "base URL",
+                value: text(),
+                problem: "",
+            },
+            CaError::ProfileNotOffered {
+                profile: udap_pki::issue::Profile::Root,
+            },
+            CaError::Days { days: 0 },
+            CaError::NeverValid {
+                not_after: UnixTime(0),
+                issuer_not_before: UnixTime(0),
+            },
+            CaError::Lint {
+                findings: Vec::new(),
+            },
+            CaError::SelfCheck { reason: text() },
+            CaError::Sign {
+                role: "root",
+                detail: text(),
+            },
+            CaError::Target { detail: text() },
+            CaError::UnknownSerial { serial: text() },
+            CaError::RootRevocation,
+            CaError::AlreadyRevoked {
+                serial: text(),
+                at: UnixTime(0),
+            },
+            CaError::IssuerUnusable { reason: text() },
+            CaError::Damaged { detail: text() },
+        ];
+        for error in errors {
+            assert!(!error.hint().is_empty(), "{}", error.code());
+            assert!(!error.to_string().is_empty());
+        }
+        for (at, explanation) in CATALOGUE.iter().enumerate() {
+            assert!(
+                !CATALOGUE[..at]
+                    .iter()
+                    .any(|before| before.code == explanation.code),
+                "{}",
+                explanation.code
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = CaError::io("ca/root.key".as_ref(), "written", &full);
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            ("disk-full", "the disk that holds ca/root.key is full")
+        );
+    }
+}

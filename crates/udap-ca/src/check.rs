@@ -46,7 +46,7 @@ impl StandIn {
         certificate: &Certificate,
         key_type: CaKeyType,
     ) -> Result<Self, CaError> {
-        let key = SigningKey::generate("throwaway", key_type)?;
+        let key = SigningKey::generate("throwaway", key_type).await?;
         let anchor = finish(
             &issue::stand_in(certificate, key.spki_der(), key.algorithm())?,
             &key,

@@ -69,11 +69,25 @@ impl Directory {
         }
     }
 
+    /// Removes half-written keys of processes that were killed. Keys are written under the lock
+    /// only, so nobody is still writing them.
+    pub(crate) fn remove_leftovers(&self) -> Result<(), CaError> {
+        let entries =
+            fs::read_dir(&self.path).map_err(|error| CaError::io(&self.path, "read", &error))?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.contains(".key.") && name.ends_with(TEMPORARY) {
+                fs::remove_file(&path).map_err(|error| CaError::io(&path, "written", &error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a file so that a reader, or a kill at any moment, sees all of it or nothing: a
     /// temporary file, its contents and then its name made durable.
     pub(crate) fn write(&self, name: &str, contents: &[u8], mode: u32) -> Result<(), CaError> {
         let path = self.file(name);
-        let temporary = self.file(&format!("{name}.{}.new", std::process::id()));
+        let temporary = self.file(&format!("{name}.{}{TEMPORARY}", std::process::id()));
         let write = || {
             let mut file = OpenOptions::new()
                 .create(true)
@@ -93,3 +107,6 @@ impl Directory {
         })
     }
 }
+
+/// The end of the name of a file that is not complete yet.
+const TEMPORARY: &str = ".new";

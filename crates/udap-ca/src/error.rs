@@ -60,10 +60,10 @@ pub enum CaError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A URL or URI that the CA is made with.
+    /// A URL, URI or duration that no CA can be made with.
     #[error("{value:?} cannot be the {what}: {problem}")]
-    Url {
-        /// `community URI` or `base URL`.
+    Setting {
+        /// `community URI`, `base URL` or `CRL lifetime`.
         what: &'static str,
         /// The value given.
         value: String,
@@ -175,7 +175,7 @@ impl CaError {
             Self::AlreadyInitialised { .. } => "ca-already-initialised",
             Self::Locked { .. } => "ca-locked",
             Self::Key { .. } => "ca-key",
-            Self::Url { .. } => "ca-url",
+            Self::Setting { .. } => "ca-setting",
             Self::ProfileNotOffered { .. } => "ca-profile-not-offered",
             Self::Days { .. } => "ca-days",
             Self::NeverValid { .. } => "ca-never-valid",

@@ -80,7 +80,8 @@ impl std::fmt::Debug for InitOptions {
 }
 
 impl Ca {
-    /// Makes a CA in `directory`, or opens the one there if it was made with the same options.
+    /// Makes a CA in `directory`, or opens the one there if it was made with the same options; name
+    /// and dates count the first time only.
     ///
     /// It may be killed at any moment and run again: keys are kept once written, and everything
     /// else is one transaction.
@@ -91,7 +92,7 @@ impl Ca {
     pub async fn init(directory: &Path, options: InitOptions) -> Result<Self, CaError> {
         check_urls(&options.hierarchy)?;
         if options.crl_seconds < MIN_CRL_SECONDS {
-            return Err(CaError::Url {
+            return Err(CaError::Setting {
                 what: "CRL lifetime",
                 value: format!("{} s", options.crl_seconds),
                 problem: "it is shorter than a minute",
@@ -99,6 +100,7 @@ impl Ca {
         }
         let directory = Directory::make(directory)?;
         let lock = directory.lock()?;
+        directory.remove_leftovers()?;
         let store = Store::open(&directory.database()).await?;
         match store.settings().await? {
             Some(found) => same(&directory, &found, &options)?,
@@ -122,7 +124,7 @@ async fn make(directory: &Directory, store: &Store, options: &InitOptions) -> Re
 
     // Keys first: a certificate must never exist without its key. One that an earlier, interrupted
     // run left is used, never overwritten.
-    let root_key = key(directory, Role::Root, options.key_type)?;
+    let root_key = key(directory, Role::Root, options.key_type).await?;
     let root_subject = subject(options, Role::Root);
     let root = check::sign_root(
         &CertificateSpec {
@@ -194,7 +196,7 @@ async fn make_issuing(
     base_url: &str,
     not_before: UnixTime,
 ) -> Result<Authority, CaError> {
-    let key = key(directory, Role::Issuing, options.key_type)?;
+    let key = key(directory, Role::Issuing, options.key_type).await?;
     let stand_in = StandIn::of(&root.certificate, options.key_type).await?;
     let base = base_url.trim_end_matches('/');
     let certificate = check::sign_certificate(
@@ -246,11 +248,15 @@ pub(crate) fn write_copies(ca: &Ca) -> Result<(), CaError> {
 }
 
 /// The key an interrupted run left, or a new one, on disk before it is used.
-fn key(directory: &Directory, role: Role, key_type: CaKeyType) -> Result<SigningKey, CaError> {
+async fn key(
+    directory: &Directory,
+    role: Role,
+    key_type: CaKeyType,
+) -> Result<SigningKey, CaError> {
     let path = directory.file(role.key_file());
     match path.try_exists() {
         Ok(true) => SigningKey::load(role, &path, key_type),
-        Ok(false) => SigningKey::generate_into(directory, role, key_type),
+        Ok(false) => SigningKey::generate_into(directory, role, key_type).await,
         Err(error) => Err(CaError::io(&path, "read", &error)),
     }
 }
@@ -268,6 +274,7 @@ fn same(directory: &Directory, found: &Settings, options: &InitOptions) -> Resul
         Hierarchy::Community { uri, base_url } => (Some(uri.as_str()), Some(base_url.as_str())),
         Hierarchy::TlsServers => (None, None),
     };
+    let seconds = [found.crl_seconds, options.crl_seconds].map(|seconds| format!("{seconds} s"));
     let compare = [
         ("community", found.community.as_deref(), community),
         ("base URL", found.base_url.as_deref(), base_url),
@@ -275,6 +282,11 @@ fn same(directory: &Directory, found: &Settings, options: &InitOptions) -> Resul
             "key type",
             Some(found.key_type.as_str()),
             Some(options.key_type.as_str()),
+        ),
+        (
+            "CRL lifetime",
+            Some(seconds[0].as_str()),
+            Some(seconds[1].as_str()),
         ),
     ];
     match compare
@@ -296,7 +308,7 @@ fn check_urls(hierarchy: &Hierarchy) -> Result<(), CaError> {
         return Ok(());
     };
     let refuse = |what, value: &str, problem| {
-        Err(CaError::Url {
+        Err(CaError::Setting {
             what,
             value: value.to_owned(),
             problem,

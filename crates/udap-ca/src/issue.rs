@@ -147,7 +147,7 @@ impl Ca {
         self.issuer_is_usable().await?;
         let (spki_der, key) = match &options.key {
             MemberKey::Generate(key_type) => {
-                let (spki_der, key) = crate::keys::generate_member(*key_type)?;
+                let (spki_der, key) = crate::keys::generate_member(*key_type).await?;
                 (spki_der, Some(key))
             }
             MemberKey::Request(bytes) => (

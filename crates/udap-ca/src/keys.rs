@@ -26,14 +26,16 @@ pub(crate) struct SigningKey {
 
 impl SigningKey {
     /// A new key that is nowhere but in memory.
-    pub(crate) fn generate(role: &'static str, key_type: CaKeyType) -> Result<Self, CaError> {
+    pub(crate) async fn generate(role: &'static str, key_type: CaKeyType) -> Result<Self, CaError> {
         let failed = |detail: String| CaError::Sign { role, detail };
-        let pkcs8 = keys::generate(kind(key_type)).map_err(|error| failed(error.to_string()))?;
+        let pkcs8 = new_pkcs8(kind(key_type))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         Self::from_pkcs8(role, &pkcs8, key_type).map_err(failed)
     }
 
     /// A new key in its file, on disk before it is used.
-    pub(crate) fn generate_into(
+    pub(crate) async fn generate_into(
         directory: &Directory,
         role: Role,
         key_type: CaKeyType,
@@ -42,7 +44,7 @@ impl SigningKey {
             role: role.as_str(),
             detail: error.to_string(),
         };
-        let pkcs8 = keys::generate(kind(key_type)).map_err(failed)?;
+        let pkcs8 = new_pkcs8(kind(key_type)).await.map_err(failed)?;
         let pem = Zeroizing::new(pem::encode("PRIVATE KEY", &pkcs8));
         directory.write(role.key_file(), pem.as_bytes(), 0o600)?;
         Self::load(role, &directory.file(role.key_file()), key_type)
@@ -105,14 +107,22 @@ impl SigningKey {
 }
 
 /// A member's new key: its public half and its PKCS#8.
-pub(crate) fn generate_member(key_type: KeyType) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
+pub(crate) async fn generate_member(
+    key_type: KeyType,
+) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), CaError> {
     let failed = |error: KeyFileError| CaError::Sign {
         role: "member",
         detail: error.to_string(),
     };
-    let pkcs8 = keys::generate(key_type).map_err(failed)?;
+    let pkcs8 = new_pkcs8(key_type).await.map_err(failed)?;
     let signer = KeySigner::from_pkcs8(&pkcs8).map_err(failed)?;
     Ok((signer.public_key().spki_der().to_vec(), pkcs8))
+}
+
+/// An RSA key takes a tenth of a second or more, during which a server has to go on.
+async fn new_pkcs8(key_type: KeyType) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    let made = tokio::task::spawn_blocking(move || keys::generate(key_type)).await;
+    made.unwrap_or(Err(KeyFileError::Generate))
 }
 
 const fn kind(key_type: CaKeyType) -> KeyType {
@@ -154,7 +164,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_signature_never_leaves() {
-        let good = SigningKey::generate("root", CaKeyType::EcdsaP256).unwrap();
+        let good = SigningKey::generate("root", CaKeyType::EcdsaP256)
+            .await
+            .unwrap();
         let pkcs8 = keys::generate(KeyType::P256).unwrap();
         let faulty = SigningKey {
             signer: Arc::new(Faulty(KeySigner::from_pkcs8(&pkcs8).unwrap())),

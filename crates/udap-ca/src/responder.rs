@@ -134,7 +134,7 @@ impl Responder {
         if is_good() {
             return Ok(());
         }
-        let key = SigningKey::generate("ocsp", ca.key_type)?;
+        let key = SigningKey::generate("ocsp", ca.key_type).await?;
         let now = ca.now();
         let dates = (
             now.plus_secs(-BACKDATE),

@@ -17,9 +17,10 @@ pub fn router(ca: Arc<Ca>) -> Router {
         .route("/ocsp", routing::post(ocsp::post))
         .route("/ocsp/", routing::post(ocsp::post))
         .route("/ocsp/{*request}", routing::get(ocsp::get))
-        .route("/healthz", routing::get(health::healthz))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(ca)
+        .with_state(Arc::clone(&ca))
+        // /healthz and /readyz
+        .merge(health::readiness(ca).router())
 }
 
 /// The only body is an OCSP request, of which the parser takes 16 KiB.

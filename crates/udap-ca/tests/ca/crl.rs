@@ -105,13 +105,17 @@ async fn lists_are_made_anew_before_they_lapse() {
 
     // Long asleep: the list is made as soon as it wakes.
     fixture.clock.advance(10 * DAY);
-    let asleep = fixture.get("/healthz").await;
+    let asleep = fixture.get("/readyz").await;
     assert_eq!(asleep.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(&asleep.body[..], b"the CRL of the root has lapsed\n");
+    assert_eq!(
+        &asleep.body[..],
+        br#"{"ready":false,"checks":{"crl":"ca-crl-lapsed"}}"#
+    );
+    assert_eq!(fixture.get("/healthz").await.status, StatusCode::OK);
     let answer = fixture.get("/crl/issuing.crl").await;
     assert_eq!(answer.header("cache-control"), "no-cache");
     assert_eq!(number("/crl/issuing.crl").await, [3]);
-    assert_eq!(fixture.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(fixture.get("/readyz").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -135,6 +135,17 @@ async fn init_with_other_options_is_refused_and_changes_nothing() {
         ),
         "{rsa:?}"
     );
+    let crl = other(&|o| o.crl_seconds = 3600).await;
+    assert!(
+        matches!(
+            crl,
+            CaError::AlreadyInitialised {
+                what: "CRL lifetime",
+                ..
+            }
+        ),
+        "{crl:?}"
+    );
     let tls = other(&|o| o.hierarchy = Hierarchy::TlsServers).await;
     assert!(
         matches!(
@@ -297,7 +308,7 @@ async fn urls_that_members_cannot_use_are_refused() {
         }
     };
     for uri in ["", "community", "https://a b"] {
-        assert_eq!(refusal(uri, BASE_URL).await, "ca-url", "{uri:?}");
+        assert_eq!(refusal(uri, BASE_URL).await, "ca-setting", "{uri:?}");
     }
     for url in [
         "",
@@ -308,7 +319,7 @@ async fn urls_that_members_cannot_use_are_refused() {
         "http://a/?q",
         "http://a/#f",
     ] {
-        assert_eq!(refusal(COMMUNITY, url).await, "ca-url", "{url:?}");
+        assert_eq!(refusal(COMMUNITY, url).await, "ca-setting", "{url:?}");
     }
     let short = InitOptions {
         crl_seconds: 59,
@@ -319,7 +330,7 @@ async fn urls_that_members_cannot_use_are_refused() {
             .await
             .unwrap_err()
             .code(),
-        "ca-url"
+        "ca-setting"
     );
     assert!(!directory.path().join("ca").exists());
 }

@@ -90,10 +90,17 @@ async fn published(ca: &std::sync::Arc<Ca>) -> Crl {
 #[tokio::test]
 async fn a_temporary_file_left_behind_does_no_harm() {
     let fixture = Fixture::new().await;
-    std::fs::write(fixture.path().join("root.key.4711.new"), "-----BEGIN PRIV").unwrap();
+    let leftover = fixture.path().join("root.key.4711.new");
+    std::fs::write(&leftover, "-----BEGIN PRIV").unwrap();
     std::fs::remove_file(fixture.path().join("issuing.pem")).unwrap();
     let opened = fixture.other_process().await;
     opened.issue(app()).await.unwrap();
     let copy = std::fs::read_to_string(fixture.path().join("issuing.pem")).unwrap();
     assert_eq!(copy, fixture.ca.issuing_certificate().to_pem());
+    drop(
+        Ca::init(&fixture.path(), InitOptions::new(community()))
+            .await
+            .unwrap(),
+    );
+    assert!(!leftover.exists());
 }

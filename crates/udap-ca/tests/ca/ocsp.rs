@@ -2,7 +2,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use udap_ca::CaKeyType;
 use udap_pki::{
-    Certificate,
+    Anchor, Certificate, Crl, Evidence, OcspResponse, Outcome, Policy, Request,
     issue::{CertId, CertIdHash, Profile, RevocationReason},
 };
 
@@ -129,6 +129,51 @@ async fn judged_by_openssl(fixture: &Fixture, leaf: &Certificate, nonce: &str, e
         );
         assert!(!text.contains("WARNING") || nonce == "-no_nonce", "{text}");
     }
+}
+
+#[tokio::test]
+async fn the_trust_engine_believes_good_and_revoked() {
+    let fixture = Fixture::new().await;
+    let issued = fixture.app().await;
+    let judge = async || {
+        let ask =
+            udap_pki::ocsp::request(&issued.certificate, fixture.ca.issuing_certificate(), None);
+        let answer = fixture.post("/ocsp", ask).await;
+        let mut evidence = Evidence::default();
+        evidence.add_ocsp(OcspResponse::from_der(&answer.body).unwrap().into());
+        // The status of the issuing CA itself is in the root's list.
+        evidence.add_crl(
+            Crl::from_der(&fixture.get("/crl/root.crl").await.body)
+                .unwrap()
+                .into(),
+        );
+        udap_pki::verify(&Request {
+            leaf: &issued.certificate,
+            intermediates: &issued.chain[1..],
+            anchors: &[Anchor::new(fixture.ca.root_certificate().clone())],
+            evidence: &evidence,
+            now: fixture.clock.now(),
+            policy: &Policy::default(),
+        })
+    };
+    let good = judge().await;
+    let Outcome::Valid(valid) = good else {
+        panic!("{good:?}")
+    };
+    assert!(valid.revocation_checked());
+    fixture
+        .ca
+        .revoke(
+            &issued.certificate.serial_hex(),
+            RevocationReason::KeyCompromise,
+        )
+        .await
+        .unwrap();
+    let revoked = judge().await;
+    let Outcome::Invalid(invalid) = revoked else {
+        panic!("{revoked:?}")
+    };
+    assert_eq!(invalid.reason.code(), "certificate-revoked");
 }
 
 #[tokio::test]
