@@ -432,7 +432,7 @@ impl OcspSpec {
         };
         // The CertID as a request has it: OCSPRequest, TBSRequest, requestList, Request, then the CertID.
         let request = udap_pki::ocsp::request(leaf, issuer, None);
-        let cert_id = &request[10..];
+        let cert_id = &request[8..];
         let next = next_update.map(|time| tlv(0xa0, &[&generalized(time)])).unwrap_or_default();
         self.responses.push(seq(&[cert_id, &status, &generalized(this_update), &next]));
         self

@@ -10,6 +10,7 @@
 mod forge;
 mod graph;
 mod pkits;
+mod revocation;
 mod rules;
 mod uri_names;
 mod wycheproof;
