@@ -1,9 +1,10 @@
 //! What an empty handler costs: 2 KB POST over TLS keep-alive, HTTP/1.1, one worker.
 //!
-//! `cargo run --release -p udap-host --example floor [tls|plain|handshake] [seconds]`
+//! `cargo run --release -p udap-host --example floor [tls|plain|handshake|handshake-x25519] [seconds] [connections]`
 //!
 //! Prints requests per second and the CPU time that the worker's thread used per request, as the
-//! kernel counts it. `handshake` opens a new TLS 1.3 connection for every request.
+//! kernel counts it. `handshake` opens a new TLS 1.3 connection for every request, with the
+//! post-quantum group unless told otherwise.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -33,10 +34,10 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mode = arguments.next().unwrap_or_else(|| "tls".to_owned());
     let seconds = arguments.next().map_or(5, |text| text.parse().unwrap());
-    let connections = if mode == "handshake" { 4 } else { 16 };
+    let connections: u32 = arguments.next().map_or(16, |text| text.parse().unwrap());
 
     let directory = tempfile::tempdir().unwrap();
-    let (files, client) = certificate(directory.path());
+    let (files, client) = certificate(directory.path(), &mode);
     let local: SocketAddr = ([127, 0, 0, 1], 0).into();
     let listen = if mode == "plain" {
         Listen::plain(local)
@@ -125,7 +126,7 @@ async fn ask(
                 ANSWER
             );
             count.fetch_add(1, Ordering::Relaxed);
-            if mode == "handshake" {
+            if mode.starts_with("handshake") {
                 break;
             }
         }
@@ -144,7 +145,7 @@ fn worker_cpu() -> Duration {
     Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
 }
 
-fn certificate(directory: &std::path::Path) -> (TlsFiles, Arc<ClientConfig>) {
+fn certificate(directory: &std::path::Path, mode: &str) -> (TlsFiles, Arc<ClientConfig>) {
     let files = TlsFiles {
         cert: directory.join("tls.pem"),
         key: directory.join("tls.key"),
@@ -155,8 +156,11 @@ fn certificate(directory: &std::path::Path) -> (TlsFiles, Arc<ClientConfig>) {
     fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut client = ClientConfig::builder_with_provider(provider)
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    if mode == "handshake-x25519" {
+        provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
+    }
+    let mut client = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(roots)

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, watch};
 use self::writer::{Entry, Shared, State};
 pub use self::{
     event::{Event, Refusal, Who, jti_hash},
-    store::{Record, migration, recent},
+    store::{More, Record, migration, recent},
     writer::GATHER,
 };
 use crate::db::{Db, DbError};

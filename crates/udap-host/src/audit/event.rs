@@ -1,5 +1,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,33 +101,56 @@ impl Event {
         }
     }
 
-    /// What is particular to the event, as a JSON object.
-    pub(super) fn data(&self) -> Option<String> {
-        let data = match self {
+    /// What is particular to the event.
+    pub(super) fn data(&self) -> Option<Data<'_>> {
+        Some(match self {
             Self::TokenIssued {
                 scope,
                 purpose_of_use,
-            } => {
-                serde_json::json!({ "scope": scope, "purpose_of_use": purpose_of_use })
-            }
+            } => Data::Token {
+                scope,
+                purpose_of_use,
+            },
             Self::AccessAllowed {
                 interaction,
                 status,
-            } => {
-                serde_json::json!({ "interaction": interaction, "status": status })
-            }
-            Self::AccessRefused { interaction, .. } => {
-                serde_json::json!({ "interaction": interaction })
-            }
-            Self::CertificateIssued { serial, profile } => {
-                serde_json::json!({ "serial": serial, "profile": profile })
-            }
-            Self::CertificateRevoked { serial, reason } => {
-                serde_json::json!({ "serial": serial, "reason": reason })
-            }
-            Self::Started { version } => serde_json::json!({ "version": version }),
+            } => Data::Access {
+                interaction,
+                status: Some(*status),
+            },
+            Self::AccessRefused { interaction, .. } => Data::Access {
+                interaction,
+                status: None,
+            },
+            Self::CertificateIssued { serial, profile } => Data::Issued { serial, profile },
+            Self::CertificateRevoked { serial, reason } => Data::Revoked { serial, reason },
+            Self::Started { version } => Data::Started { version },
             _ => return None,
-        };
-        Some(data.to_string())
+        })
     }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Data<'a> {
+    Token {
+        scope: &'a str,
+        purpose_of_use: &'a [String],
+    },
+    Access {
+        interaction: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+    },
+    Issued {
+        serial: &'a str,
+        profile: &'a str,
+    },
+    Revoked {
+        serial: &'a str,
+        reason: &'a str,
+    },
+    Started {
+        version: &'a str,
+    },
 }

@@ -1,14 +1,19 @@
 //! The table of the audit trail.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
+    net::IpAddr,
     sync::{Arc, LazyLock},
 };
 
-use serde::Serialize;
-use sqlx::{Any, AssertSqlSafe, FromRow, Transaction, any::AnyRow, query::Query};
+use serde::{Deserialize, Serialize};
+use sqlx::{
+    Any, AssertSqlSafe, Row, Transaction,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 
-use super::writer::Entry;
+use super::{event::Data, writer::Entry};
 use crate::db::{Db, DbError, Migration};
 
 /// Schema of the audit trail; a role puts it among its own migrations, or gives the trail a
@@ -23,11 +28,11 @@ pub const fn migration(version: i64) -> Migration {
 
 /// The newest entries, newest first.
 pub async fn recent(db: &Db, limit: u32) -> Result<Vec<Record>, DbError> {
-    let records = sqlx::query_as("SELECT * FROM audit ORDER BY at DESC LIMIT $1");
-    Ok(records
+    let rows = sqlx::query("SELECT * FROM audit ORDER BY at DESC LIMIT $1")
         .bind(i64::from(limit))
         .fetch_all(db.reader())
-        .await?)
+        .await?;
+    rows.iter().map(record).collect()
 }
 
 /// An entry as it is stored.
@@ -39,41 +44,51 @@ pub struct Record {
     pub event: String,
     pub community: Option<String>,
     pub client_id: Option<String>,
-    pub uri: Option<String>,
+    /// Why not.
     pub code: Option<String>,
-    pub detail: Option<String>,
-    /// What is particular to the event, a JSON object.
-    pub data: Option<String>,
-    /// SHA-256.
-    pub jti: Option<Vec<u8>>,
-    pub remote: Option<String>,
-    pub request_id: Option<String>,
-    pub duration_us: Option<i64>,
+    #[serde(flatten)]
+    pub more: More,
 }
 
-impl FromRow<'_, AnyRow> for Record {
-    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        use sqlx::Row;
-        Ok(Self {
-            at: row.try_get("at")?,
-            event: row.try_get("event")?,
-            community: row.try_get("community")?,
-            client_id: row.try_get("client_id")?,
-            uri: row.try_get("uri")?,
-            code: row.try_get("code")?,
-            detail: row.try_get("detail")?,
-            data: row.try_get("data")?,
-            jti: row.try_get("jti")?,
-            remote: row.try_get("remote")?,
-            request_id: row.try_get("request_id")?,
-            duration_us: row.try_get("duration_us")?,
-        })
-    }
+/// What is stored of an entry beside the columns that are searched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct More {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What is particular to the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    /// SHA-256 in hex; see [`super::jti_hash`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+}
+
+fn record(row: &AnyRow) -> Result<Record, DbError> {
+    let more: String = row.try_get("more")?;
+    Ok(Record {
+        at: row.try_get("at")?,
+        event: row.try_get("event")?,
+        community: row.try_get("community")?,
+        client_id: row.try_get("client_id")?,
+        code: row.try_get("code")?,
+        more: serde_json::from_str(&more).map_err(|error| DbError::Damaged {
+            detail: format!("audit entry: {error}"),
+        })?,
+    })
 }
 
 pub(super) async fn insert(db: &Db, entries: &[Entry]) -> Result<(), DbError> {
     let mut write = db.write().await?;
-    // Statements of a few fixed sizes, so that each is prepared once.
+    // Statements of two fixed sizes, so that each is prepared once.
     let (many, few) = entries.as_chunks::<MANY>();
     for chunk in many {
         insert_rows(&mut write, chunk, &INSERT_MANY).await?;
@@ -99,34 +114,75 @@ async fn insert_rows(
 }
 
 fn bind<'q>(
-    query: Query<'q, Any, sqlx::any::AnyArguments>,
-    Entry { at, who, event }: &'q Entry,
-) -> Query<'q, Any, sqlx::any::AnyArguments> {
+    query: Query<'q, Any, AnyArguments>,
+    Entry { at, who, event }: &Entry,
+) -> Query<'q, Any, AnyArguments> {
     let refusal = event.refusal();
+    let more = Borrowed {
+        uri: who.uri.as_deref().map(short),
+        detail: refusal.map(|refusal| short(&refusal.detail)),
+        data: event.data(),
+        jti: who.jti.as_ref().map(Hex),
+        remote: who.remote,
+        request_id: who.request_id.as_deref().map(short),
+        duration_us: who
+            .duration
+            .map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+    };
+    // These types serialize always; an entry without its details would still be an entry.
+    let more = serde_json::to_string(&more).unwrap_or_else(|_| "{}".to_owned());
     query
         .bind(*at)
         .bind(event.name())
-        .bind(who.community.as_deref().map(short))
-        .bind(who.client_id.as_deref().map(short))
-        .bind(who.uri.as_deref().map(short))
+        .bind(who.community.as_deref().map(|text| short(text).to_owned()))
+        .bind(who.client_id.as_deref().map(|text| short(text).to_owned()))
         .bind(refusal.map(|refusal| refusal.code))
-        .bind(refusal.map(|refusal| short(&refusal.detail)))
-        .bind(event.data())
-        .bind(who.jti.map(|hash| hash.to_vec()))
-        .bind(who.remote.map(|address| address.to_string()))
-        .bind(who.request_id.as_deref().map(short))
-        .bind(
-            who.duration
-                .map(|d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)),
-        )
+        .bind(more)
+}
+
+/// [`More`] without copies.
+#[derive(Serialize)]
+struct Borrowed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<Hex<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_us: Option<u64>,
+}
+
+struct Hex<'a>(&'a [u8; 32]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.0.iter().try_for_each(|byte| {
+            f.write_char(char::from(DIGITS[usize::from(byte >> 4)]))?;
+            f.write_char(char::from(DIGITS[usize::from(byte & 15)]))
+        })
+    }
+}
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A refused peer chose some of the text: it must not choose how much.
-fn short(text: &str) -> String {
-    text[..text.floor_char_boundary(MAX_TEXT)].to_owned()
+fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
-/// `INSERT … VALUES ($1, …), ($13, …), …`
+/// `INSERT … VALUES ($1, …), ($7, …), …`
 fn insert_statement(rows: usize) -> Arc<str> {
     let mut sql = format!("INSERT INTO audit ({COLUMNS}) VALUES ");
     let columns = COLUMNS.split(',').count();
@@ -145,31 +201,26 @@ fn insert_statement(rows: usize) -> Arc<str> {
 static INSERT_ONE: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(1));
 static INSERT_MANY: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(MANY));
 
-/// Rows of a large statement: 384 parameters, far below SQLite's and PostgreSQL's limits.
-const MANY: usize = 32;
+/// Rows of a large statement. More save calls, but SQLite looks each `$n` up in a list: beyond
+/// some fifty parameters that costs more than it saves.
+const MANY: usize = 8;
 
-/// Bytes of a text column.
+/// Bytes of a text.
 const MAX_TEXT: usize = 1024;
 
-const COLUMNS: &str = "at, event, community, client_id, uri, code, detail, data, jti, remote, \
-                       request_id, duration_us";
+const COLUMNS: &str = "at, event, community, client_id, code, more";
 
-/// Times in microseconds since 1970. No key of its own: entries are only ever added, and two
-/// processes may add at the same microsecond.
+/// `at` in microseconds since 1970; `more` is JSON, since each column that is bound costs a
+/// microsecond per entry, and nobody searches by the rest. No key: entries are only ever added,
+/// and two processes may add at the same microsecond.
 const SCHEMA: &str = "
 CREATE TABLE audit (
     at BIGINT NOT NULL,
     event TEXT NOT NULL,
     community TEXT,
     client_id TEXT,
-    uri TEXT,
     code TEXT,
-    detail TEXT,
-    data TEXT,
-    jti BLOB,
-    remote TEXT,
-    request_id TEXT,
-    duration_us BIGINT
+    more TEXT NOT NULL
 );
 CREATE INDEX audit_at ON audit (at);
 ";

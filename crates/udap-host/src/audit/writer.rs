@@ -174,7 +174,7 @@ async fn persist(db: &Db, shared: &Shared, batch: Vec<Entry>, mut closed: bool) 
 
 /// How long the writer gathers entries after the first: one commit then serves hundreds, and so
 /// long an entry may be lost to a kill -9.
-pub const GATHER: Duration = Duration::from_millis(20);
+pub const GATHER: Duration = Duration::from_millis(50);
 
 /// Entries of one transaction, and so also what is held in memory beyond the queue's capacity while
 /// the database does not take it: the write lock is held for some 10 ms.

@@ -116,6 +116,10 @@ fn server_config(current: Arc<Current>) -> Result<ServerConfig, ListenError> {
     // Early data can be replayed by anybody on the path (RFC 8446 §8), and a token request must
     // count once.
     config.max_early_data_size = 0;
+    // Our order of suites: SHA-256 has instructions of its own on current processors and SHA-384
+    // has not, which makes a handshake with AES-128-GCM some 15 % cheaper than with AES-256-GCM,
+    // the first choice of most clients. Who wants only AES-256 offers only that.
+    config.ignore_client_order = true;
     Ok(config)
 }
 

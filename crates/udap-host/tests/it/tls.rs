@@ -11,7 +11,7 @@ use udap_host::listen::{self, Listen, ListenError, TlsFiles};
 use crate::support::*;
 
 #[tokio::test]
-async fn prefers_tls13_and_the_post_quantum_group() {
+async fn prefers_tls13_the_post_quantum_group_and_its_own_first_suite() {
     let files = Files::new();
     let server = serve(&files);
     let stream = connect(server.addr(), &Client::new().config(&files.cert))
@@ -21,6 +21,8 @@ async fn prefers_tls13_and_the_post_quantum_group() {
     assert_eq!(session.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     let group = session.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, NamedGroup::X25519MLKEM768);
+    let suite = session.negotiated_cipher_suite();
+    assert_eq!(suite, Some(cipher_suite::TLS13_AES_128_GCM_SHA256));
     server.stop().await.unwrap();
 }
 
