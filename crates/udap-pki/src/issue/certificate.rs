@@ -204,8 +204,15 @@ pub fn stand_in(
     algorithm: SignatureAlgorithm,
 ) -> Result<ToBeSigned, IssueError> {
     let encoding = IssueError::encoding("certificate");
-    let parsed = <x509_cert::Certificate as der::Decode>::from_der(original.der()).map_err(&encoding)?;
-    let extensions: Vec<_> = parsed.tbs_certificate().extensions().into_iter().flatten().map(Extension::from).collect();
+    let parsed =
+        <x509_cert::Certificate as der::Decode>::from_der(original.der()).map_err(&encoding)?;
+    let extensions: Vec<_> = parsed
+        .tbs_certificate()
+        .extensions()
+        .into_iter()
+        .flatten()
+        .map(Extension::from)
+        .collect();
     let tbs = TbsCertificate {
         version: 2,
         serial: serial(original.serial(), 0)?,

@@ -26,7 +26,11 @@ pub struct Extension {
 
 impl From<&x509_cert::ext::Extension> for Extension {
     fn from(parsed: &x509_cert::ext::Extension) -> Self {
-        Self { oid: parsed.extn_id, critical: parsed.critical, value: parsed.extn_value.as_bytes().to_vec() }
+        Self {
+            oid: parsed.extn_id,
+            critical: parsed.critical,
+            value: parsed.extn_value.as_bytes().to_vec(),
+        }
     }
 }
 

@@ -101,6 +101,20 @@ fn rebuilt(leaf: &Certificate, change: impl Fn(&[u8]) -> Vec<u8>) -> x509_cert::
 }
 
 #[test]
+fn what_the_second_parser_cannot_read() {
+    // 1969: one parser takes UTCTime back to 1950, as RFC 5280 has it, the other to 1970 only.
+    let mut der = Hierarchy::new()
+        .leaf(Profile::App, &Key::p256())
+        .der()
+        .to_vec();
+    let at = der.windows(2).position(|w| w == [0x17, 13]).unwrap();
+    der[at + 2..at + 15].copy_from_slice(b"690101000000Z");
+    let old = Certificate::from_der(&der).unwrap();
+    let found = lint(&old, Profile::App, None);
+    assert_eq!(found[0].code, LintCode::Unreadable);
+}
+
+#[test]
 fn serial_numbers() {
     let leaf = Hierarchy::new().leaf(Profile::App, &Key::p256());
     let judge = |serial: &[u8]| {
