@@ -1,0 +1,177 @@
+//! The client, and what it is told once.
+
+use crate::error::{ClientError, Endpoint, Refused};
+use crate::identity::Identity;
+use crate::plan::Plan;
+use crate::token::TokenCache;
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use std::fmt;
+use std::sync::Arc;
+use udap_pki::UnixTime;
+use udap_trust::fetch::{FetchPolicy, Fetcher, Kind};
+use udap_trust::verify::{CommunityTrust, TrustEngine};
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// What a client is told.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// What may be fetched, and who vouches for TLS names.
+    pub fetch: FetchPolicy,
+    /// The communities whose members are trusted, each by its own anchors.
+    pub communities: Vec<CommunityTrust>,
+    /// Who this app is; `None` can discover servers and nothing else.
+    pub identity: Option<Identity>,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl ClientConfig {
+    /// Public addresses only, the operating system's TLS roots, no identity.
+    #[must_use]
+    pub fn new(communities: Vec<CommunityTrust>) -> Self {
+        Self {
+            fetch: FetchPolicy::default(),
+            communities,
+            identity: None,
+            clock: Arc::new(udap_trust::clock::now),
+        }
+    }
+
+    /// The same with an identity.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("fetch", &self.fetch)
+            .field("communities", &self.communities)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An app that finds, verifies and uses servers. Cheap to clone; clones share connections, verdicts
+/// and tokens.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) trust: TrustEngine,
+    pub(crate) communities: Vec<String>,
+    pub(crate) tokens: TokenCache,
+    identity: Option<Identity>,
+    fetcher: Fetcher,
+    clock: Clock,
+}
+
+impl Client {
+    /// A client.
+    ///
+    /// # Errors
+    /// [`ClientError::Fetch`] without TLS roots to rely on; the errors of [`Identity::check`].
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        if let Some(identity) = &config.identity {
+            identity.check()?;
+        }
+        let fetcher = Fetcher::new(config.fetch)?;
+        Ok(Self(Arc::new(Inner {
+            communities: config.communities.iter().map(|c| c.uri.clone()).collect(),
+            trust: TrustEngine::new(Some(fetcher.clone()), config.communities),
+            tokens: TokenCache::new(),
+            identity: config.identity,
+            fetcher,
+            clock: config.clock,
+        })))
+    }
+
+    /// Who this app is.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.0.identity.as_ref()
+    }
+
+    /// Sends a request as it was planned. A redirect is never followed: the endpoints of verified
+    /// metadata are where a server is, and nowhere else.
+    ///
+    /// # Errors
+    /// [`ClientError::Fetch`], or [`ClientError::Redirected`].
+    pub async fn send(&self, plan: &Plan) -> Result<Response<Bytes>, ClientError> {
+        let answer = self
+            .0
+            .fetcher
+            .send(
+                Kind::Api,
+                plan.method.clone(),
+                &plan.url,
+                plan.header_map()?,
+                plan.body_bytes(),
+            )
+            .await?;
+        if answer.status().is_redirection() && answer.status() != StatusCode::NOT_MODIFIED {
+            return Err(ClientError::Redirected {
+                url: plan.url.clone(),
+                status: answer.status().as_u16(),
+                location: location(answer.headers()),
+            });
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        (self.0.clock)()
+    }
+
+    /// The identity, which must belong to the community that vouches for the server.
+    pub(crate) fn identity_in(&self, community: &str) -> Result<&Identity, ClientError> {
+        let identity = self.identity().ok_or(ClientError::NoIdentity)?;
+        if identity.community != community {
+            return Err(ClientError::OtherCommunity {
+                identity: identity.community.clone(),
+                server: community.to_owned(),
+            });
+        }
+        Ok(identity)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("communities", &self.0.communities)
+            .field("identity", &self.0.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body of a success, or what the server gave as its reason.
+pub(crate) fn success(
+    endpoint: Endpoint,
+    answer: Response<Bytes>,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    let (parts, body) = answer.into_parts();
+    if parts.status.is_success() {
+        return Ok((parts.status, body));
+    }
+    Err(ClientError::Refused(Box::new(Refused::read(
+        endpoint,
+        parts.status.as_u16(),
+        &body,
+    ))))
+}
+
+fn location(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    Some(location.chars().take(200).collect())
+}
