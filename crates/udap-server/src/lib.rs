@@ -1,1 +1,46 @@
-//! The data holder's authorization server: signed metadata, registration, tokens
+//! The data holder's authorization server: signed metadata, trusted dynamic registration, tokens.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use udap_host::listen::Shutdown;
+//!
+//! let config = udap_host::config::load("udap.toml".as_ref())?;
+//! let server = udap_server::Server::open(&config).await?;
+//! let shutdown = Shutdown::on_signals()?;
+//! let background = tokio::spawn(server.clone().run_background(shutdown.clone()));
+//! let running = udap_host::listen::spawn(config.listen(), 2, move || server.router(), shutdown)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `router.rs` has every route on a page; each endpoint is one file with its handler and its one
+//! error type; `app.rs` is the state they share; SQL stands under `store/` and nowhere else.
+//!
+//! Not here: what a certificate or a message must be (`udap-pki`, `udap-proto`), and the FHIR data
+//! (`udap-gateway`).
+
+mod access_key;
+mod app;
+pub mod catalogue;
+mod communities;
+mod jwks;
+mod metadata;
+mod registration;
+mod router;
+mod scopes;
+mod store;
+mod token;
+
+pub use app::{Server, StartError};
+pub use catalogue::CATALOGUE;
+
+/// Where the authorization server's own endpoints are, behind the base URL. No FHIR resource type
+/// begins with a lower-case letter, so nothing of the FHIR server is shadowed.
+pub mod path {
+    /// Registration (RFC 7591).
+    pub const REGISTER: &str = "/oauth/register";
+    /// Tokens (RFC 6749 §3.2).
+    pub const TOKEN: &str = "/oauth/token";
+    /// The keys that access tokens are signed with (RFC 7517).
+    pub const JWKS: &str = "/oauth/jwks";
+}

@@ -1,0 +1,294 @@
+//! The state that the endpoints share, and how it comes to be.
+
+use crate::access_key::AccessKey;
+use crate::communities::{Communities, CommunitySetup};
+use crate::store::{MIGRATIONS, Registrations, Replay};
+use crate::{path, router};
+use moka::sync::Cache;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use udap_host::audit::{Audit, Event, Who};
+use udap_host::config::{Config, ConfigError};
+use udap_host::db::{Db, DbError};
+use udap_host::files::FileError;
+use udap_host::listen::Shutdown;
+use udap_host::token_status::{TokenState, TokenStatus};
+use udap_pki::Certificate;
+use udap_proto::Refusal;
+use udap_proto::jwk::JwkSet;
+use udap_proto::scope::ScopeSet;
+use udap_trust::clock;
+use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
+
+/// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
+/// hand lapses.
+const REFRESH: Duration = Duration::from_secs(30);
+/// How many parsed certificates are remembered: the active clients of a busy server.
+const MAX_LEAVES: u64 = 20_000;
+
+/// The authorization server. Clones share one state.
+#[derive(Clone, Debug)]
+pub struct Server(Arc<App>);
+
+/// What the endpoints share.
+#[derive(Debug)]
+pub struct App {
+    /// The FHIR base URL: `iss` of metadata, `iss` and `aud` of access tokens.
+    pub(crate) base_url: String,
+    /// The path of the base URL, without a slash at its end.
+    pub(crate) base_path: String,
+    /// `aud` of software statements.
+    pub(crate) registration_endpoint: String,
+    /// `aud` of authentication tokens.
+    pub(crate) token_endpoint: String,
+    /// The communities served: identities, metadata, trust.
+    pub(crate) communities: Communities,
+    /// Who is registered.
+    pub(crate) registrations: Registrations,
+    /// Which JWTs were seen.
+    pub(crate) replay: Replay,
+    /// Signs access tokens.
+    pub(crate) access_key: AccessKey,
+    /// What can be granted at all.
+    pub(crate) scopes: ScopeSet,
+    /// Lifetime of access tokens, in seconds.
+    pub(crate) token_lifetime_secs: i64,
+    /// Certificates of clients, parsed, by the SHA-256 of their DER.
+    pub(crate) leaves: Cache<[u8; 32], Certificate>,
+    /// What happened.
+    pub(crate) audit: Audit,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the sentence of each variant says what its fields are"
+)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {detail}", path.display())]
+    Unusable {
+        path: PathBuf,
+        code: &'static str,
+        detail: String,
+    },
+    #[error("community `{community}`: {problem}")]
+    Identity {
+        community: String,
+        code: &'static str,
+        problem: String,
+    },
+}
+
+impl StartError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(e) => e.code(),
+            Self::Db(e) => e.code(),
+            Self::Fetch(e) => e.code(),
+            Self::File(_) => "file-unreadable",
+            Self::Unusable { code, .. } | Self::Identity { code, .. } => code,
+        }
+    }
+}
+
+impl Server {
+    /// Opens the state directory, makes what is missing in it, and signs metadata for each community.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        config.check_files()?;
+        let db = Db::open(&config.state_dir.join("udap.db"), MIGRATIONS).await?;
+        let audit = Audit::start(db.clone());
+        let replay = Replay::open(&config.state_dir.join("replay"), clock::now())?;
+        let access_key = AccessKey::open(&config.state_dir.join("access-token.key"))?;
+        let fetcher = Fetcher::new(fetch_policy(config)?)?;
+        let base_url = config.base_url.clone();
+        let setup = CommunitySetup {
+            base_url: base_url.clone(),
+            registration_endpoint: format!("{base_url}{}", path::REGISTER),
+            token_endpoint: format!("{base_url}{}", path::TOKEN),
+            scopes_supported: config.scopes_supported.clone(),
+        };
+        let communities = Communities::open(config, &setup, fetcher).await?;
+        let base_path = url::Url::parse(&base_url)
+            .map(|url| url.path().trim_end_matches('/').to_owned())
+            .unwrap_or_default();
+        audit
+            .record(
+                Who::default(),
+                Event::Started {
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                },
+            )
+            .await;
+        Ok(Self(Arc::new(App {
+            base_path,
+            registration_endpoint: setup.registration_endpoint,
+            token_endpoint: setup.token_endpoint,
+            base_url,
+            communities,
+            registrations: Registrations::new(db),
+            replay,
+            access_key,
+            scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
+            token_lifetime_secs: config.token_lifetime_secs,
+            leaves: Cache::new(MAX_LEAVES),
+            audit,
+        })))
+    }
+
+    /// The routes; to be merged with the gateway's, which takes everything else.
+    pub fn router(&self) -> axum::Router {
+        router::routes(self.clone())
+    }
+
+    /// The keys by which the gateway knows an access token.
+    #[must_use]
+    pub fn keys(&self) -> Arc<JwkSet> {
+        self.access_key.keys()
+    }
+
+    /// What happened; shared with the gateway.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// What runs beside requests until the shutdown: CRLs are looked at again, metadata is signed
+    /// again before it ends. Writes the audit trail down last.
+    pub async fn run_background(self, shutdown: Shutdown) {
+        let mut tick = tokio::time::interval(REFRESH);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tick.tick().await;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = shutdown.wait() => break,
+            }
+            let now = clock::now();
+            self.communities.trust().refresh(now).await;
+            self.communities.sign_again(now).await;
+        }
+    }
+
+    /// Writes down what is still in memory. To be called when the last request was answered.
+    ///
+    /// # Errors
+    /// [`DbError`] when the audit trail cannot be written.
+    pub async fn close(&self) -> Result<(), DbError> {
+        self.audit.record(Who::default(), Event::Stopped).await;
+        self.audit.flush().await
+    }
+}
+
+impl Deref for Server {
+    type Target = App;
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
+    }
+}
+
+impl TokenStatus for Server {
+    fn of<'a>(
+        &'a self,
+        client_id: &'a str,
+        jti: &'a str,
+    ) -> futures_util::future::BoxFuture<'a, TokenState> {
+        Box::pin(async move {
+            match self.registrations.by_client_id(client_id).await {
+                Ok(Some(registration)) => registration.token_state(jti),
+                Ok(None) => TokenState::Ended {
+                    code: "client-unknown",
+                },
+                Err(error) => {
+                    tracing::error!(%error, "a registration could not be read");
+                    TokenState::Ended {
+                        code: "temporarily-unavailable",
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn fetch_policy(config: &Config) -> Result<FetchPolicy, StartError> {
+    use rustls_pki_types::CertificateDer;
+    let tls_roots = match &config.fetch.tls_roots {
+        udap_host::config::TlsRoots::System => TlsRoots::System,
+        udap_host::config::TlsRoots::File(path) => {
+            let unusable = |detail: String| StartError::Unusable {
+                path: path.clone(),
+                code: "tls-roots-missing",
+                detail,
+            };
+            let pem = std::fs::read(path).map_err(|e| unusable(e.to_string()))?;
+            let roots = udap_pki::pem::certificates(&pem).map_err(|e| unusable(e.to_string()))?;
+            TlsRoots::These(
+                roots
+                    .iter()
+                    .map(|c| CertificateDer::from(c.der().to_vec()))
+                    .collect(),
+            )
+        }
+    };
+    Ok(FetchPolicy {
+        allow_hosts: config.fetch.allow_hosts.clone(),
+        tls_roots,
+    })
+}
+
+/// What an endpoint's error says on the wire and to the audit trail.
+pub(crate) struct Told {
+    pub(crate) error: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) description: String,
+    pub(crate) hint: String,
+}
+
+impl Told {
+    /// By a refusal of the inner crates: its sentence, its code, and its hint or the catalogue's.
+    pub(crate) fn by(error: &'static str, refusal: &dyn Refusal) -> Self {
+        let code = refusal.code();
+        Self {
+            error,
+            code,
+            description: refusal.to_string(),
+            hint: refusal.hint().unwrap_or_else(|| general_hint(code)),
+        }
+    }
+}
+
+/// The catalogue's hint for a code.
+pub(crate) fn general_hint(code: &str) -> String {
+    [
+        udap_pki::CATALOGUE,
+        udap_proto::CATALOGUE,
+        udap_trust::CATALOGUE,
+        crate::CATALOGUE,
+    ]
+    .into_iter()
+    .flatten()
+    .find(|entry| entry.code == code)
+    .map(|entry| entry.hint.to_owned())
+    .unwrap_or_default()
+}

@@ -1,0 +1,163 @@
+//! The meaning of every code this crate refuses with.
+
+use udap_pki::Explanation;
+
+/// One entry for each code.
+pub const CATALOGUE: &[Explanation] = &[
+    entry(
+        "body-too-large",
+        "The body is larger than is read",
+        "No message of UDAP needs so much.",
+        "Send fewer certificates in x5c, and references in place of inline documents.",
+        "—",
+    ),
+    entry(
+        "media-type",
+        "The body has the wrong media type",
+        "A token request is a form.",
+        "Send `Content-Type: application/x-www-form-urlencoded`.",
+        "RFC 6749 §4.4.2",
+    ),
+    entry(
+        "authorization-header-refused",
+        "An Authorization header was sent to the token endpoint",
+        "A UDAP client authenticates with its signed authentication token and with nothing else.",
+        "Leave the header out.",
+        "HL7 SSRAA §5.2.2; UDAP JWT-Based Client Authentication §5",
+    ),
+    entry(
+        "client-id-mismatch",
+        "`client_id` is not the assertion's issuer",
+        "The parameter may be left out; where it is sent, it names the client that signed the assertion.",
+        "Leave `client_id` out, or send the same value as in `iss`.",
+        "UDAP JWT-Based Client Authentication §6",
+    ),
+    entry(
+        "client-unknown",
+        "No such client is registered",
+        "The `client_id` in `iss` and `sub` was not assigned here, or the registration is gone.",
+        "Register first, and use the `client_id` of the answer.",
+        "RFC 6749 §2.2",
+    ),
+    entry(
+        "community-ambiguous",
+        "More than one community vouches for this app",
+        "The certificate is trusted in several communities of this endpoint, and they may have different rules. It is undecided which of them counts.",
+        "Use a certificate that only one of them trusts, or ask the operator for an endpoint for each community.",
+        "HL7 SSRAA §3.4",
+    ),
+    entry(
+        "jwt-replayed",
+        "This JWT was sent before",
+        "A `jti` may be used once by its issuer until the JWT expires.",
+        "Sign a fresh JWT, with a new random `jti`, for each request.",
+        "HL7 SSRAA §1.2.2",
+    ),
+    entry(
+        "registration-unknown",
+        "There is nothing to cancel",
+        "No registration with this URI exists in this community.",
+        "Nothing needs to be done.",
+        "HL7 SSRAA §3.4",
+    ),
+    entry(
+        "registration-cancelled",
+        "The registration was cancelled",
+        "The app left, or was removed; its tokens and its client_id no longer work.",
+        "Register again.",
+        "HL7 SSRAA §3.4",
+    ),
+    entry(
+        "registration-suspended",
+        "The registration is suspended",
+        "The operator of this data holder has suspended the app.",
+        "Ask the operator.",
+        "—",
+    ),
+    entry(
+        "registration-replaced",
+        "The token is older than the registration",
+        "The app has changed its registration since the token was issued, and with it what it may do.",
+        "Get a new token.",
+        "HL7 SSRAA §3.4",
+    ),
+    entry(
+        "scope-wildcard-unsupported",
+        "Wildcard scopes are not supported here",
+        "The metadata lists no wildcard in `scopes_supported`, so none can be asked for.",
+        "Ask for the resource types one by one.",
+        "HL7 SSRAA §7.3",
+    ),
+    entry(
+        "scope-none-granted",
+        "None of the scopes can be granted",
+        "Nothing that was asked for is available to this app. An app without a user gets `system/` scopes only.",
+        "Compare what you ask for with `scopes_supported`, and with the scopes of your registration.",
+        "HL7 SSRAA §7.3",
+    ),
+    entry(
+        "identity-empty",
+        "The community identity has no certificate",
+        "The file named as `identity.cert` holds no certificate.",
+        "Put the leaf first, then the intermediates.",
+        "—",
+    ),
+    entry(
+        "identity-key-mismatch",
+        "The community identity's key is another one's",
+        "The private key does not belong to the first certificate of the file.",
+        "Put the certificate that belongs to the key first.",
+        "—",
+    ),
+    entry(
+        "identity-not-rsa",
+        "The community identity cannot sign metadata",
+        "Signed metadata is signed with RS256.",
+        "Get an RSA certificate for the data holder.",
+        "HL7 SSRAA §2.3",
+    ),
+    entry(
+        "access-key-unusable",
+        "The key for access tokens cannot be used",
+        "The file in the state directory cannot be read or written, or is no P-256 key.",
+        "Restore the file, or remove it: a new one is made, and tokens issued before end.",
+        "—",
+    ),
+    entry(
+        "replay-log-unusable",
+        "The replay log cannot be used",
+        "Without it a JWT could be used twice, so the server does not start.",
+        "Check the state directory: disk space, owner, mode.",
+        "—",
+    ),
+    entry(
+        "file-unreadable",
+        "A file cannot be read",
+        "The configuration names a file that is not there, or that this user may not read.",
+        "Check path, owner and mode.",
+        "—",
+    ),
+    entry(
+        "certificate-unreadable",
+        "A file holds no readable certificate",
+        "Certificates are read as PEM or DER.",
+        "Look at the file with `udap x509 show FILE`.",
+        "—",
+    ),
+];
+
+const fn entry(
+    code: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    hint: &'static str,
+    section: &'static str,
+) -> Explanation {
+    Explanation {
+        code,
+        title,
+        meaning,
+        hint,
+        section,
+    }
+}

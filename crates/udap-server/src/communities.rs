@@ -1,0 +1,328 @@
+//! The communities this data holder belongs to: its certificate in each, its signed metadata, and
+//! which community vouches for an app.
+
+use crate::app::StartError;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use udap_host::config::Config;
+use udap_pki::{Anchor, Certificate, Policy, UnixTime, pem};
+use udap_proto::Refusal as _;
+use udap_proto::community::Community;
+use udap_proto::ids::CommunityUri;
+use udap_proto::jws::{JwsAlg, Signer as StatementSigner};
+use udap_proto::metadata::Metadata;
+use udap_trust::fetch::Fetcher;
+use udap_trust::random;
+use udap_trust::signer::{KeySigner, Signer as _, sign_jws};
+use udap_trust::verify::{CommunityTrust, TrustEngine, TrustError, Verdict};
+
+/// How long signed metadata holds, in seconds. It is signed again when half of that has passed.
+const METADATA_SECS: i64 = 24 * 3600;
+
+/// What metadata says, apart from who signs it.
+#[derive(Debug)]
+pub(crate) struct CommunitySetup {
+    pub(crate) base_url: String,
+    pub(crate) registration_endpoint: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) scopes_supported: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Communities {
+    /// In the order of the configuration; the first one signs when nobody asks for another.
+    all: Vec<Served>,
+    trust: TrustEngine,
+}
+
+/// One community and this data holder's place in it.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) community: Community,
+    base_url: String,
+    chain: Vec<Certificate>,
+    signer: KeySigner,
+    metadata: Metadata,
+    signed: ArcSwap<SignedMetadata>,
+}
+
+/// The answer to a metadata request, made in advance.
+#[derive(Debug)]
+pub(crate) struct SignedMetadata {
+    pub(crate) json: Bytes,
+    signed_at: UnixTime,
+}
+
+/// Why no community vouches for an app.
+#[derive(Debug)]
+pub(crate) enum NotAccepted {
+    /// None trusts the certificate; the most telling refusal.
+    Refused(TrustError),
+    /// More than one does, so it is undecided whose rules count.
+    Ambiguous(Vec<String>),
+}
+
+impl Communities {
+    pub(crate) async fn open(
+        config: &Config,
+        setup: &CommunitySetup,
+        fetcher: Fetcher,
+    ) -> Result<Self, StartError> {
+        let mut all = Vec::new();
+        let mut trusted = Vec::new();
+        for configured in &config.communities {
+            let mut trust = CommunityTrust::new(&configured.uri, Vec::new());
+            for certificate in read_all(&configured.anchors)? {
+                trust.anchors.push(Anchor::new(certificate));
+            }
+            trust.intermediates = read_all(&configured.intermediates)?;
+            trust.policy = Policy {
+                revocation: configured.revocation,
+                grace_secs: configured.grace_secs,
+                ..Policy::default()
+            };
+            trusted.push(trust);
+
+            let community = Community::ssraa(CommunityUri::new(&configured.uri));
+            let key = configured.identity.key.read()?;
+            let failed = |code, problem: String| StartError::Identity {
+                community: configured.uri.clone(),
+                code,
+                problem,
+            };
+            let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
+            let chain = read(&configured.identity.cert)?;
+            all.push(Served::new(community, setup, chain, signer).await?);
+        }
+        Ok(Self {
+            all,
+            trust: TrustEngine::new(Some(fetcher), trusted),
+        })
+    }
+
+    pub(crate) const fn trust(&self) -> &TrustEngine {
+        &self.trust
+    }
+
+    /// The community of that URI, or the first when none is named.
+    pub(crate) fn select(&self, uri: Option<&str>) -> Option<&Served> {
+        match uri {
+            Some(uri) => self
+                .all
+                .iter()
+                .find(|served| served.community.uri.as_str() == uri),
+            None => self.all.first(),
+        }
+    }
+
+    /// Every algorithm that some community accepts in a software statement.
+    pub(crate) fn algorithms(&self) -> Vec<JwsAlg> {
+        let mut algorithms: Vec<_> = self
+            .all
+            .iter()
+            .flat_map(|s| s.community.algorithms.iter().copied())
+            .collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        algorithms
+    }
+
+    /// The one community that trusts a signer. Each is asked on its own anchors; a signer whom two
+    /// of them trust is refused, since the two may have different rules and registrations.
+    pub(crate) async fn accept(
+        &self,
+        signer: &StatementSigner,
+        alg: JwsAlg,
+        now: UnixTime,
+    ) -> Result<Verdict, NotAccepted> {
+        let mut accepted = Vec::new();
+        let mut refused: Option<TrustError> = None;
+        for served in self
+            .all
+            .iter()
+            .filter(|served| served.community.algorithms.contains(&alg))
+        {
+            let uri = served.community.uri.as_str();
+            match self
+                .trust
+                .verify(uri, signer.leaf(), signer.intermediates(), now)
+                .await
+            {
+                Ok(verdict) => accepted.push(verdict),
+                // A community that knows the chain and has something against it tells more than one
+                // that does not know it.
+                Err(error)
+                    if refused
+                        .as_ref()
+                        .is_none_or(|known| known.code() == "chain-not-trusted") =>
+                {
+                    refused = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        match accepted.pop() {
+            Some(one) if accepted.is_empty() => Ok(one),
+            Some(last) => Err(NotAccepted::Ambiguous(
+                accepted
+                    .iter()
+                    .chain([&last])
+                    .map(|v| v.community().to_owned())
+                    .collect(),
+            )),
+            None => Err(NotAccepted::Refused(refused.unwrap_or(
+                TrustError::UnknownCommunity {
+                    community: "any".to_owned(),
+                },
+            ))),
+        }
+    }
+
+    /// Signs each community's metadata again when half its time has passed.
+    pub(crate) async fn sign_again(&self, now: UnixTime) {
+        for served in &self.all {
+            if now.0
+                < served
+                    .signed
+                    .load()
+                    .signed_at
+                    .0
+                    .saturating_add(METADATA_SECS / 2)
+            {
+                continue;
+            }
+            match served.sign(now).await {
+                Ok(signed) => served.signed.store(Arc::new(signed)),
+                Err(error) => {
+                    tracing::error!(%error, community = %served.community.uri, "metadata could not be signed")
+                }
+            }
+        }
+    }
+}
+
+impl Served {
+    async fn new(
+        community: Community,
+        setup: &CommunitySetup,
+        chain: Vec<Certificate>,
+        signer: KeySigner,
+    ) -> Result<Self, StartError> {
+        let uri = community.uri.as_str().to_owned();
+        let failed = |code, problem: String| StartError::Identity {
+            community: uri.clone(),
+            code,
+            problem,
+        };
+        let leaf = chain.first().ok_or_else(|| {
+            failed(
+                "identity-empty",
+                "the identity has no certificate".to_owned(),
+            )
+        })?;
+        if leaf.spki_der() != signer.public_key().spki_der() {
+            return Err(failed(
+                "identity-key-mismatch",
+                "the key does not belong to the first certificate".to_owned(),
+            ));
+        }
+        if !leaf.uri_names().contains(&setup.base_url) {
+            let names = leaf.uri_names().join(", ");
+            return Err(failed(
+                "san-uri-mismatch",
+                format!(
+                    "the certificate names {names}, not the base URL {}",
+                    setup.base_url
+                ),
+            ));
+        }
+        // HL7 SSRAA §2.3: signed_metadata shall be signed with RS256.
+        if signer.jws_alg() != JwsAlg::RS256 {
+            return Err(failed(
+                "identity-not-rsa",
+                "signed metadata is signed with RS256, which needs an RSA key".to_owned(),
+            ));
+        }
+        let metadata = Metadata {
+            profiles: vec!["udap_dcr", "udap_authn", "udap_authz"],
+            extensions_supported: udap_proto::extensions::SUPPORTED
+                .map(str::to_owned)
+                .to_vec(),
+            extensions_required: vec![udap_proto::extensions::hl7_b2b::KEY.to_owned()],
+            certifications_supported: Vec::new(),
+            certifications_required: Vec::new(),
+            grant_types: vec!["client_credentials"],
+            scopes: setup.scopes_supported.clone(),
+            authorization_endpoint: None,
+            token_endpoint: setup.token_endpoint.clone(),
+            registration_endpoint: setup.registration_endpoint.clone(),
+            token_algs: community.algorithms.clone(),
+            registration_algs: community.algorithms.clone(),
+        };
+        let unsigned = SignedMetadata {
+            json: Bytes::new(),
+            signed_at: UnixTime(0),
+        };
+        let served = Self {
+            base_url: setup.base_url.clone(),
+            community,
+            chain,
+            signer,
+            metadata,
+            signed: ArcSwap::from_pointee(unsigned),
+        };
+        let signed = served.sign(udap_trust::clock::now()).await?;
+        served.signed.store(Arc::new(signed));
+        Ok(served)
+    }
+
+    pub(crate) fn metadata_json(&self) -> Bytes {
+        self.signed.load().json.clone()
+    }
+
+    async fn sign(&self, now: UnixTime) -> Result<SignedMetadata, StartError> {
+        // Never beyond the certificate: the signature would outlive the trust in it.
+        let not_after = self.chain.first().map_or(now, Certificate::not_after);
+        let exp = now.plus_secs(METADATA_SECS).min(not_after);
+        let unsigned = self.metadata.unsigned(
+            JwsAlg::RS256,
+            &self.chain,
+            &self.base_url,
+            now,
+            exp,
+            &random::id(),
+        );
+        let signed = sign_jws(&self.signer, JwsAlg::RS256, unsigned)
+            .await
+            .map_err(|e| StartError::Identity {
+                community: self.community.uri.as_str().to_owned(),
+                code: e.code(),
+                problem: e.to_string(),
+            })?;
+        let json = serde_json::Value::Object(self.metadata.to_json(&signed)).to_string();
+        Ok(SignedMetadata {
+            json: json.into(),
+            signed_at: now,
+        })
+    }
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {
+    paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|lists| lists.concat())
+}
+
+fn read(path: &Path) -> Result<Vec<Certificate>, StartError> {
+    let unusable = |code, detail: String| StartError::Unusable {
+        path: path.to_owned(),
+        code,
+        detail,
+    };
+    let bytes = std::fs::read(path).map_err(|e| unusable("file-unreadable", e.to_string()))?;
+    pem::certificates(&bytes).map_err(|e| unusable("certificate-unreadable", e.to_string()))
+}

@@ -1,0 +1,283 @@
+//! `POST {base}/oauth/register`: an app registers, changes its registration, or leaves (HL7 SSRAA §3;
+//! UDAP Dynamic Client Registration).
+
+use crate::app::{Server, Told, general_hint};
+use crate::communities::NotAccepted;
+use crate::scopes::{self, ScopeError};
+use crate::store::{Cancelled, NewRegistration, Seen, Written};
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+use std::net::IpAddr;
+use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::db::DbError;
+use udap_host::listen::Peer;
+use udap_host::problem::{OAuthError, json};
+use udap_proto::jws::Jws;
+use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant};
+use udap_proto::statement::{self, StatementError, Verified};
+use udap_trust::verify::TrustError;
+use udap_trust::{clock, random};
+
+/// How often a registration is tried again when trust changed while it was being written.
+const MAX_TRIES: usize = 3;
+
+/// Answers 201 to a new registration, 200 to a changed or cancelled one.
+pub(crate) async fn post(
+    State(server): State<Server>,
+    peer: Option<Extension<Peer>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let mut who = Who {
+        remote: peer.map(|Extension(Peer(address))| -> IpAddr { address.ip() }),
+        ..Who::default()
+    };
+    match register(&server, body, &mut who).await {
+        Ok((status, event, answer)) => {
+            server.audit.record(who, event).await;
+            json(status, "application/json", &Value::Object(answer))
+        }
+        Err(error) => {
+            let answer = error.to_wire();
+            let detail = error.to_string();
+            server
+                .audit
+                .record(
+                    who,
+                    Event::RegistrationRefused(AuditRefusal {
+                        code: answer.code,
+                        detail,
+                    }),
+                )
+                .await;
+            answer.into_response()
+        }
+    }
+}
+
+type Answer = (StatusCode, Event, serde_json::Map<String, Value>);
+
+async fn register(
+    server: &Server,
+    body: Result<Bytes, BytesRejection>,
+    who: &mut Who,
+) -> Result<Answer, RegistrationError> {
+    let now = clock::now();
+    // Shape. UDAP Dynamic Client Registration §3.
+    let body = body.map_err(|_| RegistrationError::TooLarge)?;
+    let body = Body::read(&body)?;
+    // Signature, by the key of x5c[0] and no other. §4 step 1.
+    let alg = Jws::parse(&body.software_statement)
+        .map_err(StatementError::from)?
+        .alg();
+    let signed =
+        statement::verify_signature(&body.software_statement, &server.communities.algorithms())
+            .map_err(StatementError::from)?;
+    who.uri = Some(signed.claimed_iss().into());
+    // The community that vouches for the signer. §4 step 2.
+    let mut verdict = server.communities.accept(signed.signer(), alg, now).await?;
+    let community = verdict.community().to_owned();
+    who.community = Some(community.as_str().into());
+    // Its name, the claims, and the parameters. §4 steps 3 and 4.
+    let verified = signed
+        .clone()
+        .verify(&verdict, &server.registration_endpoint, now)?;
+    let claims = verified.claims();
+    who.jti = Some(jti_hash(&claims.jti));
+    let wanted = match verified.change() {
+        Change::Cancel => None,
+        Change::Register(metadata) => Some(allowed(server, metadata.clone())?),
+    };
+    // New, and remembered, before anything is changed. §4 step 3.
+    match server
+        .replay
+        .record(&community, &claims.iss, &claims.jti, claims.exp, now)
+        .await
+    {
+        Ok(Seen::New) => {}
+        Ok(Seen::Before) => return Err(RegistrationError::Replayed),
+        Err(_) => return Err(RegistrationError::Unavailable),
+    }
+    // Written in one transaction, in which the trust epoch is read again, so that a revocation that
+    // arrived meanwhile wins: then the signer is judged once more.
+    for _ in 0..MAX_TRIES {
+        let epoch = server.communities.trust().epoch().clone();
+        let reached = verdict.epoch();
+        let still_trusted = move || epoch.now() == reached;
+        let answer = match &wanted {
+            None => cancel(server, &verified, &community, still_trusted, who).await?,
+            Some(metadata) => {
+                write(server, &verified, &community, metadata, still_trusted, who).await?
+            }
+        };
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+        verdict = server
+            .communities
+            .accept(signed.signer(), alg, clock::now())
+            .await?;
+        if verdict.community() != community {
+            break;
+        }
+    }
+    Err(RegistrationError::Unavailable)
+}
+
+/// What this data holder lets an app register: the grant type, and the scopes cut down to its own.
+fn allowed(
+    server: &Server,
+    mut metadata: ClientMetadata,
+) -> Result<ClientMetadata, RegistrationError> {
+    if metadata.grant != Grant::ClientCredentials {
+        return Err(RegistrationError::GrantUnsupported {
+            grant: metadata.grant.types().join(" "),
+        });
+    }
+    metadata.scope = scopes::grant(&metadata.scope, &server.scopes)?;
+    Ok(metadata)
+}
+
+/// Registers, or replaces the registration; `None` when trust moved meanwhile.
+async fn write(
+    server: &Server,
+    verified: &Verified,
+    community: &str,
+    metadata: &ClientMetadata,
+    still_trusted: impl Fn() -> bool + Send,
+    who: &mut Who,
+) -> Result<Option<Answer>, RegistrationError> {
+    let new = NewRegistration {
+        client_id: random::id(),
+        community: community.to_owned(),
+        uri: verified.uri().to_owned(),
+        statement: verified.compact().to_owned(),
+        certificate: verified.leaf().der().to_vec(),
+        metadata: metadata.clone(),
+    };
+    let Some((client_id, written)) = server
+        .registrations
+        .upsert(new, clock::now(), still_trusted)
+        .await?
+    else {
+        return Ok(None);
+    };
+    who.client_id = Some(client_id.as_str().into());
+    let answer = registration::answer(&client_id, verified.compact(), metadata);
+    Ok(Some(match written {
+        Written::Created => (StatusCode::CREATED, Event::RegistrationCreated, answer),
+        Written::Replaced => (StatusCode::OK, Event::RegistrationModified, answer),
+    }))
+}
+
+/// Cancels the registration; `None` when trust moved meanwhile.
+async fn cancel(
+    server: &Server,
+    verified: &Verified,
+    community: &str,
+    still_trusted: impl Fn() -> bool + Send,
+    who: &mut Who,
+) -> Result<Option<Answer>, RegistrationError> {
+    match server
+        .registrations
+        .cancel(community, verified.uri(), clock::now(), still_trusted)
+        .await?
+    {
+        Cancelled::Done { client_id } => {
+            who.client_id = Some(client_id.as_str().into());
+            let answer = registration::cancelled(&client_id, verified.compact());
+            Ok(Some((StatusCode::OK, Event::RegistrationCancelled, answer)))
+        }
+        Cancelled::Nothing => Err(RegistrationError::NothingToCancel {
+            uri: verified.uri().to_owned(),
+        }),
+        Cancelled::TrustMoved => Ok(None),
+    }
+}
+
+/// Why a registration was refused.
+#[derive(Debug, thiserror::Error)]
+enum RegistrationError {
+    #[error("the body is larger than {} KiB", udap_host::limits::MAX_BODY_BYTES / 1024)]
+    TooLarge,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    #[error(transparent)]
+    Trust(TrustError),
+    #[error("the certificate is trusted in more than one community here: {communities:?}")]
+    Ambiguous { communities: Vec<String> },
+    #[error("this statement was sent before (its `jti` is known)")]
+    Replayed,
+    #[error("the grant type `{grant}` cannot be registered here")]
+    GrantUnsupported { grant: String },
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+    #[error("there is no registration of `{uri}` to cancel")]
+    NothingToCancel { uri: String },
+    #[error("the registration could not be written")]
+    Db(#[from] DbError),
+    #[error("the server cannot answer for the moment")]
+    Unavailable,
+}
+
+impl From<NotAccepted> for RegistrationError {
+    fn from(why: NotAccepted) -> Self {
+        match why {
+            NotAccepted::Refused(error) => Self::Trust(error),
+            NotAccepted::Ambiguous(communities) => Self::Ambiguous { communities },
+        }
+    }
+}
+
+impl RegistrationError {
+    /// The one mapping to the wire (RFC 7591 §3.2.2; UDAP Dynamic Client Registration §5.2).
+    fn to_wire(&self) -> OAuthError {
+        let mut status = StatusCode::BAD_REQUEST;
+        let own = |error: &'static str, code: &'static str| Told {
+            error,
+            code,
+            description: self.to_string(),
+            hint: general_hint(code),
+        };
+        let told = match self {
+            Self::TooLarge => {
+                status = StatusCode::PAYLOAD_TOO_LARGE;
+                own("invalid_client_metadata", "body-too-large")
+            }
+            Self::Body(e @ BodyError::NoStatement) => Told::by("invalid_software_statement", e),
+            Self::Body(e) => Told::by("invalid_client_metadata", e),
+            Self::Statement(e @ StatementError::NotInCertificate { .. }) => {
+                Told::by("unapproved_software_statement", e)
+            }
+            Self::Statement(e @ StatementError::Param(p)) => match p {
+                registration::ParamError::RedirectUri { .. } => Told::by("invalid_redirect_uri", e),
+                _ => Told::by("invalid_client_metadata", e),
+            },
+            Self::Statement(e) => Told::by("invalid_software_statement", e),
+            Self::Trust(e) => Told::by("unapproved_software_statement", e),
+            Self::Ambiguous { .. } => own("unapproved_software_statement", "community-ambiguous"),
+            Self::Replayed => own("invalid_software_statement", "jwt-replayed"),
+            Self::GrantUnsupported { .. } => own("invalid_client_metadata", "grant-unsupported"),
+            Self::Scope(e) => own("invalid_client_metadata", e.code()),
+            Self::NothingToCancel { .. } => own("invalid_client_metadata", "registration-unknown"),
+            Self::Db(error) => {
+                tracing::error!(%error, "a registration could not be written");
+                return OAuthError::unavailable();
+            }
+            Self::Unavailable => return OAuthError::unavailable(),
+        };
+        OAuthError {
+            status,
+            error: told.error,
+            description: told.description,
+            code: told.code,
+            hint: told.hint,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Every route of the authorization server.
+
+use crate::app::Server;
+use crate::{jwks, metadata, path, registration, token};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use udap_host::limits::MAX_BODY_BYTES;
+
+/// The routes under the base URL's path; anything else is for the gateway.
+pub(crate) fn routes(server: Server) -> Router {
+    let base = server.base_path().to_owned();
+    Router::new()
+        .route(
+            &format!("{base}{}", udap_proto::metadata::PATH),
+            get(metadata::get),
+        )
+        .route(
+            &format!("{base}{}", path::REGISTER),
+            post(registration::post),
+        )
+        .route(&format!("{base}{}", path::TOKEN), post(token::post))
+        .route(&format!("{base}{}", path::JWKS), get(jwks::get))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(server)
+}

@@ -1,0 +1,96 @@
+//! Which scopes an app gets (HL7 SSRAA §7.3).
+
+use udap_proto::scope::{Context, Scope, ScopeSet};
+
+/// Why no scope can be granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ScopeError {
+    #[error("the wildcard scope `{scope}` is not supported here")]
+    Wildcard { scope: String },
+    #[error("none of the scopes `{requested}` can be granted; there are `{available}`")]
+    Nothing {
+        requested: String,
+        available: String,
+    },
+}
+
+impl ScopeError {
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Wildcard { .. } => "scope-wildcard-unsupported",
+            Self::Nothing { .. } => "scope-none-granted",
+        }
+    }
+}
+
+/// What of the requested scopes is left under what is available, for an app without a user: other
+/// contexts than `system` are left out. A wildcard is an error where none is available, and it is
+/// one to be left with nothing.
+pub(crate) fn grant(requested: &ScopeSet, available: &ScopeSet) -> Result<ScopeSet, ScopeError> {
+    let granted = requested.under(available);
+    let mut usable = ScopeSet::default();
+    for scope in &granted {
+        if matches!(
+            scope,
+            Scope::Resource {
+                context: Context::System,
+                ..
+            }
+        ) {
+            usable.insert(scope.clone());
+        }
+    }
+    let wildcards_available = available.iter().any(Scope::is_wildcard);
+    if let Some(wildcard) = requested
+        .iter()
+        .find(|scope| scope.is_wildcard() && !wildcards_available)
+    {
+        return Err(ScopeError::Wildcard {
+            scope: wildcard.to_string(),
+        });
+    }
+    if usable.is_empty() {
+        return Err(ScopeError::Nothing {
+            requested: requested.to_string(),
+            available: available.to_string(),
+        });
+    }
+    Ok(usable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(requested: &str, available: &str) -> Result<String, &'static str> {
+        grant(&ScopeSet::parse(requested), &ScopeSet::parse(available))
+            .map(|set| set.to_string())
+            .map_err(|e| e.code())
+    }
+
+    #[test]
+    fn a_subset_is_granted_and_users_are_left_out() {
+        let available = "system/Patient.rs system/Observation.rs user/Patient.rs";
+        assert_eq!(
+            granted("system/Patient.read system/Condition.rs", available),
+            Ok("system/Patient.read".into())
+        );
+        assert_eq!(
+            granted("system/Patient.cruds", available),
+            Ok("system/Patient.rs".into())
+        );
+        assert_eq!(
+            granted("user/Patient.rs", available),
+            Err("scope-none-granted")
+        );
+        assert_eq!(granted("openid", available), Err("scope-none-granted"));
+        assert_eq!(
+            granted("system/*.rs system/Patient.rs", available),
+            Err("scope-wildcard-unsupported")
+        );
+        assert_eq!(
+            granted("system/*.cruds", "system/*.rs"),
+            Ok("system/*.rs".into())
+        );
+    }
+}

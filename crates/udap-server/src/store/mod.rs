@@ -1,0 +1,13 @@
+//! What is kept: registrations in the database, seen JWTs in a log of their own. One file each.
+
+mod registrations;
+mod replay;
+
+pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
+pub(crate) use replay::{Replay, Seen};
+
+use udap_host::audit;
+use udap_host::db::Migration;
+
+/// The schema, step by step.
+pub(crate) const MIGRATIONS: &[Migration] = &[registrations::MIGRATION, audit::migration(2)];

@@ -1,0 +1,299 @@
+//! Who is registered. The key is (community, URI): never the certificate, which is renewed, and
+//! never the URI alone, which another community may know too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use udap_host::db::sqlx::{self, Row as _};
+use udap_host::db::{Db, DbError, Migration};
+use udap_host::token_status::TokenState;
+use udap_pki::UnixTime;
+use udap_proto::registration::ClientMetadata;
+use udap_proto::scope::ScopeSet;
+
+pub(crate) const MIGRATION: Migration = Migration {
+    version: 1,
+    name: "registrations",
+    sql: "CREATE TABLE registration (
+            client_id TEXT NOT NULL PRIMARY KEY,
+            community TEXT NOT NULL,
+            uri TEXT NOT NULL,
+            state TEXT NOT NULL,
+            generation BIGINT NOT NULL,
+            scope TEXT NOT NULL,
+            parameters TEXT NOT NULL,
+            statement TEXT NOT NULL,
+            certificate BLOB NOT NULL,
+            created BIGINT NOT NULL,
+            changed BIGINT NOT NULL
+          );
+          CREATE UNIQUE INDEX registration_of_app ON registration (community, uri) WHERE state <> 'cancelled';",
+};
+
+/// The most registrations that are kept in memory: the active clients of a large server, at some
+/// 500 bytes each.
+const MAX_REMEMBERED: usize = 50_000;
+
+#[derive(Debug)]
+pub(crate) struct Registrations {
+    db: Db,
+    remembered: RwLock<Remembered>,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    by_client_id: HashMap<String, Arc<Registration>>,
+    /// Rises with each write, so that a row that was read before a write is not remembered after it.
+    writes: u64,
+}
+
+/// What a token request and the gateway need to know of a registration.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Registration {
+    pub(crate) client_id: String,
+    pub(crate) community: String,
+    pub(crate) uri: String,
+    pub(crate) state: State,
+    pub(crate) scope: ScopeSet,
+    /// Rises when the registration is replaced: tokens of an earlier generation end.
+    generation: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Active,
+    Suspended,
+    Cancelled,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Cancelled => "cancelled",
+        }
+    }
+    fn read(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "cancelled" => Self::Cancelled,
+            // What is not understood is not let in.
+            _ => Self::Suspended,
+        }
+    }
+    /// Why a token of such a registration no longer counts.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Active => "registration-replaced",
+            Self::Suspended => "registration-suspended",
+            Self::Cancelled => "registration-cancelled",
+        }
+    }
+}
+
+impl Registration {
+    /// A name for a new access token: it tells the generation, so that no table of tokens is needed
+    /// to end them all.
+    pub(crate) fn token_id(&self) -> String {
+        format!("{}.{}", self.generation, udap_trust::random::id())
+    }
+
+    /// Whether a token of that name still counts.
+    pub(crate) fn token_state(&self, jti: &str) -> TokenState {
+        let generation = jti
+            .split_once('.')
+            .and_then(|(generation, _)| generation.parse::<i64>().ok());
+        if self.state == State::Active && generation == Some(self.generation) {
+            TokenState::Active
+        } else {
+            TokenState::Ended {
+                code: self.state.code(),
+            }
+        }
+    }
+}
+
+/// What is written of a new or changed registration.
+#[derive(Debug)]
+pub(crate) struct NewRegistration {
+    /// The `client_id` it gets unless the app is registered already.
+    pub(crate) client_id: String,
+    pub(crate) community: String,
+    pub(crate) uri: String,
+    pub(crate) statement: String,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) metadata: ClientMetadata,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Created,
+    Replaced,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    Done { client_id: String },
+    Nothing,
+    TrustMoved,
+}
+
+impl Registrations {
+    pub(crate) fn new(db: Db) -> Self {
+        Self {
+            db,
+            remembered: RwLock::default(),
+        }
+    }
+
+    /// The registration of that name, from memory if it was read before.
+    pub(crate) async fn by_client_id(
+        &self,
+        client_id: &str,
+    ) -> Result<Option<Arc<Registration>>, DbError> {
+        let writes = {
+            let remembered = self
+                .remembered
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = remembered.by_client_id.get(client_id) {
+                return Ok(Some(Arc::clone(known)));
+            }
+            remembered.writes
+        };
+        let row = sqlx::query(
+            "SELECT client_id, community, uri, state, scope, generation FROM registration WHERE client_id = $1",
+        )
+        .bind(client_id)
+        .fetch_optional(self.db.reader())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let registration = Arc::new(Registration {
+            client_id: row.try_get("client_id")?,
+            community: row.try_get("community")?,
+            uri: row.try_get("uri")?,
+            state: State::read(&row.try_get::<String, _>("state")?),
+            scope: ScopeSet::parse(&row.try_get::<String, _>("scope")?),
+            generation: row.try_get("generation")?,
+        });
+        let mut remembered = self
+            .remembered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if remembered.writes == writes {
+            if remembered.by_client_id.len() >= MAX_REMEMBERED {
+                remembered.by_client_id.clear();
+            }
+            remembered
+                .by_client_id
+                .insert(client_id.to_owned(), Arc::clone(&registration));
+        }
+        Ok(Some(registration))
+    }
+
+    /// Registers an app, or replaces its registration and keeps its `client_id`. `None` when
+    /// `still_trusted` says no within the transaction; nothing is written then.
+    pub(crate) async fn upsert(
+        &self,
+        new: NewRegistration,
+        now: UnixTime,
+        still_trusted: impl Fn() -> bool + Send,
+    ) -> Result<Option<(String, Written)>, DbError> {
+        let mut write = self.db.write().await?;
+        let known = sqlx::query(
+            "SELECT client_id, generation, state FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'",
+        )
+        .bind(&new.community)
+        .bind(&new.uri)
+        .fetch_optional(&mut *write)
+        .await?;
+        let scope = new.metadata.scope.to_string();
+        let parameters = serde_json::Value::Object(new.metadata.to_params()).to_string();
+        let (client_id, written) = if let Some(known) = known {
+            let client_id: String = known.try_get("client_id")?;
+            let generation: i64 = known.try_get("generation")?;
+            // The state stays: an app does not end its own suspension by registering again.
+            sqlx::query(
+                "UPDATE registration SET generation = $1, scope = $2, parameters = $3, statement = $4,
+                        certificate = $5, changed = $6 WHERE client_id = $7",
+            )
+            .bind(generation + 1)
+            .bind(&scope)
+            .bind(&parameters)
+            .bind(&new.statement)
+            .bind(&new.certificate)
+            .bind(now.0)
+            .bind(&client_id)
+            .execute(&mut *write)
+            .await?;
+            (client_id, Written::Replaced)
+        } else {
+            sqlx::query(
+                "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
+                        statement, certificate, created, changed)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            )
+            .bind(&new.client_id)
+            .bind(&new.community)
+            .bind(&new.uri)
+            .bind(State::Active.as_str())
+            .bind(1_i64)
+            .bind(&scope)
+            .bind(&parameters)
+            .bind(&new.statement)
+            .bind(&new.certificate)
+            .bind(now.0)
+            .bind(now.0)
+            .execute(&mut *write)
+            .await?;
+            (new.client_id, Written::Created)
+        };
+        if !still_trusted() {
+            return Ok(None);
+        }
+        write.commit().await?;
+        self.forget(&client_id);
+        Ok(Some((client_id, written)))
+    }
+
+    /// Cancels the registration of an app. Its row stays, so that logs can be read.
+    pub(crate) async fn cancel(
+        &self,
+        community: &str,
+        uri: &str,
+        now: UnixTime,
+        still_trusted: impl Fn() -> bool + Send,
+    ) -> Result<Cancelled, DbError> {
+        let mut write = self.db.write().await?;
+        let known = sqlx::query("SELECT client_id FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'")
+            .bind(community)
+            .bind(uri)
+            .fetch_optional(&mut *write)
+            .await?;
+        let Some(known) = known else {
+            return Ok(Cancelled::Nothing);
+        };
+        let client_id: String = known.try_get("client_id")?;
+        sqlx::query("UPDATE registration SET state = $1, changed = $2 WHERE client_id = $3")
+            .bind(State::Cancelled.as_str())
+            .bind(now.0)
+            .bind(&client_id)
+            .execute(&mut *write)
+            .await?;
+        if !still_trusted() {
+            return Ok(Cancelled::TrustMoved);
+        }
+        write.commit().await?;
+        self.forget(&client_id);
+        Ok(Cancelled::Done { client_id })
+    }
+
+    fn forget(&self, client_id: &str) {
+        let mut remembered = self
+            .remembered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered.writes += 1;
+        remembered.by_client_id.remove(client_id);
+    }
+}

@@ -1,0 +1,404 @@
+//! Which JWTs were seen: in memory until they expire, and in a log that is forced to the disk before
+//! anybody is answered, many records at once.
+//!
+//! A record is 24 bytes: 16 of the SHA-256 over community, `iss` and `jti`, and 8 of the time until
+//! which it counts. A log file holds the records of one run and some minutes; files whose records all
+//! have lapsed are deleted. After a crash the last record may be torn; nobody was answered for it.
+
+use crate::app::StartError;
+use aws_lc_rs::digest;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::oneshot;
+use udap_pki::UnixTime;
+use udap_proto::claims::SKEW_SECS;
+
+const RECORD: usize = 24;
+/// How many seconds of expiry share a bucket in memory, which is dropped as a whole.
+const BUCKET_SECS: i64 = 64;
+/// How many records a log file takes before the next one is begun.
+const FILE_RECORDS: u64 = 1_000_000;
+
+type Key = [u8; 16];
+
+/// Whether a JWT was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    New,
+    Before,
+}
+
+/// The record could not be made durable; the request must not be honoured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotDurable;
+
+#[derive(Debug)]
+pub(crate) struct Replay {
+    seen: Mutex<Buckets>,
+    log: mpsc::Sender<Append>,
+}
+
+struct Append {
+    record: [u8; RECORD],
+    done: oneshot::Sender<bool>,
+}
+
+impl Replay {
+    /// Opens the log directory, reads what still counts, and starts the log's writer.
+    pub(crate) fn open(directory: &Path, now: UnixTime) -> Result<Self, StartError> {
+        let unusable = |path: &Path, e: &std::io::Error| StartError::Unusable {
+            path: path.to_owned(),
+            code: "replay-log-unusable",
+            detail: e.to_string(),
+        };
+        if !directory.exists() {
+            std::fs::DirBuilder::new()
+                .mode(0o700)
+                .create(directory)
+                .map_err(|e| unusable(directory, &e))?;
+        }
+        let mut seen = Buckets::default();
+        let mut files = Files::list(directory).map_err(|e| unusable(directory, &e))?;
+        for file in &mut files.closed {
+            let bytes = std::fs::read(&file.path).map_err(|e| unusable(&file.path, &e))?;
+            for record in bytes.chunks_exact(RECORD) {
+                if let Some((key, until)) = decode(record) {
+                    file.until = file.until.max(until);
+                    if now.0 < until {
+                        seen.insert(key, until, now);
+                    }
+                }
+            }
+        }
+        let first = files.begin().map_err(|e| unusable(directory, &e))?;
+        let (log, appends) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("udap-replay".to_owned())
+            .spawn(move || write_log(first, files, &appends))
+            .map_err(|e| unusable(directory, &e))?;
+        Ok(Self {
+            seen: Mutex::new(seen),
+            log,
+        })
+    }
+
+    /// Says whether a JWT is new, and remembers it. Returns when the record is on the disk.
+    ///
+    /// Two requests with one JWT at the same time: exactly one of them is told that it is new.
+    pub(crate) async fn record(
+        &self,
+        community: &str,
+        iss: &str,
+        jti: &str,
+        exp: UnixTime,
+        now: UnixTime,
+    ) -> Result<Seen, NotDurable> {
+        let key = key(community, iss, jti);
+        let until = exp.0.saturating_add(SKEW_SECS);
+        let seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, until, now);
+        if seen == Seen::Before {
+            return Ok(seen);
+        }
+        let (done, wait) = oneshot::channel();
+        self.log
+            .send(Append {
+                record: encode(key, until),
+                done,
+            })
+            .map_err(|_| NotDurable)?;
+        match wait.await {
+            Ok(true) => Ok(Seen::New),
+            _ => Err(NotDurable),
+        }
+    }
+}
+
+/// Seen keys by the time at which they lapse.
+#[derive(Debug, Default)]
+struct Buckets(BTreeMap<i64, std::collections::HashMap<Key, i64>>);
+
+impl Buckets {
+    fn insert(&mut self, key: Key, until: i64, now: UnixTime) -> Seen {
+        while let Some(oldest) = self.0.first_entry() {
+            if oldest.key().saturating_add(1).saturating_mul(BUCKET_SECS) > now.0 {
+                break;
+            }
+            oldest.remove();
+        }
+        // The same JWT under another `exp` would be another JWT, with the same `jti`: it counts as
+        // seen while the first one lives. Not longer: the guide demands that it then be accepted.
+        if self
+            .0
+            .values()
+            .filter_map(|bucket| bucket.get(&key))
+            .any(|known| now.0 < *known)
+        {
+            return Seen::Before;
+        }
+        self.0
+            .entry(until.div_euclid(BUCKET_SECS))
+            .or_default()
+            .insert(key, until);
+        Seen::New
+    }
+}
+
+fn key(community: &str, iss: &str, jti: &str) -> Key {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [community, iss, jti] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(context.finish().as_ref().get(..16).unwrap_or(&[0; 16]));
+    key
+}
+
+fn encode(key: Key, until: i64) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    let (left, right) = record.split_at_mut(16);
+    left.copy_from_slice(&key);
+    right.copy_from_slice(&until.to_be_bytes());
+    record
+}
+
+fn decode(record: &[u8]) -> Option<(Key, i64)> {
+    let (key, until) = record.split_at_checked(16)?;
+    Some((
+        key.try_into().ok()?,
+        i64::from_be_bytes(until.try_into().ok()?),
+    ))
+}
+
+/// The log's files.
+struct Files {
+    directory: PathBuf,
+    next: u64,
+    closed: Vec<Closed>,
+}
+
+/// A file that is not written any more, and until when some record of it counts.
+struct Closed {
+    path: PathBuf,
+    until: i64,
+}
+
+impl Files {
+    fn list(directory: &Path) -> std::io::Result<Self> {
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            if let Some(number) = name
+                .strip_suffix(".log")
+                .and_then(|n| n.parse::<u64>().ok())
+            {
+                numbers.push(number);
+            }
+        }
+        numbers.sort_unstable();
+        let next = numbers.last().map_or(1, |n| n + 1);
+        let path = |n: &u64| directory.join(format!("{n:010}.log"));
+        let closed = numbers
+            .iter()
+            .map(|n| Closed {
+                path: path(n),
+                until: 0,
+            })
+            .collect();
+        Ok(Self {
+            directory: directory.to_owned(),
+            next,
+            closed,
+        })
+    }
+
+    fn begin(&mut self) -> std::io::Result<Open> {
+        let path = self.directory.join(format!("{:010}.log", self.next));
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        // The name must be on the disk too.
+        File::open(&self.directory)?.sync_all()?;
+        self.next += 1;
+        Ok(Open {
+            file,
+            path,
+            records: 0,
+            until: 0,
+            torn: false,
+        })
+    }
+
+    fn delete_lapsed(&mut self, now: i64) {
+        self.closed
+            .retain(|closed| closed.until > now || std::fs::remove_file(&closed.path).is_err());
+    }
+}
+
+struct Open {
+    file: File,
+    path: PathBuf,
+    records: u64,
+    until: i64,
+    /// A write failed half way; what follows must go to another file.
+    torn: bool,
+}
+
+/// Takes what has gathered, writes it, forces it to the disk, and tells everybody. While the disk
+/// works, the next records gather.
+fn write_log(mut open: Open, mut files: Files, appends: &mpsc::Receiver<Append>) {
+    let mut bytes = Vec::new();
+    let mut waiting = Vec::new();
+    while let Ok(first) = appends.recv() {
+        bytes.clear();
+        waiting.clear();
+        for append in std::iter::once(first).chain(appends.try_iter().take(4096)) {
+            let until = decode(&append.record).map_or(0, |(_, until)| until);
+            open.until = open.until.max(until);
+            bytes.extend_from_slice(&append.record);
+            waiting.push(append.done);
+        }
+        if open.torn || open.records >= FILE_RECORDS {
+            match files.begin() {
+                Ok(next) => {
+                    let until = open.until;
+                    let last = std::mem::replace(&mut open, next);
+                    open.until = until;
+                    files.closed.push(Closed {
+                        path: last.path,
+                        until,
+                    });
+                    files.delete_lapsed(udap_trust::clock::now().0);
+                }
+                Err(error) => tracing::error!(%error, "no new replay log"),
+            }
+        }
+        let written = !open.torn
+            && match open
+                .file
+                .write_all(&bytes)
+                .and_then(|()| open.file.sync_data())
+            {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(%error, "the replay log could not be written; requests are refused");
+                    open.torn = true;
+                    false
+                }
+            };
+        open.records += waiting.len() as u64;
+        for done in waiting.drain(..) {
+            let _ = done.send(written);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    #[tokio::test]
+    async fn a_jti_counts_once_per_community_and_issuer_until_it_lapses() {
+        let directory = tempfile::tempdir().unwrap();
+        let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+        let exp = NOW.plus_secs(300);
+        assert_eq!(replay.record("c", "a", "1", exp, NOW).await, Ok(Seen::New));
+        assert_eq!(
+            replay.record("c", "a", "1", exp, NOW).await,
+            Ok(Seen::Before)
+        );
+        assert_eq!(
+            replay.record("c", "a", "1", exp.plus_secs(9), NOW).await,
+            Ok(Seen::Before)
+        );
+        assert_eq!(replay.record("d", "a", "1", exp, NOW).await, Ok(Seen::New));
+        assert_eq!(replay.record("c", "b", "1", exp, NOW).await, Ok(Seen::New));
+        assert_eq!(replay.record("c", "a", "2", exp, NOW).await, Ok(Seen::New));
+        let last = exp.plus_secs(SKEW_SECS - 1);
+        assert_eq!(
+            replay
+                .record("c", "a", "1", last.plus_secs(300), last)
+                .await,
+            Ok(Seen::Before)
+        );
+        let after = exp.plus_secs(SKEW_SECS);
+        assert_eq!(
+            replay
+                .record("c", "a", "1", after.plus_secs(300), after)
+                .await,
+            Ok(Seen::New)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_survives_a_restart_and_a_torn_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("replay");
+        let exp = NOW.plus_secs(300);
+        for round in 0..3 {
+            let replay = Replay::open(&path, NOW).unwrap();
+            for earlier in 0..round {
+                assert_eq!(
+                    replay
+                        .record("c", "a", &format!("{earlier}"), exp, NOW)
+                        .await,
+                    Ok(Seen::Before)
+                );
+            }
+            assert_eq!(
+                replay.record("c", "a", &format!("{round}"), exp, NOW).await,
+                Ok(Seen::New)
+            );
+            drop(replay);
+            let mut files: Vec<_> = std::fs::read_dir(&path)
+                .unwrap()
+                .map(|e| e.unwrap().path())
+                .collect();
+            files.sort();
+            let mut last = OpenOptions::new()
+                .append(true)
+                .open(files.last().unwrap())
+                .unwrap();
+            last.write_all(b"torn").unwrap();
+        }
+        let later = Replay::open(&path, exp.plus_secs(SKEW_SECS)).unwrap();
+        assert_eq!(
+            later
+                .record("c", "a", "0", exp.plus_secs(600), exp.plus_secs(SKEW_SECS))
+                .await,
+            Ok(Seen::New)
+        );
+    }
+
+    #[tokio::test]
+    async fn of_a_hundred_at_once_one_is_new() {
+        let directory = tempfile::tempdir().unwrap();
+        let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+        let all = futures_util::future::join_all(
+            (0..100).map(|_| replay.record("c", "a", "1", NOW.plus_secs(60), NOW)),
+        )
+        .await;
+        assert_eq!(all.iter().filter(|seen| **seen == Ok(Seen::New)).count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_is_named() {
+        let error = Replay::open(Path::new("/proc/no/such"), NOW).unwrap_err();
+        assert_eq!(error.code(), "replay-log-unusable");
+    }
+}
