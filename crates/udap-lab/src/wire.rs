@@ -1,0 +1,1 @@
+//! HTTP/1.1 over one connection, with nothing between the caller and the wire.
