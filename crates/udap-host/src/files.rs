@@ -6,10 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
 /// Reads a private key file that only its owner may read.
 ///
 /// The mode is asked of the open file, so that nobody can swap it in between.
-pub fn read_private(path: &Path) -> Result<Vec<u8>, FileError> {
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let unreadable = |error: std::io::Error| FileError::Unreadable {
         path: path.to_owned(),
         detail: error.to_string(),
@@ -22,7 +24,8 @@ pub fn read_private(path: &Path) -> Result<Vec<u8>, FileError> {
             mode,
         });
     }
-    let mut bytes = Vec::new();
+    // Room for all of it at once: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     file.by_ref()
         .take(MAX_BYTES)
         .read_to_end(&mut bytes)
@@ -43,4 +46,5 @@ pub enum FileError {
 const OTHERS_READ: u32 = 0o044;
 
 /// A key file is below 16 KiB (RSA-8192 in PEM is 6.3 KiB); more is another file.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = ROOM as u64 - 32;
+const ROOM: usize = 64 * 1024;

@@ -20,7 +20,6 @@
 pub mod audit;
 mod catalogue;
 pub mod client_ip;
-pub mod clock;
 pub mod config;
 pub mod db;
 pub mod files;
@@ -34,3 +33,4 @@ pub mod telemetry;
 pub mod token_status;
 
 pub use catalogue::CATALOGUE;
+pub use udap_trust::clock;

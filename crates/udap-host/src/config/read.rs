@@ -240,7 +240,7 @@ fn secret(
         (Some(inline), Some(_)) => Err(inline.error(Problem::SecretTwice {
             key: key.to_owned(),
         })),
-        (Some(inline), None) => inline.show(Secret::Inline(inline.text()?.to_owned())),
+        (Some(inline), None) => inline.show(Secret::Inline(inline.text()?.to_owned().into())),
         (None, Some(file)) => file.show(Secret::File(file.path()?)),
         (None, None) => Err(section.missing(key_file, example)),
     }

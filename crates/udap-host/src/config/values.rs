@@ -1,21 +1,22 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
 
 /// `key = "…"` or `key_file = "…"`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
-    Inline(String),
+    Inline(Zeroizing<String>),
     File(PathBuf),
 }
 
 impl Secret {
     /// The secret itself; a file is read now and must be private to its owner.
-    pub fn read(&self) -> Result<Vec<u8>, FileError> {
+    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, FileError> {
         match self {
-            Self::Inline(text) => Ok(text.clone().into_bytes()),
+            Self::Inline(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
             Self::File(path) => files::read_private(path),
         }
     }

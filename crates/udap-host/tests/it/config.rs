@@ -1,8 +1,13 @@
 //! `udap.toml`: what is understood, what is shown, and each refusal word by word.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use udap_host::config::{self, Config, ConfigError, Revocation, Secret, TlsRoots};
+use udap_host::{
+    config::{self, Config, ConfigError, Problem, Revocation, Secret, TlsRoots},
+    listen::TlsFiles,
+};
+
+use crate::support::write_pair;
 
 const PATH: &str = "/etc/udap/udap.toml";
 
@@ -273,4 +278,74 @@ fn a_file_that_cannot_be_read_is_named() {
             .starts_with("cannot read /nonexistent/udap.toml: "),
         "{error}"
     );
+}
+
+/// A complete directory whose files fit, and one file after the other that does not.
+#[test]
+fn files_are_checked_each_with_its_code() {
+    let files = crate::support::Files::new();
+    let write = |name: &str| {
+        let pair = TlsFiles {
+            cert: files.path(&format!("{name}.pem")),
+            key: files.path(&format!("{name}.key")),
+        };
+        write_pair(&pair, &rcgen::PKCS_ECDSA_P256_SHA256);
+    };
+    ["one-ca", "one", "two-ca", "two"]
+        .into_iter()
+        .for_each(write);
+    let text = |two_anchor: &str| {
+        let community = |name: &str, anchor: &str| {
+            format!(
+                "[[community]]\nuri = \"https://{name}.example\"\nanchors = \"{anchor}\"\n\
+                 intermediates = \"{name}-ca.pem\"\n\
+                 identity = {{ cert = \"{name}.pem\", key_file = \"{name}.key\" }}\n"
+            )
+        };
+        let top = "base_url = \"https://localhost\"\n\
+                   tls = { cert = \"tls.pem\", key_file = \"tls.key\" }\n";
+        format!(
+            "{top}{}{}",
+            community("one", "one-ca.pem"),
+            community("two", two_anchor)
+        )
+    };
+    let check = |text: String| {
+        config::parse(&files.path("udap.toml"), &text)
+            .unwrap()
+            .check_files()
+    };
+    let good = || text("two-ca.pem");
+    check(good()).unwrap();
+
+    let error = check(text("one-ca.pem")).unwrap_err();
+    assert_eq!(error.code(), "config-shared-anchor");
+    let Problem::SharedAnchor { first, second, .. } = &error.problem else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (first.as_str(), second.as_str()),
+        ("https://one.example", "https://two.example")
+    );
+
+    let error = check(good().replace("one.pem", "one.key")).unwrap_err();
+    assert_eq!(error.code(), "config-certificate-file");
+    let error = check(good().replace("two-ca.pem", "none.pem")).unwrap_err();
+    assert_eq!(error.code(), "config-unreadable");
+    let error = check(good().replace("two.key", "none.key")).unwrap_err();
+    assert_eq!(error.code(), "config-unreadable");
+    let error = check(good().replace("tls.key", "unrelated.key")).unwrap_err();
+    assert_eq!(error.code(), "tls-key-unreadable");
+
+    let key = files.path("two.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let error = check(good()).unwrap_err();
+    assert_eq!(
+        error.problem,
+        Problem::KeyExposed {
+            path: key,
+            mode: 0o640
+        }
+    );
+    assert_eq!(error.code(), "config-key-exposed");
 }

@@ -198,7 +198,10 @@ async fn a_handshake_that_does_not_come_is_cut() {
     let failed = listen::stats().handshakes_failed();
     let mut silent = TcpStream::connect(server.addr()).await.unwrap();
     assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0);
-    eventually("it is counted", async || listen::stats().handshakes_failed() > failed).await;
+    eventually("it is counted", async || {
+        listen::stats().handshakes_failed() > failed
+    })
+    .await;
     server.stop().await.unwrap();
 }
 
@@ -225,4 +228,52 @@ async fn a_router_that_panics_is_a_failed_start_not_a_hang() {
     let error = listen::spawn(Listen::plain(LOCAL), || panic!("no router")).unwrap_err();
     assert_eq!(error, ListenError::WorkerFailed);
     assert_eq!(error.code(), "worker-failed");
+}
+
+#[tokio::test]
+async fn a_signal_to_the_process_is_a_stop() {
+    let shutdown = Shutdown::on_signals().unwrap();
+    let server = listen::start(Listen::plain(LOCAL), 1, hello, shutdown.clone()).unwrap();
+    assert!(!shutdown.is_triggered());
+    let own = std::process::id().to_string();
+    let sent = tokio::process::Command::new("kill")
+        .args(["-TERM", &own])
+        .status()
+        .await;
+    assert!(sent.unwrap().success());
+    tokio::task::spawn_blocking(|| server.join())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(shutdown.is_triggered());
+}
+
+/// HTTP/2 gets a GOAWAY: the streams that are open end well.
+#[tokio::test]
+async fn a_stop_lets_http2_streams_finish() {
+    let files = Files::new();
+    let entered = Arc::new(tokio::sync::Notify::new());
+    let signal = entered.clone();
+    let router = move || {
+        let signal = signal.clone();
+        let slow = async move || {
+            signal.notify_one();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "finished"
+        };
+        Router::new().route("/", get(slow))
+    };
+    let server = listen::spawn(Listen::tls(LOCAL, files.tls.clone()), router).unwrap();
+    let mut client = Client::new();
+    client.alpn = vec!["h2"];
+    let stream = connect(server.addr(), &client.config(&files.cert))
+        .await
+        .unwrap();
+    let mut sender = http2(stream).await;
+    let mut second = sender.clone();
+    let answer = tokio::spawn(async move { sender.send_request(get_request("/")).await });
+    entered.notified().await;
+    server.stop().await.unwrap();
+    assert_eq!(text(answer.await.unwrap().unwrap()).await, "finished");
+    assert!(second.send_request(get_request("/")).await.is_err());
 }
