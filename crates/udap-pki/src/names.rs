@@ -230,7 +230,7 @@ pub(crate) fn text(tag: u8, value: &[u8]) -> Option<Cow<'_, str>> {
         }
         // Issuers that used TeletexString put Latin-1 into it.
         TELETEX => Some(value.iter().map(|byte| char::from(*byte)).collect()),
-        UNIVERSAL if value.len() % 4 == 0 => value
+        UNIVERSAL if value.len().is_multiple_of(4) => value
             .chunks_exact(4)
             .map(|four| {
                 char::from_u32(
@@ -240,7 +240,7 @@ pub(crate) fn text(tag: u8, value: &[u8]) -> Option<Cow<'_, str>> {
             })
             .collect::<Option<String>>()
             .map(Cow::Owned),
-        BMP if value.len() % 2 == 0 => {
+        BMP if value.len().is_multiple_of(2) => {
             let units = value.chunks_exact(2).map(|two| {
                 two.iter()
                     .fold(0, |code, byte| (code << 8) | u16::from(*byte))
