@@ -47,7 +47,10 @@ pub enum ClientError {
     },
     #[error("no community is configured, so there is nobody to vouch for the server")]
     NoCommunity,
-    #[error("none of the configured communities vouches for the server{}", list(tried))]
+    #[error(
+        "none of the configured communities vouches for the server{}",
+        list(tried)
+    )]
     NoCommunityAccepts { tried: Vec<Tried> },
     #[error("more than one community vouches for the server: {}", communities.join(", "))]
     CommunityAmbiguous { communities: Vec<String> },

@@ -80,6 +80,7 @@ pub fn require_under_base(base_url: &str, url: &str) -> Result<Url, ClientError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use udap_proto::Refusal as _;
 
     #[test]
     fn a_token_goes_to_its_own_server_and_nowhere_else() {

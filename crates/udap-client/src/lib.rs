@@ -47,6 +47,7 @@ pub use plan::{Plan, PlanBody, Secrets};
 pub use register::{Outcome, Registered, client_credentials};
 pub use token::{AccessToken, Extensions};
 
+pub use udap_proto::Refusal;
 pub use udap_proto::extensions::hl7_b2b::Hl7B2b;
 pub use udap_proto::registration::ClientMetadata;
 pub use udap_proto::scope::ScopeSet;

@@ -244,7 +244,10 @@ mod tests {
         assert_eq!(read.registration(&one, "app:2"), None);
         assert_eq!(read.server("https://a.example", None), Some(&one));
         assert_eq!(read.server("https://a.example", Some("c:2")), None);
-        let mode = std::fs::metadata(state.path()).unwrap().permissions().mode();
+        let mode = std::fs::metadata(state.path())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
 
         let after = state

@@ -160,10 +160,7 @@ impl Client {
         server.require_alg(TOKEN_ALGS, alg)?;
         udap_proto::extensions::check(extensions, &[])?;
         let required = server.extensions_required();
-        if let Some(missing) = required
-            .iter()
-            .find(|name| !extensions.contains_key(*name))
-        {
+        if let Some(missing) = required.iter().find(|name| !extensions.contains_key(*name)) {
             return Err(udap_proto::extensions::ExtensionError::Missing {
                 name: missing.clone(),
             }
@@ -214,7 +211,9 @@ impl Client {
         let answer = Answer::from_json(&map)
             .ok_or_else(|| malformed("it holds no bearer token".to_owned()))?;
         if answer.access_token.is_empty() || !answer.access_token.bytes().all(is_token_byte) {
-            return Err(malformed("the token holds characters that no header can".to_owned()));
+            return Err(malformed(
+                "the token holds characters that no header can".to_owned(),
+            ));
         }
         Ok(AccessToken {
             secret: Arc::new(Zeroizing::new(answer.access_token)),

@@ -17,7 +17,6 @@
 //! tell.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "helpers of tests: what goes wrong ends the test"
 )]
 

@@ -47,7 +47,9 @@ impl TestPki {
 
     fn make(community: &str, publication: Option<String>) -> Self {
         let crl = |name: &str| {
-            let url = publication.as_ref().map(|base| format!("{base}/{name}.crl"));
+            let url = publication
+                .as_ref()
+                .map(|base| format!("{base}/{name}.crl"));
             url.into_iter().collect()
         };
         let root_signer = signer(KeyType::P256);
@@ -56,7 +58,7 @@ impl TestPki {
                 &CertificateSpec {
                     profile: Profile::Root,
                     serial: &random::bytes::<16>(),
-                    subject: &Subject::named("Test root"),
+                    subject: &Subject::named(named("Root", community)),
                     spki_der: root_signer.public_key().spki_der(),
                     issuer: Issuer::SelfSigned,
                     not_before: NOW.plus_secs(-1000 * DAY),
@@ -75,7 +77,7 @@ impl TestPki {
             &CertificateSpec {
                 profile: Profile::IssuingCa,
                 serial: &random::bytes::<16>(),
-                subject: &Subject::named("Test issuing CA"),
+                subject: &Subject::named(named("Issuing CA", community)),
                 spki_der: signer.public_key().spki_der(),
                 issuer: Issuer::Certificate(&root.certificate),
                 not_before: NOW.plus_secs(-900 * DAY),
@@ -267,7 +269,10 @@ impl MemberBuilder<'_> {
                     ..Names::default()
                 },
                 urls: Urls {
-                    crl: crl.map(|url| format!("{url}/issuing.crl")).into_iter().collect(),
+                    crl: crl
+                        .map(|url| format!("{url}/issuing.crl"))
+                        .into_iter()
+                        .collect(),
                     ..Urls::default()
                 },
                 extensions: &[],
@@ -322,6 +327,14 @@ impl Member {
         let signature = signer.sign_now(alg.scheme(), unsigned.signing_input());
         unsigned.with_signature(&signature.unwrap())
     }
+}
+
+/// Communities have different names, or their certificates would seem to be each other's.
+fn named(role: &str, community: &str) -> String {
+    format!(
+        "{role} of {}",
+        community.chars().take(40).collect::<String>()
+    )
 }
 
 fn signer(kind: KeyType) -> KeySigner {

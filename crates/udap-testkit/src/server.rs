@@ -157,8 +157,15 @@ async fn serve(
         let (handler, log) = (Arc::clone(&handler), Arc::clone(&log));
         async move {
             let (parts, body) = request.into_parts();
-            let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-            let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+            let body = body
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default();
+            let target = parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str());
             let asked = Asked {
                 method: parts.method,
                 target: target.to_owned(),
@@ -171,7 +178,9 @@ async fn serve(
     });
     let connection = hyper::server::conn::http1::Builder::new();
     // The client may hang up whenever it likes.
-    let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+    let _ = connection
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// A root and a certificate for `localhost`, valid in real time, since TLS libraries look at the

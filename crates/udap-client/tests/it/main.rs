@@ -1,0 +1,13 @@
+//! The client against a server that does what each test wants, honest or hostile.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod discover;
+mod fhir;
+mod register;
+mod scene;
+mod token;
