@@ -215,10 +215,19 @@ mod tests {
     #[test]
     fn every_code_is_explained_once() {
         for (at, known) in CATALOGUE.iter().enumerate() {
-            assert!(known.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'));
+            assert!(
+                known
+                    .code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            );
             assert!(!known.title.is_empty() && !known.meaning.is_empty() && !known.hint.is_empty());
             assert!(!known.section.is_empty(), "{}", known.code);
-            assert!(!CATALOGUE[..at].iter().any(|other| other.code == known.code), "{} is there twice", known.code);
+            assert!(
+                !CATALOGUE[..at].iter().any(|other| other.code == known.code),
+                "{} is there twice",
+                known.code
+            );
         }
     }
 }

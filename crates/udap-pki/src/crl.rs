@@ -2,8 +2,8 @@
 //! verified once per key. What a list is worth to a certificate is decided in `revocation`.
 
 use crate::asn1::{
-    DerError, ENUMERATED, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, UTC_TIME, check_integer,
-    context, context_constructed,
+    DerError, ENUMERATED, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, UTC_TIME,
+    check_integer, context, context_constructed,
 };
 use crate::cert::within;
 use crate::extensions::IssuingDistributionPoint;
@@ -170,7 +170,10 @@ impl Crl {
     /// When the bytes are not one.
     pub fn from_der(der: &[u8]) -> Result<Self, CrlError> {
         if der.len() > MAX_LEN {
-            return Err(CrlError::TooLarge { len: der.len(), max: MAX_LEN });
+            return Err(CrlError::TooLarge {
+                len: der.len(),
+                max: MAX_LEN,
+            });
         }
         let mut outer = Reader::new(der, "CertificateList");
         let mut list = outer.sequence("CertificateList")?;
@@ -193,8 +196,11 @@ impl Crl {
         }
         let issuer = Name::from_der(fields.expect(SEQUENCE)?.raw)?;
         let this_update = fields.time()?;
-        let next_update =
-            if matches!(fields.peek(), Some(UTC_TIME | GENERALIZED_TIME)) { Some(fields.time()?) } else { None };
+        let next_update = if matches!(fields.peek(), Some(UTC_TIME | GENERALIZED_TIME)) {
+            Some(fields.time()?)
+        } else {
+            None
+        };
         let revoked = fields.optional(SEQUENCE)?;
         let mut extensions = CrlExtensions::default();
         if let Some(tlv) = fields.optional(context_constructed(0))? {
@@ -240,18 +246,25 @@ impl Crl {
             if !fields.is_empty() {
                 let mut extensions = fields.sequence("crlEntryExtensions")?;
                 while !extensions.is_empty() {
-                    let Extension { id, critical, value } = Extension::read(&mut extensions)?;
+                    let Extension {
+                        id,
+                        critical,
+                        value,
+                    } = Extension::read(&mut extensions)?;
                     let mut inside = Reader::new(value, "a CRL entry extension");
                     match id {
                         [0x55, 0x1d, 21] => {
                             let number = inside.expect(ENUMERATED)?.value;
                             let bad = DerError::Value("the reason code");
-                            let [number] = number else { return Err(bad.into()) };
+                            let [number] = number else {
+                                return Err(bad.into());
+                            };
                             reason = RevocationReason::from_number(*number).ok_or(bad)?;
                         }
                         // certificateIssuer: this entry and those after it, until the next (§5.3.3).
                         [0x55, 0x1d, 29] => {
-                            let names = GeneralName::read_all(inside.sequence("certificateIssuer")?)?;
+                            let names =
+                                GeneralName::read_all(inside.sequence("certificateIssuer")?)?;
                             let name = names.into_iter().find_map(|name| match name {
                                 GeneralName::Directory(name) => Some(name),
                                 _ => None,
@@ -262,7 +275,8 @@ impl Crl {
                         // invalidityDate tells when the key was lost; holdInstruction is no more.
                         [0x55, 0x1d, 23 | 24] => {}
                         other if critical && self.extensions.unknown_critical.is_none() => {
-                            self.extensions.unknown_critical = Some(crate::asn1::oid(other, "an extension's type")?);
+                            self.extensions.unknown_critical =
+                                Some(crate::asn1::oid(other, "an extension's type")?);
                         }
                         _ => {}
                     }
@@ -273,19 +287,28 @@ impl Crl {
             self.entries.push(Entry {
                 prefix: prefix(serial),
                 date,
-                offset: u32::try_from(at.start).map_err(|_| DerError::TooMany("revokedCertificates"))?,
+                offset: u32::try_from(at.start)
+                    .map_err(|_| DerError::TooMany("revokedCertificates"))?,
                 len: u16::try_from(serial.len()).map_err(|_| DerError::Value("a serial number"))?,
                 issuer,
                 reason,
             });
         }
         let mut entries = std::mem::take(&mut self.entries);
-        entries.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| self.serial(a).cmp(self.serial(b))));
+        entries.sort_unstable_by(|a, b| {
+            a.prefix
+                .cmp(&b.prefix)
+                .then_with(|| self.serial(a).cmp(self.serial(b)))
+        });
         self.entries = entries;
         Ok(())
     }
 
-    fn issuer_position(&mut self, known: &mut BTreeMap<Box<[u8]>, u16>, name: Name) -> Result<u16, CrlError> {
+    fn issuer_position(
+        &mut self,
+        known: &mut BTreeMap<Box<[u8]>, u16>,
+        name: Name,
+    ) -> Result<u16, CrlError> {
         if let Some(at) = known.get(name.canonical()) {
             return Ok(*at);
         }
@@ -357,25 +380,44 @@ impl Crl {
     /// Whether its own issuer revoked this serial number.
     #[must_use]
     pub fn contains(&self, serial: &[u8]) -> bool {
-        self.find(serial, &self.issuer).is_some_and(|found| found.reason != RevocationReason::RemoveFromCrl)
+        self.find(serial, &self.issuer)
+            .is_some_and(|found| found.reason != RevocationReason::RemoveFromCrl)
     }
 
     /// What it says about this serial number of this certificate issuer.
     #[must_use]
     pub fn find(&self, serial: &[u8], certificate_issuer: &Name) -> Option<Revoked> {
         let wanted = prefix(serial);
-        let order = |entry: &Entry| entry.prefix.cmp(&wanted).then_with(|| self.serial(entry).cmp(serial));
+        let order = |entry: &Entry| {
+            entry
+                .prefix
+                .cmp(&wanted)
+                .then_with(|| self.serial(entry).cmp(serial))
+        };
         let first = self.entries.partition_point(|entry| order(entry).is_lt());
-        let same = self.entries.get(first..)?.iter().take_while(|entry| order(entry).is_eq());
+        let same = self
+            .entries
+            .get(first..)?
+            .iter()
+            .take_while(|entry| order(entry).is_eq());
         let mut issued = same.filter(|entry| self.entry_issuer(entry) == certificate_issuer);
-        issued.next().map(|entry| Revoked { at: UnixTime(entry.date), reason: entry.reason })
+        issued.next().map(|entry| Revoked {
+            at: UnixTime(entry.date),
+            reason: entry.reason,
+        })
     }
 
     /// Every entry: serial number, and what it says. In order of the serial numbers' octets.
     pub fn entries(&self) -> impl Iterator<Item = (&[u8], Revoked)> {
-        self.entries
-            .iter()
-            .map(|entry| (self.serial(entry), Revoked { at: UnixTime(entry.date), reason: entry.reason }))
+        self.entries.iter().map(|entry| {
+            (
+                self.serial(entry),
+                Revoked {
+                    at: UnixTime(entry.date),
+                    reason: entry.reason,
+                },
+            )
+        })
     }
 
     /// Whether this key signed it; worked out once per key.
@@ -384,7 +426,8 @@ impl Crl {
         self.known_signed_by(key).unwrap_or_else(|| {
             let good = self.scheme.as_ref().is_ok_and(|scheme| {
                 let slice = |range: &Range<usize>| self.der.get(range.clone()).unwrap_or_default();
-                key.verify(*scheme, slice(&self.tbs), slice(&self.signature)).is_ok()
+                key.verify(*scheme, slice(&self.tbs), slice(&self.signature))
+                    .is_ok()
             });
             self.verified.remember(key, good);
             good
@@ -416,19 +459,30 @@ impl Crl {
     fn entry_issuer(&self, entry: &Entry) -> &Name {
         match entry.issuer {
             0 => &self.issuer,
-            at => self.issuers.get(usize::from(at) - 1).unwrap_or(&self.issuer),
+            at => self
+                .issuers
+                .get(usize::from(at) - 1)
+                .unwrap_or(&self.issuer),
         }
     }
 
     fn serial(&self, entry: &Entry) -> &[u8] {
         let start = entry.offset as usize;
-        self.der.get(start..start + usize::from(entry.len)).unwrap_or_default()
+        self.der
+            .get(start..start + usize::from(entry.len))
+            .unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Crl({}, {} entries, {})", self.issuer, self.entries.len(), self.this_update)
+        write!(
+            f,
+            "Crl({}, {} entries, {})",
+            self.issuer,
+            self.entries.len(),
+            self.this_update
+        )
     }
 }
 
@@ -444,7 +498,11 @@ impl CrlExtensions {
     fn read(&mut self, mut list: Reader<'_>) -> Result<(), DerError> {
         let mut seen: Vec<&[u8]> = Vec::new();
         while !list.is_empty() {
-            let Extension { id, critical, value } = Extension::read(&mut list)?;
+            let Extension {
+                id,
+                critical,
+                value,
+            } = Extension::read(&mut list)?;
             if seen.contains(&id) {
                 return Err(DerError::Value("crlExtensions"));
             }
@@ -457,17 +515,22 @@ impl CrlExtensions {
                 [0x55, 0x1d, 20] => self.number = Some(crl_number(inside.integer()?)?),
                 [0x55, 0x1d, 27] => self.delta_base = Some(crl_number(inside.integer()?)?),
                 [0x55, 0x1d, 28] => {
-                    let scope = IssuingDistributionPoint::read(inside.sequence("issuingDistributionPoint")?)?;
+                    let scope = IssuingDistributionPoint::read(
+                        inside.sequence("issuingDistributionPoint")?,
+                    )?;
                     self.scope = Some((scope, value.to_vec()));
                 }
                 [0x55, 0x1d, 35] => {
                     let mut identifier = inside.sequence("authorityKeyIdentifier")?;
-                    self.authority_key_id = identifier.optional(context(0))?.map(|tlv| tlv.value.to_vec());
+                    self.authority_key_id = identifier
+                        .optional(context(0))?
+                        .map(|tlv| tlv.value.to_vec());
                     continue;
                 }
                 other => {
                     if critical && self.unknown_critical.is_none() {
-                        self.unknown_critical = Some(crate::asn1::oid(other, "an extension's type")?);
+                        self.unknown_critical =
+                            Some(crate::asn1::oid(other, "an extension's type")?);
                     }
                     continue;
                 }
@@ -492,7 +555,11 @@ impl<'a> Extension<'a> {
         let critical = fields.default_false()?;
         let value = fields.expect(OCTET_STRING)?.value;
         fields.finish()?;
-        Ok(Self { id, critical, value })
+        Ok(Self {
+            id,
+            critical,
+            value,
+        })
     }
 }
 
@@ -504,7 +571,10 @@ pub(crate) struct VerifiedBy(Mutex<Vec<([u8; 32], bool)>>);
 impl VerifiedBy {
     pub(crate) fn get(&self, key: &PublicKey) -> Option<bool> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(digest, _)| digest == key.sha256()).map(|(_, good)| *good)
+        known
+            .iter()
+            .find(|(digest, _)| digest == key.sha256())
+            .map(|(_, good)| *good)
     }
 
     pub(crate) fn remember(&self, key: &PublicKey, good: bool) {

@@ -16,19 +16,37 @@ pub enum Reason {
     ChainNotTrusted { certificate: String, issuer: String },
     /// RFC 5280 §4.1.2.5.
     #[error("{certificate} expired at {not_after}; it is {now}")]
-    CertificateExpired { certificate: String, not_after: UnixTime, now: UnixTime },
+    CertificateExpired {
+        certificate: String,
+        not_after: UnixTime,
+        now: UnixTime,
+    },
     /// RFC 5280 §4.1.2.5.
     #[error("{certificate} is valid from {not_before}; it is {now}")]
-    CertificateNotYetValid { certificate: String, not_before: UnixTime, now: UnixTime },
+    CertificateNotYetValid {
+        certificate: String,
+        not_before: UnixTime,
+        now: UnixTime,
+    },
     /// RFC 5280 §6.1.3 (a) (1).
     #[error("the signature on {certificate} does not verify with the key of {issuer}: {error}")]
-    SignatureInvalid { certificate: String, issuer: String, error: SignatureError },
+    SignatureInvalid {
+        certificate: String,
+        issuer: String,
+        error: SignatureError,
+    },
     /// The certificate is signed with an algorithm that is refused.
     #[error("{certificate} is signed in a way that is refused: {error}")]
-    AlgorithmRefused { certificate: String, error: AlgorithmError },
+    AlgorithmRefused {
+        certificate: String,
+        error: AlgorithmError,
+    },
     /// The certificate's own key is refused.
     #[error("the key of {certificate} is refused: {error}")]
-    KeyRefused { certificate: String, error: KeyError },
+    KeyRefused {
+        certificate: String,
+        error: KeyError,
+    },
     /// RFC 5280 §6.1.4 (k).
     #[error("{certificate} is no CA and cannot issue certificates")]
     NotACa { certificate: String },
@@ -40,16 +58,26 @@ pub enum Reason {
     PathTooLong { limit: u8 },
     /// RFC 5280 §4.2.1.3.
     #[error("the key usage of {certificate} does not include {needed}")]
-    KeyUsage { certificate: String, needed: &'static str },
+    KeyUsage {
+        certificate: String,
+        needed: &'static str,
+    },
     /// RFC 5280 §4.2.1.12.
     #[error("the extended key usage of {certificate} does not include {needed}")]
     ExtendedKeyUsage { certificate: String, needed: String },
     /// RFC 5280 §4.2.1.10.
     #[error("{certificate} breaks the name constraints of {constrained_by}: {violation}")]
-    NameConstraints { certificate: String, constrained_by: String, violation: String },
+    NameConstraints {
+        certificate: String,
+        constrained_by: String,
+        violation: String,
+    },
     /// RFC 5280 §6.1.3 (f), §6.1.5 (g), RFC 9618.
     #[error("the path to {certificate} is valid for no certificate policy that is accepted")]
-    Policy { certificate: String, accepted: Vec<String> },
+    Policy {
+        certificate: String,
+        accepted: Vec<String>,
+    },
     /// RFC 5280 §6.1.4 (a).
     #[error("{certificate} maps anyPolicy, which no certificate may")]
     PolicyMapping { certificate: String },
@@ -57,7 +85,9 @@ pub enum Reason {
     #[error("{certificate} has the critical extension {oid}, which is not understood")]
     UnknownCriticalExtension { certificate: String, oid: String },
     /// RFC 5280 §6.3, RFC 6960.
-    #[error("{certificate} (serial {serial}) was revoked at {at}, reason {reason}, says the {source_kind} of {by}")]
+    #[error(
+        "{certificate} (serial {serial}) was revoked at {at}, reason {reason}, says the {source_kind} of {by}"
+    )]
     CertificateRevoked {
         certificate: String,
         serial: String,
@@ -68,19 +98,35 @@ pub enum Reason {
     },
     /// RFC 5280 §6.3, RFC 6960.
     #[error("it cannot be told whether {certificate} is revoked: {gap}")]
-    RevocationUnavailable { certificate: String, gap: RevocationGap },
+    RevocationUnavailable {
+        certificate: String,
+        gap: RevocationGap,
+    },
     /// RFC 5280 §4.2.1.6, byte for byte.
     #[error("the certificate does not name the URI {expected}")]
-    SanUriMismatch { expected: String, found: Vec<String>, near: Option<NearMiss> },
+    SanUriMismatch {
+        expected: String,
+        found: Vec<String>,
+        near: Option<NearMiss>,
+    },
     /// RFC 9525.
     #[error("the certificate does not name the host {expected}")]
-    SanDnsMismatch { expected: String, found: Vec<String> },
+    SanDnsMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
     /// RFC 5280 §7.5.
     #[error("the certificate does not name the mailbox {expected}")]
-    SanEmailMismatch { expected: String, found: Vec<String> },
+    SanEmailMismatch {
+        expected: String,
+        found: Vec<String>,
+    },
     /// RFC 9525.
     #[error("the certificate does not name the address {expected}")]
-    SanIpMismatch { expected: IpAddr, found: Vec<IpAddr> },
+    SanIpMismatch {
+        expected: IpAddr,
+        found: Vec<IpAddr>,
+    },
     /// The bounds of this crate.
     #[error("the verification was given up: {0}")]
     WorkLimit(WorkLimit),
@@ -121,11 +167,23 @@ impl std::fmt::Display for WorkLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use crate::verify::limits;
         match self {
-            Self::Signatures => write!(f, "it took more than {} signature checks", limits::SIGNATURES),
+            Self::Signatures => write!(
+                f,
+                "it took more than {} signature checks",
+                limits::SIGNATURES
+            ),
             Self::Steps => write!(f, "path building took more than {} steps", limits::STEPS),
-            Self::Paths => write!(f, "more than {} paths reach an anchor, none of them valid", limits::PATHS),
+            Self::Paths => write!(
+                f,
+                "more than {} paths reach an anchor, none of them valid",
+                limits::PATHS
+            ),
             Self::NameConstraints => {
-                write!(f, "it took more than {} comparisons with name constraints", limits::NAME_COMPARISONS)
+                write!(
+                    f,
+                    "it took more than {} comparisons with name constraints",
+                    limits::NAME_COMPARISONS
+                )
             }
         }
     }
@@ -253,8 +311,14 @@ impl Reason {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::SanUriMismatch { near: Some(NearMiss { found, difference }), expected, .. } => {
-                format!("It names {found}, which differs from {expected} {difference}. Names are compared byte for byte: make the two the same.")
+            Self::SanUriMismatch {
+                near: Some(NearMiss { found, difference }),
+                expected,
+                ..
+            } => {
+                format!(
+                    "It names {found}, which differs from {expected} {difference}. Names are compared byte for byte: make the two the same."
+                )
             }
             Self::SanUriMismatch { found, .. }
             | Self::SanDnsMismatch { found, .. }
@@ -288,13 +352,19 @@ impl RevocationGap {
             Self::Stale { .. } => {
                 "The CA is late with its next CRL or OCSP response: ask it to publish, or allow a grace of at most 24 hours."
             }
-            Self::NoNextUpdate { .. } => "Ask the CA to say in nextUpdate until when its data is good.",
+            Self::NoNextUpdate { .. } => {
+                "Ask the CA to say in nextUpdate until when its data is good."
+            }
             Self::NotYetValid { .. } => "Compare the clocks of this machine and of the CA.",
             Self::SignatureInvalid { .. } => {
                 "The data comes from another CA of the same name, or was damaged. Give the certificate of the CRL issuer if the CA uses a separate key."
             }
-            Self::AlgorithmRefused { .. } => "Ask the CA to sign its CRLs and OCSP responses with a current algorithm.",
-            Self::SignerKeyUsage { .. } => "The CA certificate that signs CRLs needs cRLSign in its key usage.",
+            Self::AlgorithmRefused { .. } => {
+                "Ask the CA to sign its CRLs and OCSP responses with a current algorithm."
+            }
+            Self::SignerKeyUsage { .. } => {
+                "The CA certificate that signs CRLs needs cRLSign in its key usage."
+            }
             Self::SignerNotTrusted { .. } => {
                 "The certificate of whoever signed the data must lead to the same anchor and be valid itself."
             }
@@ -302,7 +372,9 @@ impl RevocationGap {
             Self::OutOfScope | Self::SomeReasonsOnly | Self::DeltaWithoutBase => {
                 "Give every CRL that the certificate's distribution points name."
             }
-            Self::OcspUnknown => "Ask the CA whether it issued this certificate, and whether its responder knows.",
+            Self::OcspUnknown => {
+                "Ask the CA whether it issued this certificate, and whether its responder knows."
+            }
         }
     }
 }
@@ -337,7 +409,10 @@ pub fn uri_name_mismatch(expected: &str, names: &[String]) -> Option<NearMiss> {
     let near = |normal: &dyn Fn(&str) -> String, difference| {
         let wanted = normal(expected);
         let found = names.iter().find(|name| normal(name) == wanted)?;
-        Some(NearMiss { found: found.clone(), difference })
+        Some(NearMiss {
+            found: found.clone(),
+            difference,
+        })
     };
     near(&|uri| slash(uri), "in a trailing slash")
         .or_else(|| near(&|uri| case(uri), "in case"))
@@ -346,7 +421,10 @@ pub fn uri_name_mismatch(expected: &str, names: &[String]) -> Option<NearMiss> {
         .or_else(|| near(&|uri| uri.trim().to_owned(), "in surrounding spaces"))
         .or_else(|| near(&|uri| scheme(uri), "in http and https"))
         .or_else(|| {
-            near(&|uri| slash(&fragment(&default_port(&case(uri.trim())))), "in more than one of: slash, case, port, fragment")
+            near(
+                &|uri| slash(&fragment(&default_port(&case(uri.trim())))),
+                "in more than one of: slash, case, port, fragment",
+            )
         })
 }
 
@@ -360,19 +438,31 @@ fn case(uri: &str) -> String {
 
 /// The URI without `:443` of https and `:80` of http.
 fn default_port(uri: &str) -> String {
-    let port = if uri.starts_with("https://") { ":443" } else { ":80" };
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let port = if uri.starts_with("https://") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return uri.to_owned();
+    };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    format!("{scheme}://{}{path}", authority.strip_suffix(port).unwrap_or(authority))
+    format!(
+        "{scheme}://{}{path}",
+        authority.strip_suffix(port).unwrap_or(authority)
+    )
 }
 
 fn fragment(uri: &str) -> String {
-    uri.split_once('#').map_or(uri, |(before, _)| before).to_owned()
+    uri.split_once('#')
+        .map_or(uri, |(before, _)| before)
+        .to_owned()
 }
 
 fn scheme(uri: &str) -> String {
-    uri.strip_prefix("http://").map_or_else(|| uri.to_owned(), |rest| format!("https://{rest}"))
+    uri.strip_prefix("http://")
+        .map_or_else(|| uri.to_owned(), |rest| format!("https://{rest}"))
 }
 
 #[cfg(test)]
@@ -391,18 +481,32 @@ mod tests {
             ("https://fhir.example.com/r4#T-IAS", "in a fragment"),
             (" https://fhir.example.com/r4", "in surrounding spaces"),
             ("http://fhir.example.com/r4", "in http and https"),
-            ("https://FHIR.example.com:443/r4/", "in more than one of: slash, case, port, fragment"),
+            (
+                "https://FHIR.example.com:443/r4/",
+                "in more than one of: slash, case, port, fragment",
+            ),
         ] {
             let names = ["https://other.example.com".to_owned(), found.to_owned()];
             let near = uri_name_mismatch(uri, &names).unwrap();
-            assert_eq!(near, NearMiss { found: found.to_owned(), difference });
+            assert_eq!(
+                near,
+                NearMiss {
+                    found: found.to_owned(),
+                    difference
+                }
+            );
         }
     }
 
     #[test]
     fn equal_and_far_names_are_no_near_miss() {
         let uri = "https://fhir.example.com/r4#a";
-        for found in ["https://fhir.example.com/r4#a", "https://fhir.example.org/r4#a", "https://fhir.example.com/r5", ""] {
+        for found in [
+            "https://fhir.example.com/r4#a",
+            "https://fhir.example.org/r4#a",
+            "https://fhir.example.com/r5",
+            "",
+        ] {
             assert_eq!(uri_name_mismatch(uri, &[found.to_owned()]), None);
         }
         assert_eq!(uri_name_mismatch(uri, &[]), None);

@@ -378,7 +378,11 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 const MAX_ATTRIBUTES: usize = 128;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a test fails by panicking, and names read better as lists"
+)]
 mod tests {
     use super::*;
 

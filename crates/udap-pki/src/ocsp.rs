@@ -2,13 +2,17 @@
 //! response is worth to a certificate is decided in `revocation`.
 
 use crate::asn1::{
-    DerError, ENUMERATED, INTEGER, NULL, OCTET_STRING, OID, Reader, SEQUENCE, check_integer, context, context_constructed,
+    DerError, ENUMERATED, INTEGER, NULL, OCTET_STRING, OID, Reader, SEQUENCE, check_integer,
+    context, context_constructed,
 };
 use crate::cert::within;
 use crate::crl::{Extension, VerifiedBy};
 use crate::key::{sha1, sha256};
 use crate::names::put;
-use crate::{AlgorithmError, Certificate, CertificateError, Name, ObjectIdentifier, PublicKey, RevocationReason, Scheme, UnixTime};
+use crate::{
+    AlgorithmError, Certificate, CertificateError, Name, ObjectIdentifier, PublicKey,
+    RevocationReason, Scheme, UnixTime,
+};
 use std::ops::Range;
 
 /// An OCSP response, parsed once.
@@ -108,7 +112,9 @@ impl OcspError {
         match self {
             Self::NoAnswer(_) => "ocsp-no-answer",
             Self::Nonce => "ocsp-nonce",
-            Self::Malformed(_) | Self::TooLarge { .. } | Self::Type | Self::Certificate(_) => "ocsp-malformed",
+            Self::Malformed(_) | Self::TooLarge { .. } | Self::Type | Self::Certificate(_) => {
+                "ocsp-malformed"
+            }
         }
     }
 }
@@ -139,7 +145,10 @@ pub fn request(certificate: &Certificate, issuer: &Certificate, nonce: Option<&[
         let mut extension = Vec::new();
         put(&mut extension, OID, NONCE);
         put(&mut extension, OCTET_STRING, &wrap(OCTET_STRING, nonce));
-        tbs.extend(wrap(context_constructed(2), &wrap(SEQUENCE, &wrap(SEQUENCE, &extension))));
+        tbs.extend(wrap(
+            context_constructed(2),
+            &wrap(SEQUENCE, &wrap(SEQUENCE, &extension)),
+        ));
     }
     wrap(SEQUENCE, &wrap(SEQUENCE, &tbs))
 }
@@ -151,7 +160,10 @@ impl OcspResponse {
     /// When it is not one, or says that the responder could not answer.
     pub fn from_der(der: &[u8]) -> Result<Self, OcspError> {
         if der.len() > MAX_LEN {
-            return Err(OcspError::TooLarge { len: der.len(), max: MAX_LEN });
+            return Err(OcspError::TooLarge {
+                len: der.len(),
+                max: MAX_LEN,
+            });
         }
         let mut outer = Reader::new(der, "OCSPResponse");
         let mut response = outer.sequence("OCSPResponse")?;
@@ -287,7 +299,10 @@ impl OcspResponse {
     /// The earliest nextUpdate of its single responses.
     #[must_use]
     pub fn next_update(&self) -> Option<UnixTime> {
-        self.responses.iter().filter_map(|single| single.next_update).min()
+        self.responses
+            .iter()
+            .filter_map(|single| single.next_update)
+            .min()
     }
 
     /// Whether it answers the request that carried this nonce (RFC 9654 §2.1). Who sends a nonce asks this
@@ -296,7 +311,11 @@ impl OcspResponse {
     /// # Errors
     /// When the nonce is missing or another.
     pub fn check_nonce(&self, sent: &[u8]) -> Result<(), OcspError> {
-        if self.nonce() == Some(sent) { Ok(()) } else { Err(OcspError::Nonce) }
+        if self.nonce() == Some(sent) {
+            Ok(())
+        } else {
+            Err(OcspError::Nonce)
+        }
     }
 
     /// Whether this key signed it; worked out once per key.
@@ -305,7 +324,8 @@ impl OcspResponse {
         self.known_signed_by(key).unwrap_or_else(|| {
             let good = self.scheme.as_ref().is_ok_and(|scheme| {
                 let slice = |range: &Range<usize>| self.der.get(range.clone()).unwrap_or_default();
-                key.verify(*scheme, slice(&self.tbs), slice(&self.signature)).is_ok()
+                key.verify(*scheme, slice(&self.tbs), slice(&self.signature))
+                    .is_ok()
             });
             self.verified.remember(key, good);
             good
@@ -356,7 +376,9 @@ impl SingleResponse {
             if let Some(tlv) = revoked.optional(context_constructed(0))? {
                 let mut inside = Reader::new(tlv.value, "the reason code");
                 let bad = DerError::Value("the reason code");
-                let [number] = inside.expect(ENUMERATED)?.value else { return Err(bad.into()) };
+                let [number] = inside.expect(ENUMERATED)?.value else {
+                    return Err(bad.into());
+                };
                 reason = RevocationReason::from_number(*number).ok_or(bad)?;
                 inside.finish()?;
             }
@@ -383,7 +405,16 @@ impl SingleResponse {
             Ok(())
         })?;
         fields.finish()?;
-        Ok(Self { hash, issuer_name_hash, issuer_key_hash, serial, status, this_update, next_update, unknown_critical })
+        Ok(Self {
+            hash,
+            issuer_name_hash,
+            issuer_key_hash,
+            serial,
+            status,
+            this_update,
+            next_update,
+            unknown_critical,
+        })
     }
 
     /// The serial number of the certificate.
@@ -416,10 +447,13 @@ impl SingleResponse {
         if self.serial != certificate.serial() {
             return false;
         }
-        let matches = |name: &[u8], key: &[u8]| self.issuer_name_hash == name && self.issuer_key_hash == key;
+        let matches =
+            |name: &[u8], key: &[u8]| self.issuer_name_hash == name && self.issuer_key_hash == key;
         match self.hash {
             CertIdHash::Sha1 => matches(&sha1(issuer.subject().der()), &sha1(key_bits(issuer))),
-            CertIdHash::Sha256 => matches(&sha256(issuer.subject().der()), &sha256(key_bits(issuer))),
+            CertIdHash::Sha256 => {
+                matches(&sha256(issuer.subject().der()), &sha256(key_bits(issuer)))
+            }
             CertIdHash::Other => false,
         }
     }
@@ -441,7 +475,10 @@ fn read_responder(data: &mut Reader<'_>) -> Result<Responder, DerError> {
         inside.finish()?;
         Ok(Responder::KeyHash(hash))
     } else {
-        Err(DerError::Tag { what: "responderID", found: tlv.tag })
+        Err(DerError::Tag {
+            what: "responderID",
+            found: tlv.tag,
+        })
     }
 }
 
@@ -450,7 +487,9 @@ fn for_each_extension(
     tag: u8,
     mut each: impl FnMut(Extension<'_>) -> Result<(), DerError>,
 ) -> Result<(), DerError> {
-    let Some(tlv) = fields.optional(context_constructed(tag))? else { return Ok(()) };
+    let Some(tlv) = fields.optional(context_constructed(tag))? else {
+        return Ok(());
+    };
     let mut inside = Reader::new(tlv.value, "extensions");
     let mut list = inside.sequence("extensions")?;
     inside.finish()?;
@@ -463,7 +502,8 @@ fn for_each_extension(
 /// The octets of the issuer's subjectPublicKey, also when the key itself is refused.
 fn key_bits(certificate: &Certificate) -> &[u8] {
     let bits = |spki| -> Result<&[u8], DerError> {
-        let mut fields = Reader::new(spki, "SubjectPublicKeyInfo").sequence("SubjectPublicKeyInfo")?;
+        let mut fields =
+            Reader::new(spki, "SubjectPublicKeyInfo").sequence("SubjectPublicKeyInfo")?;
         fields.expect(SEQUENCE)?;
         fields.bit_octets()
     };

@@ -4,7 +4,10 @@
 use crate::error::WorkLimit;
 use crate::trace::{Check, Detail, Mark, Recorder};
 use crate::verify::{Asking, limits};
-use crate::{Certificate, Evidence, Need, ObjectIdentifier, Policy, Reason, Request, SignatureError, Trace, UnixTime};
+use crate::{
+    Certificate, Evidence, Need, ObjectIdentifier, Policy, Reason, Request, SignatureError, Trace,
+    UnixTime,
+};
 use std::collections::BTreeMap;
 
 /// One verification at work.
@@ -85,9 +88,19 @@ impl<'a> Engine<'a> {
         let mut anchor = vec![false];
         let mut left_out = 0;
         let mut numbers: BTreeMap<&[u8; 32], usize> = BTreeMap::new();
-        let total = 1 + request.anchors.len() + request.intermediates.len() + request.evidence.certificates().len();
-        let anchors = request.anchors.iter().map(|anchor| (anchor.certificate(), true));
-        let others = request.intermediates.iter().chain(request.evidence.certificates()).map(|other| (other, false));
+        let total = 1
+            + request.anchors.len()
+            + request.intermediates.len()
+            + request.evidence.certificates().len();
+        let anchors = request
+            .anchors
+            .iter()
+            .map(|anchor| (anchor.certificate(), true));
+        let others = request
+            .intermediates
+            .iter()
+            .chain(request.evidence.certificates())
+            .map(|other| (other, false));
         if total > SMALL {
             numbers.insert(request.leaf.sha256(), 0);
         }
@@ -116,7 +129,12 @@ impl<'a> Engine<'a> {
         }
         let mut trace = Recorder::new(request.now);
         if left_out > 0 {
-            trace.note(Mark::Skipped, Check::Pool, None, Detail::Text("there are too many; some were ignored"));
+            trace.note(
+                Mark::Skipped,
+                Check::Pool,
+                None,
+                Detail::Text("there are too many; some were ignored"),
+            );
         }
         Self {
             evidence: request.evidence,
@@ -144,7 +162,11 @@ impl<'a> Engine<'a> {
     /// The certificates of the path, the needs and the trace.
     pub(crate) fn finish(self, built: &Built) -> (Vec<Certificate>, Vec<Need>, Trace) {
         let path = match built {
-            Built::Valid(found) => found.path.iter().filter_map(|at| self.at(*at).cloned()).collect(),
+            Built::Valid(found) => found
+                .path
+                .iter()
+                .filter_map(|at| self.at(*at).cloned())
+                .collect(),
             _ => Vec::new(),
         };
         (path, self.needs, self.trace.finish())
@@ -156,14 +178,23 @@ impl<'a> Engine<'a> {
 
     /// Looks for a valid path from `leaf` to an anchor, or to the one anchor `only`.
     pub(crate) fn build(&mut self, leaf: u32, role: Role, only: Option<u32>, nesting: u8) -> Built {
-        let Some(leaf_certificate) = self.at(leaf) else { return Built::Refused(limit(WorkLimit::Steps)) };
+        let Some(leaf_certificate) = self.at(leaf) else {
+            return Built::Refused(limit(WorkLimit::Steps));
+        };
         let leaf_problem = self.check_leaf(leaf_certificate, role).err();
         let needs_before = self.needs.len();
-        let mut search = Search { best: None, undecided: None, reached_anchor: false, issuer_needs: Vec::new() };
+        let mut search = Search {
+            best: None,
+            undecided: None,
+            reached_anchor: false,
+            issuer_needs: Vec::new(),
+        };
         let mut path = vec![leaf];
         let mut frames = Vec::new();
         if self.is_anchor(leaf, only) {
-            if let Some(found) = self.judge_path(&path, role, nesting, leaf_problem.as_ref(), &mut search) {
+            if let Some(found) =
+                self.judge_path(&path, role, nesting, leaf_problem.as_ref(), &mut search)
+            {
                 return Built::Valid(found);
             }
         } else {
@@ -172,7 +203,12 @@ impl<'a> Engine<'a> {
 
         while let Some(frame) = frames.last_mut() {
             if let Some(exhausted) = self.exhausted {
-                self.trace.note(Mark::Failed, Check::Limit, None, Detail::Reason(Box::new(limit(exhausted))));
+                self.trace.note(
+                    Mark::Failed,
+                    Check::Limit,
+                    None,
+                    Detail::Reason(Box::new(limit(exhausted))),
+                );
                 return Built::Refused(limit(exhausted));
             }
             let child = path.last().copied().unwrap_or(leaf);
@@ -207,7 +243,9 @@ impl<'a> Engine<'a> {
             if is_anchor {
                 path.push(candidate);
                 search.reached_anchor = true;
-                if let Some(found) = self.judge_path(&path, role, nesting, leaf_problem.as_ref(), &mut search) {
+                if let Some(found) =
+                    self.judge_path(&path, role, nesting, leaf_problem.as_ref(), &mut search)
+                {
                     return Built::Valid(found);
                 }
                 path.pop();
@@ -236,13 +274,20 @@ impl<'a> Engine<'a> {
         // What the leaf lacks no evidence can mend.
         if let Some(problem) = leaf_problem {
             self.needs.truncate(needs_before);
-            return Built::Refused(if search.reached_anchor { problem } else { reason });
+            return Built::Refused(if search.reached_anchor {
+                problem
+            } else {
+                reason
+            });
         }
         if let Some(reason) = search.undecided {
             return Built::Undecided(reason);
         }
         // An issuer is asked for only when no path reached an anchor.
-        if !search.reached_anchor && self.asking == Asking::ForNeeds && !search.issuer_needs.is_empty() {
+        if !search.reached_anchor
+            && self.asking == Asking::ForNeeds
+            && !search.issuer_needs.is_empty()
+        {
             for need in search.issuer_needs {
                 self.need(need);
             }
@@ -265,11 +310,21 @@ impl<'a> Engine<'a> {
             self.exhausted = Some(WorkLimit::Paths);
             return None;
         }
-        let certificates: Vec<Certificate> = path.iter().filter_map(|at| self.at(*at).cloned()).collect();
-        let group = self.trace.open(Check::Path, None, Detail::Path(certificates));
+        let certificates: Vec<Certificate> =
+            path.iter().filter_map(|at| self.at(*at).cloned()).collect();
+        let group = self
+            .trace
+            .open(Check::Path, None, Detail::Path(certificates));
         let needs_before = self.needs.len();
         let judged = self.judge_members(path, role, nesting, leaf_problem, search);
-        self.trace.close(group, if judged.is_some() { Mark::Ok } else { Mark::Failed });
+        self.trace.close(
+            group,
+            if judged.is_some() {
+                Mark::Ok
+            } else {
+                Mark::Failed
+            },
+        );
         if judged.is_some() {
             self.needs.truncate(needs_before);
         }
@@ -300,7 +355,10 @@ impl<'a> Engine<'a> {
             expires = expires.min(certificate.not_after());
         }
         match self.check_revocation(path, nesting) {
-            crate::revocation::PathStatus::Good { expires: evidence_expires, checked } => Some(Found {
+            crate::revocation::PathStatus::Good {
+                expires: evidence_expires,
+                checked,
+            } => Some(Found {
                 path: path.to_vec(),
                 expires: expires.min(evidence_expires),
                 revocation_checked: checked,
@@ -321,17 +379,23 @@ impl<'a> Engine<'a> {
     /// Whether `issuer` may have issued `child` and its key made the signature. The refusal says whether the
     /// key is the issuer's all the same.
     fn step(&mut self, child: u32, issuer: u32, is_anchor: bool) -> Result<(), (Reason, bool)> {
-        let (Some(child_certificate), Some(issuer_certificate)) = (self.at(child), self.at(issuer)) else {
+        let (Some(child_certificate), Some(issuer_certificate)) = (self.at(child), self.at(issuer))
+        else {
             return Err((limit(WorkLimit::Steps), false));
         };
         if let Err(error) = child_certificate.signature_scheme() {
-            let reason =
-                Reason::AlgorithmRefused { certificate: child_certificate.label(), error: error.clone() };
+            let reason = Reason::AlgorithmRefused {
+                certificate: child_certificate.label(),
+                error: error.clone(),
+            };
             self.note_candidate(issuer, Err(&reason));
             return Err((reason, true));
         }
         if let Err(error) = issuer_certificate.public_key() {
-            let reason = Reason::KeyRefused { certificate: issuer_certificate.label(), error: error.clone() };
+            let reason = Reason::KeyRefused {
+                certificate: issuer_certificate.label(),
+                error: error.clone(),
+            };
             self.note_candidate(issuer, Err(&reason));
             return Err((reason, false));
         }
@@ -357,16 +421,32 @@ impl<'a> Engine<'a> {
 
     /// Whether the key of `issuer` made the signature on `child`; worked out once.
     pub(crate) fn edge(&mut self, child: u32, issuer: u32) -> Result<(), SignatureError> {
-        let (Some(child_certificate), Some(issuer_certificate)) = (self.at(child), self.at(issuer)) else {
+        let (Some(child_certificate), Some(issuer_certificate)) = (self.at(child), self.at(issuer))
+        else {
             return Err(SignatureError::Invalid);
         };
-        let Ok(key) = issuer_certificate.public_key() else { return Err(SignatureError::KeyMalformed) };
+        let Ok(key) = issuer_certificate.public_key() else {
+            return Err(SignatureError::KeyMalformed);
+        };
         if child_certificate.known_signed_by(key) {
             return Ok(());
         }
-        let same_key = |other: u32| other == issuer || self.at(other).is_some_and(|at| at.spki_der() == key.spki_der());
-        if let Some((_, _, good)) = self.edges.iter().find(|(from, to, _)| *from == child && same_key(*to)) {
-            return if *good { Ok(()) } else { Err(SignatureError::Invalid) };
+        let same_key = |other: u32| {
+            other == issuer
+                || self
+                    .at(other)
+                    .is_some_and(|at| at.spki_der() == key.spki_der())
+        };
+        if let Some((_, _, good)) = self
+            .edges
+            .iter()
+            .find(|(from, to, _)| *from == child && same_key(*to))
+        {
+            return if *good {
+                Ok(())
+            } else {
+                Err(SignatureError::Invalid)
+            };
         }
         if !self.spend_signature() {
             return Err(SignatureError::Invalid);
@@ -401,27 +481,44 @@ impl<'a> Engine<'a> {
     }
 
     fn dead_end(&mut self, child: u32, depth: usize, search: &mut Search) {
-        let Some(certificate) = self.at(child) else { return };
-        let reason =
-            Reason::ChainNotTrusted { certificate: certificate.label(), issuer: certificate.issuer().to_string() };
-        self.trace.note(Mark::Failed, Check::NoIssuer, Some(certificate), Detail::Reason(Box::new(reason.clone())));
+        let Some(certificate) = self.at(child) else {
+            return;
+        };
+        let reason = Reason::ChainNotTrusted {
+            certificate: certificate.label(),
+            issuer: certificate.issuer().to_string(),
+        };
+        self.trace.note(
+            Mark::Failed,
+            Check::NoIssuer,
+            Some(certificate),
+            Detail::Reason(Box::new(reason.clone())),
+        );
         search.refused(Progress::DeadEnd(depth), reason);
         if certificate.is_self_issued() {
             return;
         }
-        let mut needs = certificate.ca_issuer_urls().iter().map(|url| Need::Issuer { url: url.clone() });
+        let mut needs = certificate
+            .ca_issuer_urls()
+            .iter()
+            .map(|url| Need::Issuer { url: url.clone() });
         if let Some(need) = needs.find(|need| !self.is_unavailable(need)) {
             search.issuer_needs.push(need);
         }
     }
 
     fn note_candidate(&mut self, candidate: u32, result: Result<(), &Reason>) {
-        let Some(certificate) = self.at(candidate) else { return };
+        let Some(certificate) = self.at(candidate) else {
+            return;
+        };
         match result {
-            Ok(()) => self.trace.note(Mark::Ok, Check::Issuer, Some(certificate), Detail::None),
+            Ok(()) => self
+                .trace
+                .note(Mark::Ok, Check::Issuer, Some(certificate), Detail::None),
             Err(reason) => {
                 let detail = Detail::Reason(Box::new(reason.clone()));
-                self.trace.note(Mark::Failed, Check::Issuer, Some(certificate), detail);
+                self.trace
+                    .note(Mark::Failed, Check::Issuer, Some(certificate), detail);
             }
         }
     }
@@ -434,11 +531,14 @@ impl<'a> Engine<'a> {
     }
 
     fn is_in(&self, candidate: u32, path: &[u32]) -> bool {
-        let Some(certificate) = self.at(candidate) else { return true };
+        let Some(certificate) = self.at(candidate) else {
+            return true;
+        };
         path.iter().any(|at| {
             *at == candidate
                 || self.at(*at).is_some_and(|other| {
-                    other.spki_der() == certificate.spki_der() && other.subject() == certificate.subject()
+                    other.spki_der() == certificate.spki_der()
+                        && other.subject() == certificate.subject()
                 })
         })
     }
@@ -459,20 +559,26 @@ impl<'a> Engine<'a> {
                     (Some(_), Some(_)) => 2,
                     _ => 1,
                 };
-                let out_of_date =
-                    certificate.is_none_or(|issuer| now < issuer.not_before() || now > issuer.not_after());
+                let out_of_date = certificate
+                    .is_none_or(|issuer| now < issuer.not_before() || now > issuer.not_after());
                 let age = certificate.map_or(0, |issuer| issuer.not_before().0.saturating_neg());
                 let far = distance.get(*at as usize).copied().unwrap_or(u8::MAX);
                 (!self.is_anchor(*at, only), misfit, far, out_of_date, age)
             });
             self.distance = Some(distance);
         }
-        Frame { candidates, next: 0, issuer_known: false }
+        Frame {
+            candidates,
+            next: 0,
+            issuer_known: false,
+        }
     }
 
     /// The certificates of the pool whose subject is the issuer of `child`.
     pub(crate) fn issuers_of(&mut self, child: u32) -> Vec<u32> {
-        let Some(certificate) = self.at(child) else { return Vec::new() };
+        let Some(certificate) = self.at(child) else {
+            return Vec::new();
+        };
         self.named(certificate.issuer(), child)
     }
 
@@ -480,7 +586,9 @@ impl<'a> Engine<'a> {
     fn named(&mut self, name: &crate::Name, like: u32) -> Vec<u32> {
         let pool = 0..u32::try_from(self.pool).unwrap_or(u32::MAX);
         if self.pool <= SMALL || like as usize >= self.pool {
-            return pool.filter(|at| self.at(*at).is_some_and(|issuer| issuer.subject() == name)).collect();
+            return pool
+                .filter(|at| self.at(*at).is_some_and(|issuer| issuer.subject() == name))
+                .collect();
         }
         let numbers = self.numbers();
         let wanted = numbers.get(like as usize).map(|(_, issuer)| *issuer);
@@ -494,7 +602,8 @@ impl<'a> Engine<'a> {
     /// The certificates of the pool with this subject, whoever asks.
     pub(crate) fn subjects(&self, name: &crate::Name) -> Vec<u32> {
         let pool = 0..u32::try_from(self.pool).unwrap_or(u32::MAX);
-        pool.filter(|at| self.at(*at).is_some_and(|found| found.subject() == name)).collect()
+        pool.filter(|at| self.at(*at).is_some_and(|found| found.subject() == name))
+            .collect()
     }
 
     fn numbers(&mut self) -> Vec<(u32, u32)> {
@@ -524,15 +633,21 @@ impl<'a> Engine<'a> {
         for (at, (_, issuer)) in numbers.iter().enumerate() {
             by_issuer.entry(*issuer).or_default().push(at);
         }
-        let mut reached: Vec<usize> = (0..self.pool).filter(|at| self.anchor.get(*at) == Some(&true)).collect();
+        let mut reached: Vec<usize> = (0..self.pool)
+            .filter(|at| self.anchor.get(*at) == Some(&true))
+            .collect();
         let mut hops = 0_u8;
         while !reached.is_empty() && hops < u8::MAX {
             let mut next = Vec::new();
             for at in reached {
-                let Some(place) = distance.get_mut(at).filter(|place| **place == u8::MAX) else { continue };
+                let Some(place) = distance.get_mut(at).filter(|place| **place == u8::MAX) else {
+                    continue;
+                };
                 *place = hops;
                 // Each name is followed once.
-                let below = numbers.get(at).and_then(|(subject, _)| by_issuer.remove(subject));
+                let below = numbers
+                    .get(at)
+                    .and_then(|(subject, _)| by_issuer.remove(subject));
                 next.extend(below.unwrap_or_default());
             }
             reached = next;
@@ -553,7 +668,11 @@ struct Search {
 
 impl Search {
     fn refused(&mut self, progress: Progress, reason: Reason) {
-        if self.best.as_ref().is_none_or(|(best, _)| progress_key(progress) > progress_key(*best)) {
+        if self
+            .best
+            .as_ref()
+            .is_none_or(|(best, _)| progress_key(progress) > progress_key(*best))
+        {
             self.best = Some((progress, reason));
         }
     }

@@ -38,8 +38,13 @@ pub(crate) enum Mapping {
 impl PolicyGraph {
     /// §6.1.2 (a): one node, anyPolicy.
     pub(crate) fn new() -> Self {
-        let root = Node { expected: BTreeSet::from([ANY_POLICY]), parents: BTreeSet::new() };
-        Self { levels: vec![BTreeMap::from([(ANY_POLICY, root)])] }
+        let root = Node {
+            expected: BTreeSet::from([ANY_POLICY]),
+            parents: BTreeSet::new(),
+        };
+        Self {
+            levels: vec![BTreeMap::from([(ANY_POLICY, root)])],
+        }
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -47,8 +52,14 @@ impl PolicyGraph {
     }
 
     /// §6.1.3 (d) and (e): the policies of the next certificate, if it has any.
-    pub(crate) fn add_certificate(&mut self, policies: Option<&[ObjectIdentifier]>, any: AnyPolicy) {
-        let Some(above) = self.levels.last() else { return };
+    pub(crate) fn add_certificate(
+        &mut self,
+        policies: Option<&[ObjectIdentifier]>,
+        any: AnyPolicy,
+    ) {
+        let Some(above) = self.levels.last() else {
+            return;
+        };
         let Some(policies) = policies else {
             self.levels.clear();
             return;
@@ -60,7 +71,10 @@ impl PolicyGraph {
                 expecting.entry(*expected).or_default().insert(*policy);
             }
         }
-        let node = |policy, parents| Node { expected: BTreeSet::from([policy]), parents };
+        let node = |policy, parents| Node {
+            expected: BTreeSet::from([policy]),
+            parents,
+        };
         let mut level = BTreeMap::new();
         for policy in policies.iter().filter(|policy| **policy != ANY_POLICY) {
             let parents = match expecting.get(policy) {
@@ -80,11 +94,20 @@ impl PolicyGraph {
     }
 
     /// §6.1.4 (b): the mappings of an intermediate certificate.
-    pub(crate) fn map(&mut self, mappings: &[(ObjectIdentifier, ObjectIdentifier)], mapping: Mapping) {
-        let Some(level) = self.levels.last_mut() else { return };
+    pub(crate) fn map(
+        &mut self,
+        mappings: &[(ObjectIdentifier, ObjectIdentifier)],
+        mapping: Mapping,
+    ) {
+        let Some(level) = self.levels.last_mut() else {
+            return;
+        };
         let mut targets: BTreeMap<ObjectIdentifier, BTreeSet<ObjectIdentifier>> = BTreeMap::new();
         for (issuer_domain, subject_domain) in mappings {
-            targets.entry(*issuer_domain).or_default().insert(*subject_domain);
+            targets
+                .entry(*issuer_domain)
+                .or_default()
+                .insert(*subject_domain);
         }
         for (policy, expected) in targets {
             match mapping {
@@ -93,7 +116,13 @@ impl PolicyGraph {
                     if let Some(node) = level.get_mut(&policy) {
                         node.expected = expected;
                     } else if any {
-                        level.insert(policy, Node { expected, parents: BTreeSet::from([ANY_POLICY]) });
+                        level.insert(
+                            policy,
+                            Node {
+                                expected,
+                                parents: BTreeSet::from([ANY_POLICY]),
+                            },
+                        );
                     }
                 }
                 Mapping::Inhibited => {
@@ -107,7 +136,9 @@ impl PolicyGraph {
     /// §6.1.5 (g): the policies that the path is valid for, within those the relying party accepts
     /// (none named means any). Empty when there is none; anyPolicy when there is no bound.
     pub(crate) fn user_constrained(&self, wanted: &[ObjectIdentifier]) -> Vec<ObjectIdentifier> {
-        let Some(last) = self.levels.last() else { return Vec::new() };
+        let Some(last) = self.levels.last() else {
+            return Vec::new();
+        };
         // Policies as the anchor's domain knows them: nodes with an anyPolicy parent that lead to the last level.
         let mut domain = BTreeSet::new();
         let mut reached: BTreeSet<ObjectIdentifier> = last.keys().copied().collect();
@@ -128,12 +159,18 @@ impl PolicyGraph {
             }
             return domain.into_iter().collect();
         }
-        wanted.iter().copied().filter(|policy| unbounded || domain.contains(policy)).collect()
+        wanted
+            .iter()
+            .copied()
+            .filter(|policy| unbounded || domain.contains(policy))
+            .collect()
     }
 
     /// §6.1.3 (d) (3): what has no child above the last level goes.
     fn prune(&mut self) {
-        let Some(mut needed) = self.levels.last().map(parents) else { return };
+        let Some(mut needed) = self.levels.last().map(parents) else {
+            return;
+        };
         if self.levels.last().is_some_and(BTreeMap::is_empty) {
             self.levels.clear();
             return;
@@ -147,7 +184,10 @@ impl PolicyGraph {
 }
 
 fn parents(level: &BTreeMap<ObjectIdentifier, Node>) -> BTreeSet<ObjectIdentifier> {
-    level.values().flat_map(|node| node.parents.iter().copied()).collect()
+    level
+        .values()
+        .flat_map(|node| node.parents.iter().copied())
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,7 +196,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn p(number: u32) -> ObjectIdentifier {
-        ObjectIdentifier::new_unwrap("1.3.6.1.4.1.99999").push_arc(number).unwrap_or(ANY_POLICY)
+        ObjectIdentifier::new_unwrap("1.3.6.1.4.1.99999")
+            .push_arc(number)
+            .unwrap_or(ANY_POLICY)
     }
 
     #[test]
@@ -219,25 +261,42 @@ mod tests {
     fn mappings_that_explode_a_tree_do_not_explode_this() {
         let width = 64;
         let policies: Vec<_> = (0..width).map(p).collect();
-        let mappings: Vec<_> = policies.iter().flat_map(|from| policies.iter().map(|to| (*from, *to))).collect();
+        let mappings: Vec<_> = policies
+            .iter()
+            .flat_map(|from| policies.iter().map(|to| (*from, *to)))
+            .collect();
         let mut graph = PolicyGraph::new();
         for _ in 0..12 {
             graph.add_certificate(Some(&policies), AnyPolicy::Counts);
             graph.map(&mappings, Mapping::Counts);
         }
         assert_eq!(graph.user_constrained(&[]).len(), width as usize);
-        assert!(graph.levels.iter().all(|level| level.len() <= width as usize + 1));
+        assert!(
+            graph
+                .levels
+                .iter()
+                .all(|level| level.len() <= width as usize + 1)
+        );
     }
+
+    type PoliciesAndMappings = (
+        Vec<ObjectIdentifier>,
+        Vec<(ObjectIdentifier, ObjectIdentifier)>,
+    );
 
     /// The tree of RFC 5280 §6.1, written as plainly as it can be: a chain of policies from the anchor
     /// down, one for each way. Small inputs only.
-    fn tree(certificates: &[(Vec<ObjectIdentifier>, Vec<(ObjectIdentifier, ObjectIdentifier)>)]) -> BTreeSet<ObjectIdentifier> {
+    fn tree(certificates: &[PoliciesAndMappings]) -> BTreeSet<ObjectIdentifier> {
         struct Way {
             first: Option<ObjectIdentifier>,
             policy: ObjectIdentifier,
             expected: BTreeSet<ObjectIdentifier>,
         }
-        let mut ways = vec![Way { first: None, policy: ANY_POLICY, expected: BTreeSet::from([ANY_POLICY]) }];
+        let mut ways = vec![Way {
+            first: None,
+            policy: ANY_POLICY,
+            expected: BTreeSet::from([ANY_POLICY]),
+        }];
         for (at, (policies, mappings)) in certificates.iter().enumerate() {
             let mut next: Vec<Way> = Vec::new();
             let step = |way: &Way, policy: ObjectIdentifier| Way {
@@ -252,7 +311,11 @@ mod tests {
                     next.push(step(way, *policy));
                 }
                 if !matched {
-                    next.extend(ways.iter().filter(|way| way.policy == ANY_POLICY).map(|way| step(way, *policy)));
+                    next.extend(
+                        ways.iter()
+                            .filter(|way| way.policy == ANY_POLICY)
+                            .map(|way| step(way, *policy)),
+                    );
                 }
             }
             if policies.contains(&ANY_POLICY) {
@@ -267,20 +330,30 @@ mod tests {
             if at + 1 < certificates.len() {
                 let froms: BTreeSet<_> = mappings.iter().map(|(from, _)| *from).collect();
                 for from in froms {
-                    let to: BTreeSet<_> = mappings.iter().filter(|(f, _)| *f == from).map(|(_, to)| *to).collect();
+                    let to: BTreeSet<_> = mappings
+                        .iter()
+                        .filter(|(f, _)| *f == from)
+                        .map(|(_, to)| *to)
+                        .collect();
                     let mut matched = false;
                     for way in next.iter_mut().filter(|way| way.policy == from) {
                         way.expected.clone_from(&to);
                         matched = true;
                     }
                     if !matched && next.iter().any(|way| way.policy == ANY_POLICY) {
-                        next.push(Way { first: Some(from), policy: from, expected: to });
+                        next.push(Way {
+                            first: Some(from),
+                            policy: from,
+                            expected: to,
+                        });
                     }
                 }
             }
             ways = next;
         }
-        ways.iter().map(|way| way.first.unwrap_or(ANY_POLICY)).collect()
+        ways.iter()
+            .map(|way| way.first.unwrap_or(ANY_POLICY))
+            .collect()
     }
 
     proptest! {
@@ -292,7 +365,7 @@ mod tests {
             ),
         ) {
             let oid = |number: &u32| if *number == 0 { ANY_POLICY } else { p(*number) };
-            let certificates: Vec<(Vec<_>, Vec<_>)> = raw
+            let certificates: Vec<PoliciesAndMappings> = raw
                 .iter()
                 .map(|(policies, mappings)| (policies.iter().map(oid).collect(), mappings.iter().map(|(a, b)| (oid(a), oid(b))).collect()))
                 .collect();

@@ -3,7 +3,8 @@
 //! While a verification runs only handles are noted down; words are made when somebody asks for them.
 
 use crate::{
-    Certificate, Crl, OcspResponse, Reason, RevocationGap, UnixTime, cert::hex, key::sha256, verify::NameCheck,
+    Certificate, Crl, OcspResponse, Reason, RevocationGap, UnixTime, cert::hex, key::sha256,
+    verify::NameCheck,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -125,15 +126,37 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(now: UnixTime) -> Self {
-        Self { events: Vec::with_capacity(32), depth: 0, now }
+        Self {
+            events: Vec::with_capacity(32),
+            depth: 0,
+            now,
+        }
     }
 
-    pub(crate) fn note(&mut self, mark: Mark, check: Check, certificate: Option<&Certificate>, detail: Detail) {
+    pub(crate) fn note(
+        &mut self,
+        mark: Mark,
+        check: Check,
+        certificate: Option<&Certificate>,
+        detail: Detail,
+    ) {
         if self.events.len() < MAX_EVENTS {
-            self.events.push(Event { depth: self.depth, mark, check, certificate: certificate.cloned(), detail });
+            self.events.push(Event {
+                depth: self.depth,
+                mark,
+                check,
+                certificate: certificate.cloned(),
+                detail,
+            });
         } else if self.events.len() == MAX_EVENTS {
             let detail = Detail::Text("the rest of this trace is left out");
-            self.events.push(Event { depth: 0, mark: Mark::Skipped, check: Check::Limit, certificate: None, detail });
+            self.events.push(Event {
+                depth: 0,
+                mark: Mark::Skipped,
+                check: Check::Limit,
+                certificate: None,
+                detail,
+            });
         }
     }
 
@@ -148,14 +171,24 @@ impl Recorder {
         match result {
             Ok(()) => self.note(Mark::Ok, check, Some(certificate), detail),
             Err(ref reason) => {
-                self.note(Mark::Failed, check, Some(certificate), Detail::Reason(Box::new(reason.clone())));
+                self.note(
+                    Mark::Failed,
+                    check,
+                    Some(certificate),
+                    Detail::Reason(Box::new(reason.clone())),
+                );
             }
         }
         result
     }
 
     /// Opens a group whose mark is set by [`Self::close`].
-    pub(crate) fn open(&mut self, check: Check, certificate: Option<&Certificate>, detail: Detail) -> usize {
+    pub(crate) fn open(
+        &mut self,
+        check: Check,
+        certificate: Option<&Certificate>,
+        detail: Detail,
+    ) -> usize {
         let at = self.events.len();
         self.note(Mark::Ok, check, certificate, detail);
         self.depth = self.depth.saturating_add(1);
@@ -172,7 +205,10 @@ impl Recorder {
     }
 
     pub(crate) fn finish(self) -> Trace {
-        Trace { events: Arc::new(self.events), now: self.now }
+        Trace {
+            events: Arc::new(self.events),
+            now: self.now,
+        }
     }
 }
 
@@ -231,7 +267,11 @@ impl fmt::Display for Trace {
 
 impl Event {
     fn step(&self, now: UnixTime) -> Step {
-        let label = self.certificate.as_ref().map(Certificate::label).unwrap_or_default();
+        let label = self
+            .certificate
+            .as_ref()
+            .map(Certificate::label)
+            .unwrap_or_default();
         let mut data = Vec::new();
         let mut code = None;
         if let Some(certificate) = &self.certificate {
@@ -254,7 +294,13 @@ impl Event {
                 }
             }
             Detail::Path(path) => {
-                data.push(("path", path.iter().map(Certificate::label).collect::<Vec<_>>().join(" ← ")));
+                data.push((
+                    "path",
+                    path.iter()
+                        .map(Certificate::label)
+                        .collect::<Vec<_>>()
+                        .join(" ← "),
+                ));
             }
             Detail::Name(name) => data.push(("expected", name.to_string())),
             Detail::Crl(crl, gap) => {
@@ -282,7 +328,10 @@ impl Event {
     }
 }
 
-fn refused(gap: Option<&RevocationGap>, data: &mut Vec<(&'static str, String)>) -> Option<&'static str> {
+fn refused(
+    gap: Option<&RevocationGap>,
+    data: &mut Vec<(&'static str, String)>,
+) -> Option<&'static str> {
     gap.map(|gap| {
         data.push(("reason", gap.to_string()));
         "revocation-unavailable"
@@ -302,8 +351,15 @@ fn look_at_crl(crl: &Crl, data: &mut Vec<(&'static str, String)>) {
 }
 
 fn list<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
-    let text = items.map(|item| item.to_string()).collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "none".to_owned() } else { text }
+    let text = items
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if text.is_empty() {
+        "none".to_owned()
+    } else {
+        text
+    }
 }
 
 impl Check {
@@ -357,7 +413,12 @@ impl Check {
     }
 
     /// What this check looks at in a certificate.
-    fn look(self, certificate: &Certificate, now: UnixTime, data: &mut Vec<(&'static str, String)>) {
+    fn look(
+        self,
+        certificate: &Certificate,
+        now: UnixTime,
+        data: &mut Vec<(&'static str, String)>,
+    ) {
         match self {
             Self::Leaf => {
                 data.push(("issuer", certificate.issuer().to_string()));
@@ -374,11 +435,19 @@ impl Check {
                     data.push(("cA", certificate.is_ca().to_string()));
                 }
                 let usage = certificate.key_usage().map(|usage| list(usage.names()));
-                data.push(("keyUsage", usage.unwrap_or_else(|| "not restricted".to_owned())));
+                data.push((
+                    "keyUsage",
+                    usage.unwrap_or_else(|| "not restricted".to_owned()),
+                ));
             }
             Self::ExtendedKeyUsage => {
-                let usage = certificate.extended_key_usage().map(|usages| list(usages.iter()));
-                data.push(("extKeyUsage", usage.unwrap_or_else(|| "not restricted".to_owned())));
+                let usage = certificate
+                    .extended_key_usage()
+                    .map(|usages| list(usages.iter()));
+                data.push((
+                    "extKeyUsage",
+                    usage.unwrap_or_else(|| "not restricted".to_owned()),
+                ));
             }
             Self::Name => data.push(("names", list(certificate.alternative_names().iter()))),
             Self::Signature => {
@@ -388,10 +457,16 @@ impl Check {
             }
             Self::PathLength => {
                 let limit = certificate.path_len().map(|limit| limit.to_string());
-                data.push(("pathLenConstraint", limit.unwrap_or_else(|| "none".to_owned())));
+                data.push((
+                    "pathLenConstraint",
+                    limit.unwrap_or_else(|| "none".to_owned()),
+                ));
             }
             Self::CriticalExtensions => {
-                let critical = certificate.extension_ids().iter().filter(|(_, critical)| *critical);
+                let critical = certificate
+                    .extension_ids()
+                    .iter()
+                    .filter(|(_, critical)| *critical);
                 data.push(("critical", list(critical.map(|(oid, _)| oid))));
             }
             Self::Crl | Self::Ocsp => data.push(("serial", certificate.serial_hex())),

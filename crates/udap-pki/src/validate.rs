@@ -5,8 +5,9 @@ use crate::constraints::{NameConstraints, Outside};
 use crate::error::WorkLimit;
 use crate::path::{Engine, Role, limit};
 use crate::policies::{ANY_POLICY, AnyPolicy, Mapping, PolicyGraph};
+use crate::purpose::{Usage, check_name, lacks_extended};
 use crate::trace::{Check, Detail, Mark};
-use crate::{Certificate, NameCheck, ObjectIdentifier, Purpose, Reason, UnixTime, uri_name_mismatch};
+use crate::{Certificate, ObjectIdentifier, Purpose, Reason, UnixTime};
 
 /// The state variables of §6.1.2.
 struct State<'a> {
@@ -22,7 +23,11 @@ struct State<'a> {
 impl<'a> Engine<'a> {
     /// Judges a path (leaf first) in everything but the leaf's own checks and revocation, and gives the
     /// policies it is valid for.
-    pub(crate) fn validate(&mut self, path: &[u32], role: Role) -> Result<Vec<ObjectIdentifier>, Reason> {
+    pub(crate) fn validate(
+        &mut self,
+        path: &[u32],
+        role: Role,
+    ) -> Result<Vec<ObjectIdentifier>, Reason> {
         let members: Vec<&'a Certificate> = path.iter().filter_map(|at| self.at(*at)).collect();
         let Some((anchor, members)) = members.split_last() else {
             return Err(limit(WorkLimit::Steps));
@@ -30,7 +35,13 @@ impl<'a> Engine<'a> {
         let n = u32::try_from(members.len()).unwrap_or(u32::MAX);
         let policy = self.policy;
         let member = role == Role::Member;
-        let skip = |is_set: bool| if is_set && member { 0 } else { n.saturating_add(1) };
+        let skip = |is_set: bool| {
+            if is_set && member {
+                0
+            } else {
+                n.saturating_add(1)
+            }
+        };
         let mut state = State {
             graph: PolicyGraph::new(),
             explicit_policy: skip(policy.explicit_policy),
@@ -44,14 +55,25 @@ impl<'a> Engine<'a> {
             return Ok(vec![ANY_POLICY]);
         }
 
-        let group = self.trace.open(Check::Member, Some(anchor), Detail::Text("the trust anchor"));
+        let group = self.trace.open(
+            Check::Member,
+            Some(anchor),
+            Detail::Text("the trust anchor"),
+        );
         let result = self.anchor(anchor, role, &mut state);
         self.trace.close(group, mark(&result));
         result?;
         for (at, certificate) in members.iter().enumerate().rev() {
-            let group = self.trace.open(Check::Member, Some(certificate), Detail::None);
+            let group = self
+                .trace
+                .open(Check::Member, Some(certificate), Detail::None);
             let issuer = members.get(at + 1).unwrap_or(anchor);
-            self.trace.note(Mark::Ok, Check::Signature, Some(certificate), Detail::Issuer((*issuer).clone()));
+            self.trace.note(
+                Mark::Ok,
+                Check::Signature,
+                Some(certificate),
+                Detail::Issuer((*issuer).clone()),
+            );
             let result = if at == 0 {
                 self.basic(certificate, &mut state, Position::Leaf)
             } else {
@@ -65,29 +87,62 @@ impl<'a> Engine<'a> {
     }
 
     /// The anchor's own dates, right to issue and constraints.
-    fn anchor(&mut self, anchor: &'a Certificate, role: Role, state: &mut State<'a>) -> Result<(), Reason> {
+    fn anchor(
+        &mut self,
+        anchor: &'a Certificate,
+        role: Role,
+        state: &mut State<'a>,
+    ) -> Result<(), Reason> {
         let now = self.now;
-        self.trace.result(Check::Validity, anchor, Detail::None, check_dates(anchor, now))?;
-        self.trace.result(Check::MayIssue, anchor, Detail::None, anchor_may_issue(anchor))?;
-        self.trace.result(Check::CriticalExtensions, anchor, Detail::None, check_critical(anchor))?;
+        self.trace.result(
+            Check::Validity,
+            anchor,
+            Detail::None,
+            check_dates(anchor, now),
+        )?;
+        self.trace.result(
+            Check::MayIssue,
+            anchor,
+            Detail::None,
+            anchor_may_issue(anchor),
+        )?;
+        self.trace.result(
+            Check::CriticalExtensions,
+            anchor,
+            Detail::None,
+            check_critical(anchor),
+        )?;
         let result = self.check_issuer_purpose(anchor, role);
         if result.is_err() {
-            self.trace.result(Check::ExtendedKeyUsage, anchor, Detail::None, result)?;
+            self.trace
+                .result(Check::ExtendedKeyUsage, anchor, Detail::None, result)?;
         }
         // RFC 5937 §3.2: what an anchor's certificate constrains is taken as input. Its policies, when it names any,
         // bound the graph as the first certificate's would.
         let extensions = anchor.extensions();
         if extensions.policies.is_some() {
-            state.graph.add_certificate(extensions.policies.as_deref(), AnyPolicy::Counts);
+            state
+                .graph
+                .add_certificate(extensions.policies.as_deref(), AnyPolicy::Counts);
         }
         self.take_constraints(anchor, state)
     }
 
     /// §6.1.3, for every certificate of the path.
-    fn basic(&mut self, certificate: &'a Certificate, state: &mut State<'a>, position: Position) -> Result<(), Reason> {
+    fn basic(
+        &mut self,
+        certificate: &'a Certificate,
+        state: &mut State<'a>,
+        position: Position,
+    ) -> Result<(), Reason> {
         let now = self.now;
         if position == Position::Intermediate {
-            self.trace.result(Check::Validity, certificate, Detail::None, check_dates(certificate, now))?;
+            self.trace.result(
+                Check::Validity,
+                certificate,
+                Detail::None,
+                check_dates(certificate, now),
+            )?;
         }
         let self_issued = certificate.is_self_issued();
 
@@ -97,34 +152,60 @@ impl<'a> Engine<'a> {
             if matches!(result, Err(Reason::WorkLimit(_))) {
                 self.exhausted = Some(WorkLimit::NameConstraints);
             }
-            self.trace.result(Check::NameConstraints, certificate, Detail::None, result)?;
+            self.trace
+                .result(Check::NameConstraints, certificate, Detail::None, result)?;
         }
 
         // (d) and (e): policies.
         let extensions = certificate.extensions();
-        let any = state.inhibit_any_policy > 0 || (position == Position::Intermediate && self_issued);
-        let any = if any { AnyPolicy::Counts } else { AnyPolicy::Inhibited };
-        state.graph.add_certificate(extensions.policies.as_deref(), any);
+        let any =
+            state.inhibit_any_policy > 0 || (position == Position::Intermediate && self_issued);
+        let any = if any {
+            AnyPolicy::Counts
+        } else {
+            AnyPolicy::Inhibited
+        };
+        state
+            .graph
+            .add_certificate(extensions.policies.as_deref(), any);
 
         // (f)
         if state.explicit_policy == 0 && state.graph.is_null() {
             let result = Err(self.policy_refused(certificate));
-            return self.trace.result(Check::Policies, certificate, Detail::None, result);
+            return self
+                .trace
+                .result(Check::Policies, certificate, Detail::None, result);
         }
         Ok(())
     }
 
     /// §6.1.4, for every certificate but the last.
-    fn intermediate(&mut self, certificate: &'a Certificate, role: Role, state: &mut State<'a>) -> Result<(), Reason> {
+    fn intermediate(
+        &mut self,
+        certificate: &'a Certificate,
+        role: Role,
+        state: &mut State<'a>,
+    ) -> Result<(), Reason> {
         let extensions = certificate.extensions();
         // (a) and (b): policy mappings.
         let mappings = &extensions.policy_mappings;
         if !mappings.is_empty() {
-            if mappings.iter().any(|(from, to)| *from == ANY_POLICY || *to == ANY_POLICY) {
-                let result = Err(Reason::PolicyMapping { certificate: certificate.label() });
-                return self.trace.result(Check::Policies, certificate, Detail::None, result);
+            if mappings
+                .iter()
+                .any(|(from, to)| *from == ANY_POLICY || *to == ANY_POLICY)
+            {
+                let result = Err(Reason::PolicyMapping {
+                    certificate: certificate.label(),
+                });
+                return self
+                    .trace
+                    .result(Check::Policies, certificate, Detail::None, result);
             }
-            let mapping = if state.policy_mapping > 0 { Mapping::Counts } else { Mapping::Inhibited };
+            let mapping = if state.policy_mapping > 0 {
+                Mapping::Counts
+            } else {
+                Mapping::Inhibited
+            };
             state.graph.map(mappings, mapping);
         }
         // (h): counters, and (l): path length, run down by certificates that are not self-issued.
@@ -134,23 +215,47 @@ impl<'a> Engine<'a> {
             state.inhibit_any_policy = state.inhibit_any_policy.saturating_sub(1);
             if let Some((left, limit, by)) = state.path_length {
                 let Some(left) = left.checked_sub(1) else {
-                    let result = Err(Reason::PathLength { certificate: by.label(), limit });
-                    return self.trace.result(Check::PathLength, certificate, Detail::None, result);
+                    let result = Err(Reason::PathLength {
+                        certificate: by.label(),
+                        limit,
+                    });
+                    return self
+                        .trace
+                        .result(Check::PathLength, certificate, Detail::None, result);
                 };
                 state.path_length = Some((left, limit, by));
             }
         }
         self.take_constraints(certificate, state)?;
         // (k) and (n): may it issue?
-        self.trace.result(Check::MayIssue, certificate, Detail::None, may_issue(certificate))?;
+        self.trace.result(
+            Check::MayIssue,
+            certificate,
+            Detail::None,
+            may_issue(certificate),
+        )?;
         // (o)
-        self.trace.result(Check::CriticalExtensions, certificate, Detail::None, check_critical(certificate))?;
+        self.trace.result(
+            Check::CriticalExtensions,
+            certificate,
+            Detail::None,
+            check_critical(certificate),
+        )?;
         let result = self.check_issuer_purpose(certificate, role);
-        if result.is_err() { self.trace.result(Check::ExtendedKeyUsage, certificate, Detail::None, result) } else { Ok(()) }
+        if result.is_err() {
+            self.trace
+                .result(Check::ExtendedKeyUsage, certificate, Detail::None, result)
+        } else {
+            Ok(())
+        }
     }
 
     /// §6.1.4 (g), (i), (j) and (m): what this CA certificate says about those below it.
-    fn take_constraints(&mut self, certificate: &'a Certificate, state: &mut State<'a>) -> Result<(), Reason> {
+    fn take_constraints(
+        &mut self,
+        certificate: &'a Certificate,
+        state: &mut State<'a>,
+    ) -> Result<(), Reason> {
         let extensions = certificate.extensions();
         if let Some(constraints) = &extensions.name_constraints {
             state.constraints.push((constraints, certificate));
@@ -170,7 +275,8 @@ impl<'a> Engine<'a> {
             state.path_length = Some((limit, limit, certificate));
         }
         if certificate.path_len().is_some() {
-            self.trace.note(Mark::Ok, Check::PathLength, Some(certificate), Detail::None);
+            self.trace
+                .note(Mark::Ok, Check::PathLength, Some(certificate), Detail::None);
         }
         Ok(())
     }
@@ -188,13 +294,23 @@ impl<'a> Engine<'a> {
             state.explicit_policy = 0;
         }
         // (g)
-        let wanted = if role == Role::Member { self.policy.policies.as_slice() } else { &[] };
+        let wanted = if role == Role::Member {
+            self.policy.policies.as_slice()
+        } else {
+            &[]
+        };
         let policies = state.graph.user_constrained(wanted);
         if state.explicit_policy == 0 && policies.is_empty() {
             let result = Err(self.policy_refused(leaf));
-            self.trace.result(Check::Policies, leaf, Detail::None, result)?;
+            self.trace
+                .result(Check::Policies, leaf, Detail::None, result)?;
         }
-        self.trace.note(Mark::Ok, Check::Policies, Some(leaf), Detail::Policies(policies.clone()));
+        self.trace.note(
+            Mark::Ok,
+            Check::Policies,
+            Some(leaf),
+            Detail::Policies(policies.clone()),
+        );
         Ok(policies)
     }
 
@@ -209,33 +325,58 @@ impl<'a> Engine<'a> {
     fn check_leaf_inside(&mut self, leaf: &'a Certificate, role: Role) -> Result<(), Reason> {
         let now = self.now;
         let policy = self.policy;
-        self.trace.result(Check::Validity, leaf, Detail::None, check_dates(leaf, now))?;
-        self.trace.result(Check::CriticalExtensions, leaf, Detail::None, check_critical(leaf))?;
+        self.trace
+            .result(Check::Validity, leaf, Detail::None, check_dates(leaf, now))?;
+        self.trace.result(
+            Check::CriticalExtensions,
+            leaf,
+            Detail::None,
+            check_critical(leaf),
+        )?;
         let purpose = match role {
             Role::Member => Usage::of(policy.purpose),
             Role::CrlSigner => Usage::CRL_SIGNER,
             Role::OcspDelegate => Usage::of(Purpose::OcspSigner),
         };
-        self.trace.result(Check::Purpose, leaf, Detail::None, purpose.check_key_usage(leaf))?;
-        let spelled_out = if role == Role::Member { policy.extended_key_usage.as_slice() } else { &[] };
+        self.trace.result(
+            Check::Purpose,
+            leaf,
+            Detail::None,
+            purpose.check_key_usage(leaf),
+        )?;
+        let spelled_out = if role == Role::Member {
+            policy.extended_key_usage.as_slice()
+        } else {
+            &[]
+        };
         let result = purpose.check_extended(leaf).and_then(|()| {
-            let missing = spelled_out
-                .iter()
-                .find(|wanted| !leaf.extended_key_usage().is_some_and(|found| found.contains(wanted)));
+            let missing = spelled_out.iter().find(|wanted| {
+                !leaf
+                    .extended_key_usage()
+                    .is_some_and(|found| found.contains(wanted))
+            });
             missing.map_or(Ok(()), |wanted| Err(lacks_extended(leaf, wanted)))
         });
         if purpose.extended.is_some() || !spelled_out.is_empty() {
-            self.trace.result(Check::ExtendedKeyUsage, leaf, Detail::None, result)?;
+            self.trace
+                .result(Check::ExtendedKeyUsage, leaf, Detail::None, result)?;
         }
         // The key of the leaf signs what comes next; a key that cannot be used makes the certificate useless.
         if let Err(error) = leaf.public_key() {
-            let result = Err(Reason::KeyRefused { certificate: leaf.label(), error: error.clone() });
-            self.trace.result(Check::Purpose, leaf, Detail::None, result)?;
+            let result = Err(Reason::KeyRefused {
+                certificate: leaf.label(),
+                error: error.clone(),
+            });
+            self.trace
+                .result(Check::Purpose, leaf, Detail::None, result)?;
         }
         match &policy.name {
-            Some(expected) if role == Role::Member => {
-                self.trace.result(Check::Name, leaf, Detail::Name(expected.clone()), check_name(leaf, expected))
-            }
+            Some(expected) if role == Role::Member => self.trace.result(
+                Check::Name,
+                leaf,
+                Detail::Name(expected.clone()),
+                check_name(leaf, expected),
+            ),
             _ => Ok(()),
         }
     }
@@ -251,8 +392,16 @@ impl<'a> Engine<'a> {
     }
 
     fn policy_refused(&self, certificate: &Certificate) -> Reason {
-        let accepted = self.policy.policies.iter().map(ObjectIdentifier::to_string).collect();
-        Reason::Policy { certificate: certificate.label(), accepted }
+        let accepted = self
+            .policy
+            .policies
+            .iter()
+            .map(ObjectIdentifier::to_string)
+            .collect();
+        Reason::Policy {
+            certificate: certificate.label(),
+            accepted,
+        }
     }
 }
 
@@ -263,17 +412,29 @@ enum Position {
 }
 
 fn mark(result: &Result<(), Reason>) -> Mark {
-    if result.is_ok() { Mark::Ok } else { Mark::Failed }
+    if result.is_ok() {
+        Mark::Ok
+    } else {
+        Mark::Failed
+    }
 }
 
 /// §6.1.3 (a) (2); both ends belong to the period (§4.1.2.5).
 fn check_dates(certificate: &Certificate, now: UnixTime) -> Result<(), Reason> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if now > not_after {
-        return Err(Reason::CertificateExpired { certificate: certificate.label(), not_after, now });
+        return Err(Reason::CertificateExpired {
+            certificate: certificate.label(),
+            not_after,
+            now,
+        });
     }
     if now < not_before {
-        return Err(Reason::CertificateNotYetValid { certificate: certificate.label(), not_before, now });
+        return Err(Reason::CertificateNotYetValid {
+            certificate: certificate.label(),
+            not_before,
+            now,
+        });
     }
     Ok(())
 }
@@ -282,102 +443,43 @@ fn check_dates(certificate: &Certificate, now: UnixTime) -> Result<(), Reason> {
 fn check_critical(certificate: &Certificate) -> Result<(), Reason> {
     match certificate.extensions().unknown_critical.first() {
         None => Ok(()),
-        Some(oid) => Err(Reason::UnknownCriticalExtension { certificate: certificate.label(), oid: oid.to_string() }),
+        Some(oid) => Err(Reason::UnknownCriticalExtension {
+            certificate: certificate.label(),
+            oid: oid.to_string(),
+        }),
     }
 }
 
 /// §6.1.4 (k) and (n).
 pub(crate) fn may_issue(certificate: &Certificate) -> Result<(), Reason> {
     if !certificate.is_ca() {
-        return Err(Reason::NotACa { certificate: certificate.label() });
+        return Err(Reason::NotACa {
+            certificate: certificate.label(),
+        });
     }
     may_sign_certificates(certificate)
 }
 
 /// An anchor of version 1 has no way to say that it is a CA; the operator says it.
 fn anchor_may_issue(certificate: &Certificate) -> Result<(), Reason> {
-    if certificate.version() < 3 { may_sign_certificates(certificate) } else { may_issue(certificate) }
+    if certificate.version() < 3 {
+        may_sign_certificates(certificate)
+    } else {
+        may_issue(certificate)
+    }
 }
 
 fn may_sign_certificates(certificate: &Certificate) -> Result<(), Reason> {
-    if certificate.key_usage().is_some_and(|usage| !usage.key_cert_sign()) {
-        return Err(Reason::KeyUsage { certificate: certificate.label(), needed: "keyCertSign" });
+    if certificate
+        .key_usage()
+        .is_some_and(|usage| !usage.key_cert_sign())
+    {
+        return Err(Reason::KeyUsage {
+            certificate: certificate.label(),
+            needed: "keyCertSign",
+        });
     }
     Ok(())
-}
-
-/// What a purpose asks of a leaf.
-struct Usage {
-    bits: fn(crate::KeyUsage) -> bool,
-    bits_named: &'static str,
-    extended: Option<ObjectIdentifier>,
-    /// Whether the extended usage must be spelled out even where nothing is restricted.
-    spelled_out: SpelledOut,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SpelledOut {
-    Yes,
-    No,
-}
-
-impl Usage {
-    const CRL_SIGNER: Self = Self {
-        bits: crate::KeyUsage::crl_sign,
-        bits_named: "cRLSign",
-        extended: None,
-        spelled_out: SpelledOut::No,
-    };
-
-    const fn of(purpose: Purpose) -> Self {
-        use crate::KeyUsage;
-        let (bits, bits_named, extended): (fn(KeyUsage) -> bool, _, _) = match purpose {
-            Purpose::Any => (|_| true, "", None),
-            Purpose::JwtSigner => (KeyUsage::digital_signature, "digitalSignature", None),
-            Purpose::TlsClient => (
-                |usage| usage.digital_signature() || usage.key_agreement(),
-                "digitalSignature or keyAgreement",
-                Some(CLIENT_AUTH),
-            ),
-            Purpose::TlsServer => (
-                |usage| usage.digital_signature() || usage.key_encipherment() || usage.key_agreement(),
-                "digitalSignature, keyEncipherment or keyAgreement",
-                Some(SERVER_AUTH),
-            ),
-            Purpose::OcspSigner => (KeyUsage::digital_signature, "digitalSignature", Some(OCSP_SIGNING)),
-        };
-        let spelled_out = if matches!(purpose, Purpose::OcspSigner) { SpelledOut::Yes } else { SpelledOut::No };
-        Self { bits, bits_named, extended, spelled_out }
-    }
-
-    fn check_key_usage(&self, certificate: &Certificate) -> Result<(), Reason> {
-        match certificate.key_usage() {
-            Some(usage) if !(self.bits)(usage) => {
-                Err(Reason::KeyUsage { certificate: certificate.label(), needed: self.bits_named })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_extended(&self, certificate: &Certificate) -> Result<(), Reason> {
-        let Some(wanted) = self.extended else { return Ok(()) };
-        let fits = match certificate.extended_key_usage() {
-            None => self.spelled_out == SpelledOut::No,
-            Some(found) if self.spelled_out == SpelledOut::Yes => found.contains(&wanted),
-            Some(found) => found.contains(&wanted) || found.contains(&ANY_EXTENDED_KEY_USAGE),
-        };
-        if fits { Ok(()) } else { Err(lacks_extended(certificate, &wanted)) }
-    }
-}
-
-fn lacks_extended(certificate: &Certificate, wanted: &ObjectIdentifier) -> Reason {
-    let name = match *wanted {
-        CLIENT_AUTH => "clientAuth".to_owned(),
-        SERVER_AUTH => "serverAuth".to_owned(),
-        OCSP_SIGNING => "OCSPSigning".to_owned(),
-        other => other.to_string(),
-    };
-    Reason::ExtendedKeyUsage { certificate: certificate.label(), needed: name }
 }
 
 fn check_names(
@@ -386,11 +488,19 @@ fn check_names(
     work: &mut u32,
 ) -> Result<(), Reason> {
     for (constraint, by) in constraints {
-        let Err(outside) = constraint.check(certificate, work) else { continue };
+        let Err(outside) = constraint.check(certificate, work) else {
+            continue;
+        };
         let violation = match outside {
-            Outside::Excluded { name, subtree } => format!("{name} lies within the excluded {subtree}"),
-            Outside::NotPermitted { name } => format!("{name} lies within none of the permitted names"),
-            Outside::Incomparable { name } => format!("{name} is constrained and cannot be compared"),
+            Outside::Excluded { name, subtree } => {
+                format!("{name} lies within the excluded {subtree}")
+            }
+            Outside::NotPermitted { name } => {
+                format!("{name} lies within none of the permitted names")
+            }
+            Outside::Incomparable { name } => {
+                format!("{name} is constrained and cannot be compared")
+            }
             Outside::Work => return Err(limit(WorkLimit::NameConstraints)),
         };
         return Err(Reason::NameConstraints {
@@ -400,97 +510,4 @@ fn check_names(
         });
     }
     Ok(())
-}
-
-fn check_name(leaf: &Certificate, expected: &NameCheck) -> Result<(), Reason> {
-    match expected {
-        NameCheck::Uri(uri) => {
-            let found = leaf.uri_names();
-            if found.iter().any(|name| name == uri) {
-                return Ok(());
-            }
-            let near = uri_name_mismatch(uri, found);
-            Err(Reason::SanUriMismatch { expected: uri.clone(), found: found.to_vec(), near })
-        }
-        NameCheck::Dns(host) => {
-            let found = leaf.dns_names();
-            if found.iter().any(|name| host_matches(name, host)) {
-                return Ok(());
-            }
-            Err(Reason::SanDnsMismatch { expected: host.clone(), found: found.to_vec() })
-        }
-        NameCheck::Email(mailbox) => {
-            let found = leaf.email_names();
-            if found.iter().any(|name| mailbox_matches(name, mailbox)) {
-                return Ok(());
-            }
-            Err(Reason::SanEmailMismatch { expected: mailbox.clone(), found: found.to_vec() })
-        }
-        NameCheck::Ip(address) => {
-            let found = leaf.ip_names();
-            if found.contains(address) {
-                return Ok(());
-            }
-            Err(Reason::SanIpMismatch { expected: *address, found: found.to_vec() })
-        }
-    }
-}
-
-/// RFC 9525 §6.3: a wildcard is the whole first label, stands for one label, and not for a top-level domain.
-fn host_matches(pattern: &str, host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    if host.is_empty() || host.contains('*') {
-        return false;
-    }
-    match pattern.strip_prefix("*.") {
-        None => !pattern.contains('*') && pattern.eq_ignore_ascii_case(host),
-        Some(parent) => host.split_once('.').is_some_and(|(first, rest)| {
-            !first.is_empty() && parent.contains('.') && !parent.contains('*') && parent.eq_ignore_ascii_case(rest)
-        }),
-    }
-}
-
-/// RFC 5280 §7.5: the local part as it is, the host without regard to case.
-fn mailbox_matches(found: &str, expected: &str) -> bool {
-    match (found.rsplit_once('@'), expected.rsplit_once('@')) {
-        (Some((local, host)), Some((wanted_local, wanted_host))) => {
-            local == wanted_local && host.eq_ignore_ascii_case(wanted_host)
-        }
-        _ => false,
-    }
-}
-
-const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
-const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
-pub(crate) const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
-const ANY_EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts() {
-        for (pattern, host, wanted) in [
-            ("a.example.com", "A.Example.com", true),
-            ("a.example.com", "a.example.com.", true),
-            ("*.example.com", "a.example.com", true),
-            ("*.example.com", "a.b.example.com", false),
-            ("*.example.com", "example.com", false),
-            ("*.com", "example.com", false),
-            ("*", "com", false),
-            ("a*.example.com", "ab.example.com", false),
-            ("*.*.com", "a.*.com", false),
-            ("*.example.com", ".example.com", false),
-        ] {
-            assert_eq!(host_matches(pattern, host), wanted, "{pattern} {host}");
-        }
-    }
-
-    #[test]
-    fn mailboxes() {
-        assert!(mailbox_matches("a@Example.com", "a@example.COM"));
-        assert!(!mailbox_matches("A@example.com", "a@example.com"));
-        assert!(!mailbox_matches("example.com", "example.com"));
-    }
 }

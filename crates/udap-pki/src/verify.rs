@@ -269,7 +269,11 @@ fn judge(request: &Request<'_>, asking: Asking) -> Outcome {
             }),
             _ => unreachable_path(request, trace),
         },
-        Built::Undecided(reason) => Outcome::Incomplete(Incomplete { needs, reason, trace }),
+        Built::Undecided(reason) => Outcome::Incomplete(Incomplete {
+            needs,
+            reason,
+            trace,
+        }),
         Built::Refused(reason) => Outcome::Invalid(Invalid { reason, trace }),
     }
 }

@@ -3,17 +3,18 @@
 //! `tests/differences.md` must say why; and what it says must still be so.
 
 use crate::forge::{
-    Key, NOW, Spec, basic, dns, directory, ecdsa_sha256, email, extended_key_usage, extension, ip, key_usage,
-    name_constraints, oid, policies, require_explicit_policy, san, seq, tlv, uri,
+    Key, NOW, Spec, basic, directory, dns, ecdsa_sha256, email, extended_key_usage, extension, ip,
+    key_usage, name_constraints, oid, policies, require_explicit_policy, san, seq, tlv, uri,
 };
+use rustls_pki_types::{CertificateDer, UnixTime as PkiTime};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use udap_pki::{
-    Anchor, Certificate, Evidence, Outcome, Policy, Purpose, Request, Revocation, pem, verify_offline,
+    Anchor, Certificate, Evidence, Outcome, Policy, Purpose, Request, Revocation, pem,
+    verify_offline,
 };
-use rustls_pki_types::{CertificateDer, UnixTime as PkiTime};
 
 const DIFFERENCES: &str = include_str!("../differences.md");
 
@@ -125,7 +126,13 @@ fn family(features: &[&'static str], leaves: &[Vec<&'static str>]) -> Family {
     let (root_key, ca_key) = (Key::new(), Key::new());
     let mut root = Spec::new("O=Example/CN=Root", "O=Example/CN=Root", &root_key);
     let path_length = has("anchor-path-length-0").then_some(0);
-    root = root.with(basic(true, path_length)).with(key_usage(if has("anchor-without-cert-sign") { &[6] } else { &[5, 6] }));
+    root =
+        root.with(basic(true, path_length))
+            .with(key_usage(if has("anchor-without-cert-sign") {
+                &[6]
+            } else {
+                &[5, 6]
+            }));
     if has("anchor-expired") {
         root = root.valid(-50, -1);
     }
@@ -141,11 +148,20 @@ fn family(features: &[&'static str], leaves: &[Vec<&'static str>]) -> Family {
 
     let mut ca = Spec::new("O=Example/CN=CA", "O=Example/CN=Root", &ca_key);
     if !has("ca-without-basic-constraints") {
-        let limit = has("ca-path-length-0") || has("ca-below-path-length-0") || has("ca-rolled-over-path-length-0");
-        ca = ca.with(basic(!has("ca-false"), (limit && !has("ca-false")).then_some(0)));
+        let limit = has("ca-path-length-0")
+            || has("ca-below-path-length-0")
+            || has("ca-rolled-over-path-length-0");
+        ca = ca.with(basic(
+            !has("ca-false"),
+            (limit && !has("ca-false")).then_some(0),
+        ));
     }
     if !has("ca-without-key-usage") {
-        ca = ca.with(key_usage(if has("ca-without-cert-sign") { &[0, 6] } else { &[5, 6] }));
+        ca = ca.with(key_usage(if has("ca-without-cert-sign") {
+            &[0, 6]
+        } else {
+            &[5, 6]
+        }));
     }
     if has("ca-expired") {
         ca = ca.valid(-50, -1);
@@ -231,7 +247,10 @@ fn family(features: &[&'static str], leaves: &[Vec<&'static str>]) -> Family {
     }
     if has("ca-surplus") {
         let stray = Key::new();
-        intermediates.insert(0, Spec::ca("O=Example/CN=CA", "O=Example/CN=Root", &stray).der(&stray));
+        intermediates.insert(
+            0,
+            Spec::ca("O=Example/CN=CA", "O=Example/CN=Root", &stray).der(&stray),
+        );
         intermediates.push(Spec::ca("O=Stray/CN=CA", "O=Stray/CN=Root", &stray).der(&stray));
     }
     if has("ca-reversed") {
@@ -249,15 +268,30 @@ fn family(features: &[&'static str], leaves: &[Vec<&'static str>]) -> Family {
     } else {
         root_der
     };
-    let leaves = leaves.iter().map(|features| leaf(features, issuer, &signer)).collect();
-    Family { features: features.to_vec(), anchor, intermediates, leaves }
+    let leaves = leaves
+        .iter()
+        .map(|features| leaf(features, issuer, &signer))
+        .collect();
+    Family {
+        features: features.to_vec(),
+        anchor,
+        intermediates,
+        leaves,
+    }
 }
 
 fn leaf(features: &[&'static str], issuer: &str, signer: &Key) -> Leaf {
     let has = |feature: &str| features.contains(&feature);
-    let subject =
-        if has("leaf-subject-elsewhere") { "O=Elsewhere/CN=App" } else { "O=Example/CN=App" };
-    let issuer = if has("leaf-issuer-another") { "O=Example/CN=Nobody" } else { issuer };
+    let subject = if has("leaf-subject-elsewhere") {
+        "O=Elsewhere/CN=App"
+    } else {
+        "O=Example/CN=App"
+    };
+    let issuer = if has("leaf-issuer-another") {
+        "O=Example/CN=Nobody"
+    } else {
+        issuer
+    };
     let mut spec = Spec::new(subject, issuer, &Key::new());
     if has("leaf-expired") {
         spec = spec.valid(-50, -1);
@@ -281,7 +315,11 @@ fn leaf(features: &[&'static str], issuer: &str, signer: &Key) -> Leaf {
         } else if !has("leaf-without-key-usage") {
             spec = spec.with(key_usage(&[0]));
         }
-        let mut names = vec![uri(if has("leaf-uri-elsewhere") { "https://app.example.org" } else { "https://app.example.com" })];
+        let mut names = vec![uri(if has("leaf-uri-elsewhere") {
+            "https://app.example.org"
+        } else {
+            "https://app.example.com"
+        })];
         for (feature, name) in [
             ("leaf-dns", dns("app.example.com")),
             ("leaf-dns-elsewhere", dns("app.example.org")),
@@ -302,7 +340,9 @@ fn leaf(features: &[&'static str], issuer: &str, signer: &Key) -> Leaf {
             spec = spec.with(san(&names));
         }
         if has("leaf-names-twice") {
-            spec = spec.with(san(&[dns("app.example.com")])).with(san(&[dns("app.example.com")]));
+            spec = spec
+                .with(san(&[dns("app.example.com")]))
+                .with(san(&[dns("app.example.com")]));
         }
         if has("leaf-unknown-critical") {
             spec = spec.with(extension("1.2.3.4", true, &[5, 0]));
@@ -326,19 +366,29 @@ fn leaf(features: &[&'static str], issuer: &str, signer: &Key) -> Leaf {
             spec = spec.with(extended_key_usage(&["1.3.6.1.5.5.7.3.1"]));
         }
     }
-    let signer = if has("leaf-signed-by-another") { &Key::new() } else { signer };
+    let signer = if has("leaf-signed-by-another") {
+        &Key::new()
+    } else {
+        signer
+    };
     let mut der = spec.der(signer);
     if has("leaf-signature-broken") {
         break_last_byte(&mut der);
     }
     if has("leaf-algorithm-inside-differs") {
-        let at = der.windows(12).position(|window| window == ecdsa_sha256()).unwrap();
+        let at = der
+            .windows(12)
+            .position(|window| window == ecdsa_sha256())
+            .unwrap();
         der[at + 11] = 3;
     }
     if has("leaf-trailing-byte") {
         der.push(0);
     }
-    Leaf { features: features.to_vec(), der }
+    Leaf {
+        features: features.to_vec(),
+        der,
+    }
 }
 
 fn printable(types: &[&str], values: &[&str]) -> Vec<u8> {
@@ -356,20 +406,32 @@ fn break_last_byte(der: &mut [u8]) {
 
 /// The generator of secp256k1, a point that exists.
 const K256_POINT: &[u8] = &[
-    4, 0x79, 0xbe, 0x66, 0x7e, 0xf9, 0xdc, 0xbb, 0xac, 0x55, 0xa0, 0x62, 0x95, 0xce, 0x87, 0x0b, 0x07, 0x02, 0x9b, 0xfc,
-    0xdb, 0x2d, 0xce, 0x28, 0xd9, 0x59, 0xf2, 0x81, 0x5b, 0x16, 0xf8, 0x17, 0x98, 0x48, 0x3a, 0xda, 0x77, 0x26, 0xa3,
-    0xc4, 0x65, 0x5d, 0xa4, 0xfb, 0xfc, 0x0e, 0x11, 0x08, 0xa8, 0xfd, 0x17, 0xb4, 0x48, 0xa6, 0x85, 0x54, 0x19, 0x9c,
-    0x47, 0xd0, 0x8f, 0xfb, 0x10, 0xd4, 0xb8,
+    4, 0x79, 0xbe, 0x66, 0x7e, 0xf9, 0xdc, 0xbb, 0xac, 0x55, 0xa0, 0x62, 0x95, 0xce, 0x87, 0x0b,
+    0x07, 0x02, 0x9b, 0xfc, 0xdb, 0x2d, 0xce, 0x28, 0xd9, 0x59, 0xf2, 0x81, 0x5b, 0x16, 0xf8, 0x17,
+    0x98, 0x48, 0x3a, 0xda, 0x77, 0x26, 0xa3, 0xc4, 0x65, 0x5d, 0xa4, 0xfb, 0xfc, 0x0e, 0x11, 0x08,
+    0xa8, 0xfd, 0x17, 0xb4, 0x48, 0xa6, 0x85, 0x54, 0x19, 0x9c, 0x47, 0xd0, 0x8f, 0xfb, 0x10, 0xd4,
+    0xb8,
 ];
 
 // The judges.
 
 fn ours(family: &Family, leaf: &Leaf) -> Verdict {
-    let Ok(certificate) = Certificate::from_der(&leaf.der) else { return Verdict::Refuse };
-    let Ok(anchor) = Certificate::from_der(&family.anchor) else { return Verdict::Refuse };
-    let intermediates: Vec<Certificate> =
-        family.intermediates.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
-    let policy = Policy { purpose: Purpose::Any, revocation: Revocation::Off, ..Policy::default() };
+    let Ok(certificate) = Certificate::from_der(&leaf.der) else {
+        return Verdict::Refuse;
+    };
+    let Ok(anchor) = Certificate::from_der(&family.anchor) else {
+        return Verdict::Refuse;
+    };
+    let intermediates: Vec<Certificate> = family
+        .intermediates
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect();
+    let policy = Policy {
+        purpose: Purpose::Any,
+        revocation: Revocation::Off,
+        ..Policy::default()
+    };
     let outcome = verify_offline(&Request {
         leaf: &certificate,
         intermediates: &intermediates,
@@ -378,7 +440,11 @@ fn ours(family: &Family, leaf: &Leaf) -> Verdict {
         now: NOW,
         policy: &policy,
     });
-    if matches!(outcome, Outcome::Valid(_)) { Verdict::Accept } else { Verdict::Refuse }
+    if matches!(outcome, Outcome::Valid(_)) {
+        Verdict::Accept
+    } else {
+        Verdict::Refuse
+    }
 }
 
 fn by_webpki(family: &Family, leaf: &Leaf) -> Verdict {
@@ -386,12 +452,19 @@ fn by_webpki(family: &Family, leaf: &Leaf) -> Verdict {
     let judge = || -> Result<(), webpki::Error> {
         let anchor = CertificateDer::from(family.anchor.as_slice());
         let anchor = webpki::anchor_from_trusted_cert(&anchor)?;
-        let intermediates: Vec<CertificateDer<'_>> =
-            family.intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let intermediates: Vec<CertificateDer<'_>> = family
+            .intermediates
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
         let leaf = CertificateDer::from(leaf.der.as_slice());
         let leaf = webpki::EndEntityCert::try_from(&leaf)?;
         leaf.verify_for_usage(
-            &[algorithms::ECDSA_P256_SHA256, algorithms::ECDSA_P384_SHA384, algorithms::ED25519],
+            &[
+                algorithms::ECDSA_P256_SHA256,
+                algorithms::ECDSA_P384_SHA384,
+                algorithms::ED25519,
+            ],
             &[anchor],
             &intermediates,
             PkiTime::since_unix_epoch(Duration::from_secs(NOW.0.unsigned_abs())),
@@ -401,11 +474,19 @@ fn by_webpki(family: &Family, leaf: &Leaf) -> Verdict {
         )?;
         Ok(())
     };
-    if judge().is_ok() { Verdict::Accept } else { Verdict::Refuse }
+    if judge().is_ok() {
+        Verdict::Accept
+    } else {
+        Verdict::Refuse
+    }
 }
 
 fn has_openssl() -> bool {
-    let found = Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let found = Command::new("openssl")
+        .arg("version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
     if !found {
         eprintln!("skipped: there is no `openssl` to compare with");
     }
@@ -415,26 +496,49 @@ fn has_openssl() -> bool {
 /// One process for all leaves of a family.
 fn by_openssl(family: &Family, folder: &Path) -> Vec<Verdict> {
     let write = |name: &str, ders: &[&[u8]]| {
-        let text: String = ders.iter().map(|der| pem::encode("CERTIFICATE", der)).collect();
+        let text: String = ders
+            .iter()
+            .map(|der| pem::encode("CERTIFICATE", der))
+            .collect();
         std::fs::write(folder.join(name), text).unwrap();
     };
     write("anchor.pem", &[&family.anchor]);
     let intermediates: Vec<&[u8]> = family.intermediates.iter().map(Vec::as_slice).collect();
     write("untrusted.pem", &intermediates);
-    let names: Vec<String> = (0..family.leaves.len()).map(|at| format!("leaf{at}.pem")).collect();
+    let names: Vec<String> = (0..family.leaves.len())
+        .map(|at| format!("leaf{at}.pem"))
+        .collect();
     for (name, leaf) in names.iter().zip(&family.leaves) {
         write(name, &[&leaf.der]);
     }
     let mut command = Command::new("openssl");
-    command.current_dir(folder).args(["verify", "-no-CApath", "-no-CAstore", "-partial_chain", "-policy_check"]);
+    command.current_dir(folder).args([
+        "verify",
+        "-no-CApath",
+        "-no-CAstore",
+        "-partial_chain",
+        "-policy_check",
+    ]);
     command.args(["-attime", &NOW.0.to_string(), "-CAfile", "anchor.pem"]);
     if !family.intermediates.is_empty() {
         command.args(["-untrusted", "untrusted.pem"]);
     }
     let output = command.args(&names).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    let good: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_suffix(": OK")).collect();
-    names.iter().map(|name| if good.contains(name.as_str()) { Verdict::Accept } else { Verdict::Refuse }).collect()
+    let good: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_suffix(": OK"))
+        .collect();
+    names
+        .iter()
+        .map(|name| {
+            if good.contains(name.as_str()) {
+                Verdict::Accept
+            } else {
+                Verdict::Refuse
+            }
+        })
+        .collect()
 }
 
 // The disagreements that are known.
@@ -447,14 +551,20 @@ struct Difference {
 
 /// The rows of the table: judge, features (joined by `+`), our verdict, reason.
 fn differences() -> Vec<Difference> {
-    let rows = DIFFERENCES.lines().filter(|line| line.starts_with("| webpki") || line.starts_with("| openssl"));
+    let rows = DIFFERENCES
+        .lines()
+        .filter(|line| line.starts_with("| webpki") || line.starts_with("| openssl"));
     rows.map(|row| {
         let cells: Vec<&'static str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [judge, features, ours, why] = cells[..] else { panic!("not four columns: {row}") };
+        let [judge, features, ours, why] = cells[..] else {
+            panic!("not four columns: {row}")
+        };
         assert!(why.len() > 20, "no reason is given: {row}");
         let features: Vec<&str> = features.trim_matches('`').split('+').collect();
         for feature in &features {
-            let known = CA_FEATURES.contains(feature) || LEAF_FEATURES.contains(feature) || *feature == MUTATED;
+            let known = CA_FEATURES.contains(feature)
+                || LEAF_FEATURES.contains(feature)
+                || *feature == MUTATED;
             assert!(known, "no such feature: {feature}");
         }
         let ours = match ours {
@@ -462,7 +572,11 @@ fn differences() -> Vec<Difference> {
             "refuse" => Verdict::Refuse,
             other => panic!("no such verdict: {other}"),
         };
-        Difference { judge, features, ours }
+        Difference {
+            judge,
+            features,
+            ours,
+        }
     })
     .collect()
 }
@@ -471,7 +585,10 @@ fn explained(known: &[Difference], judge: &str, features: &[&str], ours: Verdict
     known.iter().any(|difference| {
         difference.judge == judge
             && difference.ours == ours
-            && difference.features.iter().all(|feature| features.contains(feature))
+            && difference
+                .features
+                .iter()
+                .all(|feature| features.contains(feature))
     })
 }
 
@@ -485,20 +602,36 @@ struct Comparison {
 
 impl Comparison {
     fn new() -> Self {
-        Self { known: differences(), chains: 0, accepted: 0, unexplained: Vec::new(), openssl: has_openssl() }
+        Self {
+            known: differences(),
+            chains: 0,
+            accepted: 0,
+            unexplained: Vec::new(),
+            openssl: has_openssl(),
+        }
     }
 
     fn judge(&mut self, family: &Family, folder: &Path) {
-        let openssl = if self.openssl { by_openssl(family, folder) } else { Vec::new() };
+        let openssl = if self.openssl {
+            by_openssl(family, folder)
+        } else {
+            Vec::new()
+        };
         for (at, leaf) in family.leaves.iter().enumerate() {
             self.chains += 1;
             let verdict = ours(family, leaf);
             self.accepted += usize::from(verdict == Verdict::Accept);
             let features = [family.features.as_slice(), leaf.features.as_slice()].concat();
-            let others = [Some(("webpki", by_webpki(family, leaf))), openssl.get(at).map(|other| ("openssl", *other))];
+            let others = [
+                Some(("webpki", by_webpki(family, leaf))),
+                openssl.get(at).map(|other| ("openssl", *other)),
+            ];
             for (judge, other) in others.into_iter().flatten() {
                 if verdict != other && !explained(&self.known, judge, &features, verdict) {
-                    self.unexplained.push(format!("{judge} says {other:?}, we say {verdict:?}: {}", features.join("+")));
+                    self.unexplained.push(format!(
+                        "{judge} says {other:?}, we say {verdict:?}: {}",
+                        features.join("+")
+                    ));
                 }
             }
         }
@@ -506,10 +639,20 @@ impl Comparison {
 
     fn finish(mut self, at_least: usize) {
         assert!(self.chains >= at_least, "only {} chains", self.chains);
-        assert!(self.accepted > self.chains / 20, "only {} of {} accepted", self.accepted, self.chains);
+        assert!(
+            self.accepted > self.chains / 20,
+            "only {} of {} accepted",
+            self.accepted,
+            self.chains
+        );
         self.unexplained.sort();
         self.unexplained.dedup();
-        assert!(self.unexplained.is_empty(), "of {} chains:\n{}", self.chains, self.unexplained.join("\n"));
+        assert!(
+            self.unexplained.is_empty(),
+            "of {} chains:\n{}",
+            self.chains,
+            self.unexplained.join("\n")
+        );
     }
 }
 
@@ -526,7 +669,8 @@ impl Choices {
 
     fn some(&mut self, from: &[&'static str], most: usize) -> Vec<&'static str> {
         let count = self.next(most + 1);
-        let chosen: BTreeSet<&'static str> = (0..count).map(|_| from[self.next(from.len())]).collect();
+        let chosen: BTreeSet<&'static str> =
+            (0..count).map(|_| from[self.next(from.len())]).collect();
         chosen.into_iter().collect()
     }
 }
@@ -551,7 +695,8 @@ fn combinations() {
     let mut choices = Choices(0x9e37_79b9_7f4a_7c15);
     for _ in 0..120 {
         let features = choices.some(CA_FEATURES, 3);
-        let leaves: Vec<Vec<&'static str>> = (0..20).map(|_| choices.some(LEAF_FEATURES, 2)).collect();
+        let leaves: Vec<Vec<&'static str>> =
+            (0..20).map(|_| choices.some(LEAF_FEATURES, 2)).collect();
         comparison.judge(&family(&features, &leaves), &folder.0);
     }
     comparison.finish(2_400);
@@ -566,7 +711,11 @@ fn mutations() {
     let mut choices = Choices(0x2545_f491_4f6c_dd1d);
     for round in 0..40 {
         // Families of rcgen and of our own, by turns.
-        let mut family = if round % 2 == 0 { family(&[], &[vec![]]) } else { of_rcgen() };
+        let mut family = if round % 2 == 0 {
+            family(&[], &[vec![]])
+        } else {
+            of_rcgen()
+        };
         family.features.push(MUTATED);
         let original = family.leaves[0].der.clone();
         for at in 0..40 {
@@ -578,7 +727,10 @@ fn mutations() {
                 2 => drop(der.remove(place)),
                 _ => der.insert(place, u8::try_from(choices.next(256)).unwrap()),
             }
-            family.leaves.push(Leaf { features: Vec::new(), der });
+            family.leaves.push(Leaf {
+                features: Vec::new(),
+                der,
+            });
         }
         // And a mutated intermediate under a plain leaf.
         if round % 4 >= 2 {
@@ -591,7 +743,11 @@ fn mutations() {
     assert!(comparison.chains > 800);
     assert!(comparison.accepted >= 20, "{}", comparison.accepted);
     comparison.unexplained.dedup();
-    assert!(comparison.unexplained.is_empty(), "{}", comparison.unexplained.join("\n"));
+    assert!(
+        comparison.unexplained.is_empty(),
+        "{}",
+        comparison.unexplained.join("\n")
+    );
 }
 
 /// What the file says must still be so: a chain with these features and no others.
@@ -604,7 +760,12 @@ fn every_known_difference_still_exists() {
             continue;
         }
         let split = |all: &[&'static str]| -> Vec<&'static str> {
-            difference.features.iter().filter(|feature| all.contains(feature)).copied().collect()
+            difference
+                .features
+                .iter()
+                .filter(|feature| all.contains(feature))
+                .copied()
+                .collect()
         };
         let family = family(&split(CA_FEATURES), &[split(LEAF_FEATURES)]);
         let verdict = ours(&family, &family.leaves[0]);
@@ -613,13 +774,23 @@ fn every_known_difference_still_exists() {
             _ => by_openssl(&family, &folder.0)[0],
         };
         let what = difference.features.join("+");
-        assert_eq!(verdict, difference.ours, "our verdict on {what} is another than the file says");
-        assert_ne!(verdict, other, "{} agrees about {what}: the file is out of date", difference.judge);
+        assert_eq!(
+            verdict, difference.ours,
+            "our verdict on {what} is another than the file says"
+        );
+        assert_ne!(
+            verdict, other,
+            "{} agrees about {what}: the file is out of date",
+            difference.judge
+        );
     }
 }
 
 fn of_rcgen() -> Family {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+        SanType,
+    };
     let key = || KeyPair::generate().unwrap();
     let (root_key, ca_key, leaf_key) = (key(), key(), key());
     let params = |name: &str, is_ca: bool| {
@@ -632,16 +803,33 @@ fn of_rcgen() -> Family {
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         } else {
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.subject_alt_names = vec![SanType::URI("https://app.example.com".try_into().unwrap())];
+            params.subject_alt_names =
+                vec![SanType::URI("https://app.example.com".try_into().unwrap())];
         }
         params
     };
     let (root, ca) = (params("Root", true), params("CA", true));
     let anchor = root.self_signed(&root_key).unwrap().der().to_vec();
-    let intermediate = ca.signed_by(&ca_key, &Issuer::from_params(&root, &root_key)).unwrap().der().to_vec();
-    let leaf = params("App", false).signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key)).unwrap().der().to_vec();
-    let leaf = Leaf { features: Vec::new(), der: leaf };
-    Family { features: Vec::new(), anchor, intermediates: vec![intermediate], leaves: vec![leaf] }
+    let intermediate = ca
+        .signed_by(&ca_key, &Issuer::from_params(&root, &root_key))
+        .unwrap()
+        .der()
+        .to_vec();
+    let leaf = params("App", false)
+        .signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key))
+        .unwrap()
+        .der()
+        .to_vec();
+    let leaf = Leaf {
+        features: Vec::new(),
+        der: leaf,
+    };
+    Family {
+        features: Vec::new(),
+        anchor,
+        intermediates: vec![intermediate],
+        leaves: vec![leaf],
+    }
 }
 
 /// A folder for the files that OpenSSL reads; gone when the test is over.
@@ -654,7 +842,10 @@ impl Drop for Folder {
 }
 
 fn folder(name: &str) -> Folder {
-    let folder = std::env::temp_dir().join(format!("udap-pki-differential-{}-{name}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!(
+        "udap-pki-differential-{}-{name}",
+        std::process::id()
+    ));
     std::fs::create_dir_all(&folder).unwrap();
     Folder(folder)
 }

@@ -4,7 +4,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use udap_pki::{Anchor, Certificate, Crl, Evidence, OcspResponse, Outcome, Policy, Request, UnixTime, verify};
+use udap_pki::{
+    Anchor, Certificate, Crl, Evidence, OcspResponse, Outcome, Policy, Request, UnixTime, verify,
+};
 
 /// 2026-11-24T16:00:00Z, when nothing is on a boundary.
 pub(crate) const NOW: UnixTime = UnixTime(1_795_536_000);
@@ -16,7 +18,11 @@ pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     match content.len() {
         len @ 0..=0x7f => out.push(u8::try_from(len).unwrap()),
         len => {
-            let bytes: Vec<u8> = len.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+            let bytes: Vec<u8> = len
+                .to_be_bytes()
+                .into_iter()
+                .skip_while(|byte| *byte == 0)
+                .collect();
             out.push(0x80 | u8::try_from(bytes.len()).unwrap());
             out.extend(bytes);
         }
@@ -31,11 +37,18 @@ pub(crate) fn seq(parts: &[&[u8]]) -> Vec<u8> {
 
 /// An OBJECT IDENTIFIER from its dotted form.
 pub(crate) fn oid(dotted: &str) -> Vec<u8> {
-    tlv(6, &[const_oid::ObjectIdentifier::new_unwrap(dotted).as_bytes()])
+    tlv(
+        6,
+        &[const_oid::ObjectIdentifier::new_unwrap(dotted).as_bytes()],
+    )
 }
 
 pub(crate) fn int(value: u64) -> Vec<u8> {
-    let mut bytes: Vec<u8> = value.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut bytes: Vec<u8> = value
+        .to_be_bytes()
+        .into_iter()
+        .skip_while(|byte| *byte == 0)
+        .collect();
     if bytes.first().is_none_or(|byte| byte & 0x80 != 0) {
         bytes.insert(0, 0);
     }
@@ -43,14 +56,22 @@ pub(crate) fn int(value: u64) -> Vec<u8> {
 }
 
 pub(crate) fn generalized(time: UnixTime) -> Vec<u8> {
-    let text: String = time.to_string().chars().filter(|c| c.is_ascii_digit()).collect();
+    let text: String = time
+        .to_string()
+        .chars()
+        .filter(|c| c.is_ascii_digit())
+        .collect();
     tlv(0x18, &[text.as_bytes(), b"Z"])
 }
 
 fn time(time: UnixTime) -> Vec<u8> {
-    let text: String = time.to_string().chars().filter(|c| c.is_ascii_digit()).collect();
+    let text: String = time
+        .to_string()
+        .chars()
+        .filter(|c| c.is_ascii_digit())
+        .collect();
     if text.as_str() < "2050" && text.as_str() >= "1950" {
-        tlv(0x17, &[text[2..].as_bytes(), b"Z"])
+        tlv(0x17, &[&text.as_bytes()[2..], b"Z"])
     } else {
         tlv(0x18, &[text.as_bytes(), b"Z"])
     }
@@ -70,7 +91,10 @@ pub(crate) fn name(text: &str) -> Vec<u8> {
                 "E" => "1.2.840.113549.1.9.1",
                 other => panic!("no attribute {other}"),
             };
-            tlv(0x31, &[&seq(&[&oid(kind), &tlv(0x0c, &[value.as_bytes()])])])
+            tlv(
+                0x31,
+                &[&seq(&[&oid(kind), &tlv(0x0c, &[value.as_bytes()])])],
+            )
         })
         .collect();
     seq(&[&rdns.concat()])
@@ -82,7 +106,10 @@ pub(crate) fn ecdsa_sha256() -> Vec<u8> {
 }
 
 pub(crate) fn ml_dsa_spki(arc: u8, key: &[u8]) -> Vec<u8> {
-    seq(&[&seq(&[&oid(&format!("2.16.840.1.101.3.4.3.{arc}"))]), &tlv(3, &[&[0], key])])
+    seq(&[
+        &seq(&[&oid(&format!("2.16.840.1.101.3.4.3.{arc}"))]),
+        &tlv(3, &[&[0], key]),
+    ])
 }
 
 #[derive(Clone)]
@@ -96,11 +123,18 @@ impl Key {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let algorithm = seq(&[&oid("1.2.840.10045.2.1"), &oid("1.2.840.10045.3.1.7")]);
         let spki = seq(&[&algorithm, &tlv(3, &[&[0], pair.public_key().as_ref()])]);
-        Self { pair: Arc::new(pair), spki }
+        Self {
+            pair: Arc::new(pair),
+            spki,
+        }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        self.pair
+            .sign(&SystemRandom::new(), message)
+            .unwrap()
+            .as_ref()
+            .to_vec()
     }
 }
 
@@ -135,12 +169,16 @@ impl Spec {
 
     /// A CA certificate.
     pub(crate) fn ca(subject: &str, issuer: &str, key: &Key) -> Self {
-        Self::new(subject, issuer, key).with(basic(true, None)).with(key_usage(&[5, 6]))
+        Self::new(subject, issuer, key)
+            .with(basic(true, None))
+            .with(key_usage(&[5, 6]))
     }
 
     /// A member's certificate.
     pub(crate) fn leaf(subject: &str, issuer: &str, key: &Key) -> Self {
-        Self::new(subject, issuer, key).with(key_usage(&[0])).with(san(&[uri("https://app.example.com")]))
+        Self::new(subject, issuer, key)
+            .with(key_usage(&[0]))
+            .with(san(&[uri("https://app.example.com")]))
     }
 
     pub(crate) fn with(mut self, extension: Vec<u8>) -> Self {
@@ -160,9 +198,16 @@ impl Spec {
     }
 
     pub(crate) fn der(&self, signer: &Key) -> Vec<u8> {
-        let extensions =
-            if self.extensions.is_empty() { Vec::new() } else { tlv(0xa3, &[&seq(&[&self.extensions.concat()])]) };
-        let version = if self.extensions.is_empty() { Vec::new() } else { tlv(0xa0, &[&int(2)]) };
+        let extensions = if self.extensions.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa3, &[&seq(&[&self.extensions.concat()])])
+        };
+        let version = if self.extensions.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa0, &[&int(2)])
+        };
         let tbs = seq(&[
             &version,
             &int(self.serial),
@@ -182,13 +227,21 @@ impl Spec {
 }
 
 pub(crate) fn extension(id: &str, critical: bool, value: &[u8]) -> Vec<u8> {
-    let critical = if critical { tlv(1, &[&[0xff]]) } else { Vec::new() };
+    let critical = if critical {
+        tlv(1, &[&[0xff]])
+    } else {
+        Vec::new()
+    };
     seq(&[&oid(id), &critical, &tlv(4, &[value])])
 }
 
 pub(crate) fn basic(ca: bool, path_len: Option<u64>) -> Vec<u8> {
     let ca = if ca { tlv(1, &[&[0xff]]) } else { Vec::new() };
-    extension("2.5.29.19", true, &seq(&[&ca, &path_len.map(int).unwrap_or_default()]))
+    extension(
+        "2.5.29.19",
+        true,
+        &seq(&[&ca, &path_len.map(int).unwrap_or_default()]),
+    )
 }
 
 fn bits(set: &[u8]) -> Vec<u8> {
@@ -234,9 +287,17 @@ pub(crate) fn san(names: &[Vec<u8>]) -> Vec<u8> {
 pub(crate) fn name_constraints(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> Vec<u8> {
     let trees = |tag, list: &[Vec<u8>]| {
         let inside: Vec<Vec<u8>> = list.iter().map(|base| seq(&[base])).collect();
-        if list.is_empty() { Vec::new() } else { tlv(tag, &[&inside.concat()]) }
+        if list.is_empty() {
+            Vec::new()
+        } else {
+            tlv(tag, &[&inside.concat()])
+        }
     };
-    extension("2.5.29.30", true, &seq(&[&trees(0xa0, permitted), &trees(0xa1, excluded)]))
+    extension(
+        "2.5.29.30",
+        true,
+        &seq(&[&trees(0xa0, permitted), &trees(0xa1, excluded)]),
+    )
 }
 
 pub(crate) fn extended_key_usage(ids: &[&str]) -> Vec<u8> {
@@ -250,7 +311,10 @@ pub(crate) fn policies(ids: &[&str]) -> Vec<u8> {
 }
 
 pub(crate) fn policy_mappings(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let pairs: Vec<Vec<u8>> = pairs.iter().map(|(from, to)| seq(&[&oid(from), &oid(to)])).collect();
+    let pairs: Vec<Vec<u8>> = pairs
+        .iter()
+        .map(|(from, to)| seq(&[&oid(from), &oid(to)]))
+        .collect();
     extension("2.5.29.33", true, &seq(&[&pairs.concat()]))
 }
 
@@ -267,10 +331,22 @@ pub(crate) fn authority_key_id(id: &[u8]) -> Vec<u8> {
 }
 
 /// A distribution point: names, reasons (bits of ReasonFlags), cRLIssuer.
-pub(crate) fn point(names: &[Vec<u8>], reasons: Option<&[u8]>, crl_issuer: Option<&str>) -> Vec<u8> {
-    let names = if names.is_empty() { Vec::new() } else { tlv(0xa0, &[&tlv(0xa0, &[&names.concat()])]) };
-    let reasons = reasons.map(|set| tlv(0x81, &[&bits(set)])).unwrap_or_default();
-    let issuer = crl_issuer.map(|text| tlv(0xa2, &[&directory(text)])).unwrap_or_default();
+pub(crate) fn point(
+    names: &[Vec<u8>],
+    reasons: Option<&[u8]>,
+    crl_issuer: Option<&str>,
+) -> Vec<u8> {
+    let names = if names.is_empty() {
+        Vec::new()
+    } else {
+        tlv(0xa0, &[&tlv(0xa0, &[&names.concat()])])
+    };
+    let reasons = reasons
+        .map(|set| tlv(0x81, &[&bits(set)]))
+        .unwrap_or_default();
+    let issuer = crl_issuer
+        .map(|text| tlv(0xa2, &[&directory(text)]))
+        .unwrap_or_default();
     seq(&[&names, &reasons, &issuer])
 }
 
@@ -283,8 +359,14 @@ pub(crate) fn crl_url(url: &str) -> Vec<u8> {
 }
 
 pub(crate) fn authority_info(ca_issuers: Option<&str>, ocsp: Option<&str>) -> Vec<u8> {
-    let access = |id, url: Option<&str>| url.map(|url| seq(&[&oid(id), &uri(url)])).unwrap_or_default();
-    let value = seq(&[&access("1.3.6.1.5.5.7.48.2", ca_issuers), &access("1.3.6.1.5.5.7.48.1", ocsp)]);
+    let access = |id, url: Option<&str>| {
+        url.map(|url| seq(&[&oid(id), &uri(url)]))
+            .unwrap_or_default()
+    };
+    let value = seq(&[
+        &access("1.3.6.1.5.5.7.48.2", ca_issuers),
+        &access("1.3.6.1.5.5.7.48.1", ocsp),
+    ]);
     extension("1.3.6.1.5.5.7.1.1", false, &value)
 }
 
@@ -321,12 +403,23 @@ impl CrlSpec {
 
     /// An entry with a reason.
     pub(crate) fn revoke_for(self, serial: u64, reason: u8) -> Self {
-        self.revoke_with(serial, &[extension("2.5.29.21", false, &tlv(0x0a, &[&[reason]]))])
+        self.revoke_with(
+            serial,
+            &[extension("2.5.29.21", false, &tlv(0x0a, &[&[reason]]))],
+        )
     }
 
     pub(crate) fn revoke_with(mut self, serial: u64, extensions: &[Vec<u8>]) -> Self {
-        let extensions = if extensions.is_empty() { Vec::new() } else { seq(&[&extensions.concat()]) };
-        self.entries.push(seq(&[&int(serial), &time(NOW.plus_secs(-2 * DAY)), &extensions]));
+        let extensions = if extensions.is_empty() {
+            Vec::new()
+        } else {
+            seq(&[&extensions.concat()])
+        };
+        self.entries.push(seq(&[
+            &int(serial),
+            &time(NOW.plus_secs(-2 * DAY)),
+            &extensions,
+        ]));
         self
     }
 
@@ -342,9 +435,16 @@ impl CrlSpec {
     }
 
     pub(crate) fn der(&self, signer: &Key) -> Vec<u8> {
-        let entries = if self.entries.is_empty() { Vec::new() } else { seq(&[&self.entries.concat()]) };
-        let extensions =
-            if self.extensions.is_empty() { Vec::new() } else { tlv(0xa0, &[&seq(&[&self.extensions.concat()])]) };
+        let entries = if self.entries.is_empty() {
+            Vec::new()
+        } else {
+            seq(&[&self.entries.concat()])
+        };
+        let extensions = if self.extensions.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa0, &[&seq(&[&self.extensions.concat()])])
+        };
         let tbs = seq(&[
             &int(1),
             &self.algorithm,
@@ -364,10 +464,26 @@ impl CrlSpec {
 
 /// `issuingDistributionPoint`: names, flag tags that are set (1 user, 2 CA, 4 indirect, 5 attribute), reasons.
 pub(crate) fn issuing_point(names: &[Vec<u8>], flags: &[u8], reasons: Option<&[u8]>) -> Vec<u8> {
-    let names = if names.is_empty() { Vec::new() } else { tlv(0xa0, &[&tlv(0xa0, &[&names.concat()])]) };
-    let flag = |tag: u8| if flags.contains(&tag) { tlv(0x80 | tag, &[&[0xff]]) } else { Vec::new() };
-    let reasons = reasons.map(|set| tlv(0x83, &[&bits(set)])).unwrap_or_default();
-    extension("2.5.29.28", true, &seq(&[&names, &flag(1), &flag(2), &reasons, &flag(4), &flag(5)]))
+    let names = if names.is_empty() {
+        Vec::new()
+    } else {
+        tlv(0xa0, &[&tlv(0xa0, &[&names.concat()])])
+    };
+    let flag = |tag: u8| {
+        if flags.contains(&tag) {
+            tlv(0x80 | tag, &[&[0xff]])
+        } else {
+            Vec::new()
+        }
+    };
+    let reasons = reasons
+        .map(|set| tlv(0x83, &[&bits(set)]))
+        .unwrap_or_default();
+    extension(
+        "2.5.29.28",
+        true,
+        &seq(&[&names, &flag(1), &flag(2), &reasons, &flag(4), &flag(5)]),
+    )
 }
 
 pub(crate) fn delta_of(base: u64) -> Vec<u8> {
@@ -407,12 +523,23 @@ impl OcspSpec {
     }
 
     pub(crate) fn by_key(key: &Key) -> Self {
-        let hash = udap_pki::PublicKey::from_spki_der(&key.spki).unwrap().key_id_sha1();
-        Self { responder: tlv(0xa2, &[&tlv(4, &[&hash])]), ..Self::by_name("") }
+        let hash = udap_pki::PublicKey::from_spki_der(&key.spki)
+            .unwrap()
+            .key_id_sha1();
+        Self {
+            responder: tlv(0xa2, &[&tlv(4, &[&hash])]),
+            ..Self::by_name("")
+        }
     }
 
     pub(crate) fn says(self, leaf: &Certificate, issuer: &Certificate, says: Says) -> Self {
-        self.says_at(leaf, issuer, says, NOW.plus_secs(-600), Some(NOW.plus_secs(DAY)))
+        self.says_at(
+            leaf,
+            issuer,
+            says,
+            NOW.plus_secs(-600),
+            Some(NOW.plus_secs(DAY)),
+        )
     }
 
     pub(crate) fn says_at(
@@ -426,15 +553,22 @@ impl OcspSpec {
         let status = match says {
             Says::Good => tlv(0x80, &[]),
             Says::Unknown => tlv(0x82, &[]),
-            Says::Revoked(reason) => {
-                tlv(0xa1, &[&generalized(NOW.plus_secs(-DAY)), &tlv(0xa0, &[&tlv(0x0a, &[&[reason]])])])
-            }
+            Says::Revoked(reason) => tlv(
+                0xa1,
+                &[
+                    &generalized(NOW.plus_secs(-DAY)),
+                    &tlv(0xa0, &[&tlv(0x0a, &[&[reason]])]),
+                ],
+            ),
         };
         // The CertID as a request has it: OCSPRequest, TBSRequest, requestList, Request, then the CertID.
         let request = udap_pki::ocsp::request(leaf, issuer, None);
         let cert_id = &request[8..];
-        let next = next_update.map(|time| tlv(0xa0, &[&generalized(time)])).unwrap_or_default();
-        self.responses.push(seq(&[cert_id, &status, &generalized(this_update), &next]));
+        let next = next_update
+            .map(|time| tlv(0xa0, &[&generalized(time)]))
+            .unwrap_or_default();
+        self.responses
+            .push(seq(&[cert_id, &status, &generalized(this_update), &next]));
         self
     }
 
@@ -449,17 +583,28 @@ impl OcspSpec {
     }
 
     pub(crate) fn der(&self, signer: &Key) -> Vec<u8> {
-        let extensions =
-            if self.extensions.is_empty() { Vec::new() } else { tlv(0xa1, &[&seq(&[&self.extensions.concat()])]) };
+        let extensions = if self.extensions.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa1, &[&seq(&[&self.extensions.concat()])])
+        };
         let tbs = seq(&[
             &self.responder,
             &generalized(NOW.plus_secs(-600)),
             &seq(&[&self.responses.concat()]),
             &extensions,
         ]);
-        let certificates =
-            if self.certificates.is_empty() { Vec::new() } else { tlv(0xa0, &[&seq(&[&self.certificates.concat()])]) };
-        let basic = seq(&[&tbs, &self.algorithm, &tlv(3, &[&[0], &signer.sign(&tbs)]), &certificates]);
+        let certificates = if self.certificates.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa0, &[&seq(&[&self.certificates.concat()])])
+        };
+        let basic = seq(&[
+            &tbs,
+            &self.algorithm,
+            &tlv(3, &[&[0], &signer.sign(&tbs)]),
+            &certificates,
+        ]);
         let bytes = seq(&[&oid("1.3.6.1.5.5.7.48.1.1"), &tlv(4, &[&basic])]);
         seq(&[&tlv(0x0a, &[&[0]]), &tlv(0xa0, &[&bytes])])
     }
@@ -490,21 +635,40 @@ impl Chain {
         let root = change(2, Spec::ca("Root", "Root", &root_key)).sign(&root_key);
         let ca = change(1, Spec::ca("CA", "Root", &ca_key)).sign(&root_key);
         let leaf = change(0, Spec::leaf("Leaf", "CA", &leaf_key)).sign(&ca_key);
-        Self { root_key, ca_key, leaf_key, root, ca, leaf }
+        Self {
+            root_key,
+            ca_key,
+            leaf_key,
+            root,
+            ca,
+            leaf,
+        }
     }
 
     pub(crate) fn serial(certificate: &Certificate) -> u64 {
-        certificate.serial().iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        certificate
+            .serial()
+            .iter()
+            .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
     }
 
     /// Judged with its own CA and root.
     pub(crate) fn judge(&self, policy: &Policy, evidence: &Evidence) -> Outcome {
-        judge(&self.leaf, &[self.ca.clone()], &[self.root.clone()], evidence, policy)
+        judge(
+            &self.leaf,
+            &[self.ca.clone()],
+            &[self.root.clone()],
+            evidence,
+            policy,
+        )
     }
 
     /// Current CRLs of both CAs that revoke nobody.
     pub(crate) fn crls(&self) -> [Arc<Crl>; 2] {
-        [CrlSpec::new("Root", 1).sign(&self.root_key), CrlSpec::new("CA", 1).sign(&self.ca_key)]
+        [
+            CrlSpec::new("Root", 1).sign(&self.root_key),
+            CrlSpec::new("CA", 1).sign(&self.ca_key),
+        ]
     }
 }
 
@@ -516,7 +680,14 @@ pub(crate) fn judge(
     policy: &Policy,
 ) -> Outcome {
     let anchors: Vec<Anchor> = anchors.iter().cloned().map(Anchor::new).collect();
-    verify(&Request { leaf, intermediates, anchors: &anchors, evidence, now: NOW, policy })
+    verify(&Request {
+        leaf,
+        intermediates,
+        anchors: &anchors,
+        evidence,
+        now: NOW,
+        policy,
+    })
 }
 
 pub(crate) fn evidence(crls: impl IntoIterator<Item = Arc<Crl>>) -> Evidence {
@@ -532,8 +703,16 @@ pub(crate) fn code(outcome: &Outcome) -> &'static str {
         Outcome::Incomplete(_) => "incomplete",
         Outcome::Invalid(invalid) => {
             let reason = &invalid.reason;
-            assert!(udap_pki::explanation(reason.code()).is_some(), "{} is not explained", reason.code());
-            assert!(!reason.hint().is_empty() && !reason.section().is_empty() && !reason.to_string().is_empty());
+            assert!(
+                udap_pki::explanation(reason.code()).is_some(),
+                "{} is not explained",
+                reason.code()
+            );
+            assert!(
+                !reason.hint().is_empty()
+                    && !reason.section().is_empty()
+                    && !reason.to_string().is_empty()
+            );
             reason.code()
         }
     }

@@ -1,11 +1,17 @@
 //! Hostile graphs: loops, cross-signatures in every direction, crowds of junk. All must end in milliseconds.
 
-use crate::forge::{Chain, Key, NOW, Spec, authority_key_id, basic, code, dns, judge, key_id, key_usage, name_constraints, san};
+use crate::forge::{
+    Chain, Key, NOW, Spec, authority_key_id, basic, code, dns, judge, key_id, key_usage,
+    name_constraints, san,
+};
 use std::time::{Duration, Instant};
 use udap_pki::{Certificate, Evidence, Outcome, Policy, Reason, Revocation, WorkLimit, limits};
 
 fn off() -> Policy {
-    Policy { revocation: Revocation::Off, ..Policy::default() }
+    Policy {
+        revocation: Revocation::Off,
+        ..Policy::default()
+    }
 }
 
 /// Generous for a debug build on a busy machine; the bounds themselves are checked by count.
@@ -18,7 +24,11 @@ fn clique(count: usize) -> (Vec<Key>, Vec<Certificate>) {
     for subject in 0..count {
         for issuer in 0..count {
             if subject != issuer {
-                let spec = Spec::ca(&format!("CA{subject}"), &format!("CA{issuer}"), &keys[subject]);
+                let spec = Spec::ca(
+                    &format!("CA{subject}"),
+                    &format!("CA{issuer}"),
+                    &keys[subject],
+                );
                 certificates.push(spec.sign(&keys[issuer]));
             }
         }
@@ -32,7 +42,13 @@ fn thirty_cross_signing_cas_that_lead_nowhere() {
     let leaf = Spec::leaf("Leaf", "CA0", &Key::new()).sign(&keys[0]);
     let elsewhere = Chain::new().root;
     let start = Instant::now();
-    let outcome = judge(&leaf, &certificates, &[elsewhere], &Evidence::default(), &off());
+    let outcome = judge(
+        &leaf,
+        &certificates,
+        &[elsewhere],
+        &Evidence::default(),
+        &off(),
+    );
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(code(&outcome), "work-limit");
 }
@@ -47,7 +63,9 @@ fn the_way_out_of_thirty_cross_signing_cas_is_found() {
     let start = Instant::now();
     let outcome = judge(&leaf, &certificates, &[root], &Evidence::default(), &off());
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    let Outcome::Valid(valid) = outcome else { panic!("{}", outcome.trace()) };
+    let Outcome::Valid(valid) = outcome else {
+        panic!("{}", outcome.trace())
+    };
     assert_eq!(valid.path().len(), 4);
 }
 
@@ -55,13 +73,32 @@ fn the_way_out_of_thirty_cross_signing_cas_is_found() {
 fn a_ring_ends() {
     let keys: Vec<Key> = (0..8).map(|_| Key::new()).collect();
     let ring: Vec<Certificate> = (0..8)
-        .map(|at| Spec::ca(&format!("CA{at}"), &format!("CA{}", (at + 1) % 8), &keys[at]).sign(&keys[(at + 1) % 8]))
+        .map(|at| {
+            Spec::ca(
+                &format!("CA{at}"),
+                &format!("CA{}", (at + 1) % 8),
+                &keys[at],
+            )
+            .sign(&keys[(at + 1) % 8])
+        })
         .collect();
     let leaf = Spec::leaf("Leaf", "CA0", &Key::new()).sign(&keys[0]);
-    let outcome = judge(&leaf, &ring, &[Chain::new().root], &Evidence::default(), &off());
+    let outcome = judge(
+        &leaf,
+        &ring,
+        &[Chain::new().root],
+        &Evidence::default(),
+        &off(),
+    );
     assert_eq!(code(&outcome), "chain-not-trusted");
     // With an anchor in the ring it is found from anywhere.
-    let outcome = judge(&leaf, &ring, &[ring[5].clone()], &Evidence::default(), &off());
+    let outcome = judge(
+        &leaf,
+        &ring,
+        &[ring[5].clone()],
+        &Evidence::default(),
+        &off(),
+    );
     assert_eq!(code(&outcome), "accepted");
 }
 
@@ -72,11 +109,18 @@ fn junk_beside_a_good_chain_does_not_spoil_it() {
         1 => spec.with(key_id(&[1; 20])),
         _ => spec,
     });
-    let mut pool: Vec<Certificate> =
-        (0..400).map(|_| Spec::ca("CA", "Root", &Key::new()).sign(&chain.leaf_key)).collect();
+    let mut pool: Vec<Certificate> = (0..400)
+        .map(|_| Spec::ca("CA", "Root", &Key::new()).sign(&chain.leaf_key))
+        .collect();
     pool.push(chain.ca.clone());
     let start = Instant::now();
-    let outcome = judge(&chain.leaf, &pool, &[chain.root], &Evidence::default(), &off());
+    let outcome = judge(
+        &chain.leaf,
+        &pool,
+        &[chain.root],
+        &Evidence::default(),
+        &off(),
+    );
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(code(&outcome), "accepted");
 }
@@ -85,10 +129,19 @@ fn junk_beside_a_good_chain_does_not_spoil_it() {
 fn a_crowd_of_same_named_issuers_meets_the_bound() {
     // No key identifiers to choose by: the bound ends it.
     let chain = Chain::new();
-    let pool: Vec<Certificate> =
-        (0..400).map(|_| Spec::ca("CA", "Root", &Key::new()).sign(&chain.leaf_key)).collect();
-    let outcome = judge(&chain.leaf, &pool, &[chain.root], &Evidence::default(), &off());
-    let Outcome::Invalid(invalid) = outcome else { panic!("accepted") };
+    let pool: Vec<Certificate> = (0..400)
+        .map(|_| Spec::ca("CA", "Root", &Key::new()).sign(&chain.leaf_key))
+        .collect();
+    let outcome = judge(
+        &chain.leaf,
+        &pool,
+        &[chain.root],
+        &Evidence::default(),
+        &off(),
+    );
+    let Outcome::Invalid(invalid) = outcome else {
+        panic!("accepted")
+    };
     assert_eq!(invalid.reason, Reason::WorkLimit(WorkLimit::Signatures));
 }
 
@@ -97,8 +150,13 @@ fn many_paths_to_one_anchor_meet_the_bound() {
     // Every path reaches the anchor and fails there: 4 layers of 5 CAs each, all cross-certified, over a root that
     // allows no CA below it.
     let root_key = Key::new();
-    let root = Spec::new("Root", "Root", &root_key).with(basic(true, Some(0))).with(key_usage(&[5])).sign(&root_key);
-    let layers: Vec<Vec<Key>> = (0..4).map(|_| (0..5).map(|_| Key::new()).collect()).collect();
+    let root = Spec::new("Root", "Root", &root_key)
+        .with(basic(true, Some(0)))
+        .with(key_usage(&[5]))
+        .sign(&root_key);
+    let layers: Vec<Vec<Key>> = (0..4)
+        .map(|_| (0..5).map(|_| Key::new()).collect())
+        .collect();
     let mut pool = Vec::new();
     for (depth, layer) in layers.iter().enumerate() {
         for (at, key) in layer.iter().enumerate() {
@@ -107,7 +165,9 @@ fn many_paths_to_one_anchor_meet_the_bound() {
                 pool.push(Spec::ca(&subject, "Root", key).sign(&root_key));
             } else {
                 for (above, signer) in layers[depth - 1].iter().enumerate() {
-                    pool.push(Spec::ca(&subject, &format!("CA{}-{above}", depth - 1), key).sign(signer));
+                    pool.push(
+                        Spec::ca(&subject, &format!("CA{}-{above}", depth - 1), key).sign(signer),
+                    );
                 }
             }
         }
@@ -116,7 +176,9 @@ fn many_paths_to_one_anchor_meet_the_bound() {
     let start = Instant::now();
     let outcome = judge(&leaf, &pool, &[root], &Evidence::default(), &off());
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    let Outcome::Invalid(invalid) = outcome else { panic!("accepted") };
+    let Outcome::Invalid(invalid) = outcome else {
+        panic!("accepted")
+    };
     assert_eq!(invalid.reason, Reason::WorkLimit(WorkLimit::Paths));
 }
 
@@ -125,14 +187,33 @@ fn a_long_chain_ends_at_the_bound() {
     let keys: Vec<Key> = (0..40).map(|_| Key::new()).collect();
     let root = Spec::ca("CA39", "CA39", &keys[39]).sign(&keys[39]);
     let pool: Vec<Certificate> = (0..39)
-        .map(|at| Spec::ca(&format!("CA{at}"), &format!("CA{}", at + 1), &keys[at]).sign(&keys[at + 1]))
+        .map(|at| {
+            Spec::ca(&format!("CA{at}"), &format!("CA{}", at + 1), &keys[at]).sign(&keys[at + 1])
+        })
         .collect();
     let leaf_of = |at: usize| Spec::leaf("Leaf", &format!("CA{at}"), &Key::new()).sign(&keys[at]);
-    let far = Policy { max_intermediates: 255, ..off() };
-    let verdict = |at, policy: &Policy| code(&judge(&leaf_of(at), &pool, &[root.clone()], &Evidence::default(), policy));
+    let far = Policy {
+        max_intermediates: 255,
+        ..off()
+    };
+    let verdict = |at, policy: &Policy| {
+        code(&judge(
+            &leaf_of(at),
+            &pool,
+            &[root.clone()],
+            &Evidence::default(),
+            policy,
+        ))
+    };
     assert_eq!(verdict(0, &far), "path-length");
-    assert_eq!(verdict(39 - usize::from(limits::INTERMEDIATES), &far), "accepted");
-    assert_eq!(verdict(38 - usize::from(limits::INTERMEDIATES), &far), "path-length");
+    assert_eq!(
+        verdict(39 - usize::from(limits::INTERMEDIATES), &far),
+        "accepted"
+    );
+    assert_eq!(
+        verdict(38 - usize::from(limits::INTERMEDIATES), &far),
+        "path-length"
+    );
     assert_eq!(verdict(29, &off()), "accepted");
     assert_eq!(verdict(28, &off()), "path-length");
 }
@@ -140,7 +221,9 @@ fn a_long_chain_ends_at_the_bound() {
 #[test]
 fn constraints_times_names_meet_the_bound() {
     let bases: Vec<Vec<u8>> = (0..1000).map(|at| dns(&format!("d{at}.test"))).collect();
-    let names: Vec<Vec<u8>> = (0..1000).map(|at| dns(&format!("a.d{}.test", at % 1000))).collect();
+    let names: Vec<Vec<u8>> = (0..1000)
+        .map(|at| dns(&format!("a.d{}.test", at % 1000)))
+        .collect();
     let chain = Chain::with(|at, spec| match at {
         1 => spec.with(name_constraints(&bases, &[])),
         0 => spec.without_extensions().with(san(&names)),
@@ -149,8 +232,13 @@ fn constraints_times_names_meet_the_bound() {
     let start = Instant::now();
     let outcome = chain.judge(&off(), &Evidence::default());
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    let Outcome::Invalid(invalid) = outcome else { panic!("accepted") };
-    assert_eq!(invalid.reason, Reason::WorkLimit(WorkLimit::NameConstraints));
+    let Outcome::Invalid(invalid) = outcome else {
+        panic!("accepted")
+    };
+    assert_eq!(
+        invalid.reason,
+        Reason::WorkLimit(WorkLimit::NameConstraints)
+    );
 }
 
 #[test]
@@ -160,9 +248,19 @@ fn a_pool_beyond_all_measure_is_cut_and_said_to_be() {
     let mut pool = vec![chain.ca.clone()];
     pool.extend((0..limits::POOL).map(|at| Spec::ca(&format!("X{at}"), "Y", &stray).sign(&stray)));
     let start = Instant::now();
-    let outcome = judge(&chain.leaf, &pool, &[chain.root], &Evidence::default(), &off());
+    let outcome = judge(
+        &chain.leaf,
+        &pool,
+        &[chain.root],
+        &Evidence::default(),
+        &off(),
+    );
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(code(&outcome), "accepted");
-    assert!(outcome.trace().to_string().contains("some were ignored"), "{}", outcome.trace());
+    assert!(
+        outcome.trace().to_string().contains("some were ignored"),
+        "{}",
+        outcome.trace()
+    );
     assert!(NOW < chain.leaf.not_after());
 }

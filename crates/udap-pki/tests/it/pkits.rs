@@ -29,16 +29,28 @@ fn files() -> Option<Files> {
         PathBuf::from,
     );
     if !directory.join("certs").is_dir() {
-        assert!(std::env::var_os("UDAP_SKIP_VECTORS").is_some(), "{HOW_TO_GET}");
+        assert!(
+            std::env::var_os("UDAP_SKIP_VECTORS").is_some(),
+            "{HOW_TO_GET}"
+        );
         eprintln!("skipped: {HOW_TO_GET}");
         return None;
     }
-    let mut files = Files { certificates: BTreeMap::new(), crls: BTreeMap::new(), unreadable: Vec::new() };
+    let mut files = Files {
+        certificates: BTreeMap::new(),
+        crls: BTreeMap::new(),
+        unreadable: Vec::new(),
+    };
     let read = |folder: &str| {
-        std::fs::read_dir(directory.join(folder)).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
-        })
+        std::fs::read_dir(directory.join(folder))
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (
+                    entry.file_name().into_string().unwrap(),
+                    std::fs::read(entry.path()).unwrap(),
+                )
+            })
     };
     for (name, der) in read("certs") {
         match Certificate::from_der(&der) {
@@ -74,14 +86,19 @@ fn every_case() {
     let mut failures = Vec::new();
     let mut cases = 0;
     for line in TABLE.lines().filter(|line| !line.starts_with('#')).skip(1) {
-        let [test, leaf, intermediates, crls, mode, expected] = *line.split('\t').collect::<Vec<_>>() else {
+        let [test, leaf, intermediates, crls, mode, expected] =
+            *line.split('\t').collect::<Vec<_>>()
+        else {
             panic!("a line of pkits.tsv has not six columns: {line}");
         };
         cases += 1;
         for given in [Given::Listed, Given::WholePool] {
             let mut evidence = Evidence::default();
             let pool: Vec<Certificate> = match given {
-                Given::Listed => list(intermediates).iter().map(|name| files.certificates[*name].clone()).collect(),
+                Given::Listed => list(intermediates)
+                    .iter()
+                    .map(|name| files.certificates[*name].clone())
+                    .collect(),
                 Given::WholePool => files.certificates.values().cloned().collect(),
             };
             evidence.add_crl(Arc::clone(&files.crls["TrustAnchorRootCRL.crl"]));
@@ -91,7 +108,10 @@ fn every_case() {
                         evidence.add_crl(Arc::clone(&files.crls[name]));
                     }
                 }
-                Given::WholePool => files.crls.values().for_each(|crl| evidence.add_crl(Arc::clone(crl))),
+                Given::WholePool => files
+                    .crls
+                    .values()
+                    .for_each(|crl| evidence.add_crl(Arc::clone(crl))),
             }
             let policy = Policy {
                 purpose: Purpose::Any,
@@ -113,7 +133,8 @@ fn every_case() {
             let outcome = verify_offline(&request);
             let fine = match (&outcome, expected) {
                 (Outcome::Valid(valid), "accept") => {
-                    valid.leaf() == &files.certificates[leaf] && valid.anchor() == anchors[0].certificate()
+                    valid.leaf() == &files.certificates[leaf]
+                        && valid.anchor() == anchors[0].certificate()
                 }
                 (Outcome::Invalid(_), "refuse") => true,
                 // DSA is refused whatever the case says, and with its own code.
@@ -127,10 +148,19 @@ fn every_case() {
                     Outcome::Invalid(invalid) => invalid.reason.to_string(),
                     _ => "accepted".to_owned(),
                 };
-                failures.push(format!("{test} ({given:?}): {expected}, but {reason}\n{}", outcome.trace()));
+                failures.push(format!(
+                    "{test} ({given:?}): {expected}, but {reason}\n{}",
+                    outcome.trace()
+                ));
             }
         }
     }
     assert_eq!(cases, 172);
-    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), cases * 2, failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} fail:\n{}",
+        failures.len(),
+        cases * 2,
+        failures.join("\n")
+    );
 }

