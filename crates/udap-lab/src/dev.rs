@@ -1,8 +1,29 @@
 //! `udap dev`: a trust community in a directory, every actor a process of its own, and the main job.
 
-use std::{path::PathBuf, process::ExitCode};
+mod actors;
+mod commands;
+mod error;
+mod files;
+mod job;
+mod layout;
+mod manifest;
+mod member;
+mod output;
+mod setup;
 
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
+
+use self::{
+    actors::{Actors, FhirServer},
+    error::DevError,
+    job::World,
+    layout::{Layout, PORTS},
+    output::Reporter,
+};
+use crate::wire;
 
 /// What `udap dev` was asked for.
 #[derive(Clone, Debug)]
@@ -54,6 +75,153 @@ pub enum Format {
 /// Exits with 0 when every step succeeded, 1 when one did not, 2 when the options cannot be used.
 #[must_use]
 pub fn run(options: DevOptions) -> ExitCode {
-    let _ = options;
-    todo!()
+    let logs = options.dir.join("logs");
+    let mut reporter = Reporter::new(options.format, logs);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(sandbox(&options, &mut reporter)),
+        Err(error) => Err(system("threads", &error)),
+    };
+    match result {
+        Ok(End::Whole) => ExitCode::SUCCESS,
+        Ok(End::StepFailed | End::Interrupted) => ExitCode::FAILURE,
+        Err(error) => {
+            reporter.failed(&error);
+            ExitCode::from(if error.is_usage() { 2 } else { 1 })
+        }
+    }
+}
+
+/// How a run ended in which everything was started and stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Whole,
+    StepFailed,
+    Interrupted,
+}
+
+async fn sandbox(options: &DevOptions, reporter: &mut Reporter) -> Result<End, DevError> {
+    if !(1024..=u16::MAX - (PORTS - 1)).contains(&options.port_base) {
+        return Err(DevError::PortBase {
+            port_base: options.port_base,
+        });
+    }
+    let dir = std::path::absolute(&options.dir)
+        .map_err(|error| DevError::io(&options.dir, "found", &error))?;
+    let layout = Layout::new(dir, options.port_base);
+    let upstream = match &options.upstream {
+        Some(url) => upstream(url)?,
+        None => layout.fhir_url(),
+    };
+    let fhir = match &options.upstream {
+        Some(_) => FhirServer::Existing,
+        None => FhirServer::BuiltIn,
+    };
+    let mut interrupted = Interrupted::watch()?;
+
+    files::make_dir(layout.dir())?;
+    // Held to the end: two sandboxes in one directory would renew each other's certificates.
+    let _lock = files::lock(layout.dir())?;
+    let specs = actors::specs(&layout, fhir);
+    actors::require_free(&specs).await?;
+    reporter.note(&format!("sandbox in {}", layout.dir().display()));
+    let clock: udap_ca::Clock = Arc::new(udap_host::clock::now);
+    setup::setup(&layout, &upstream, &clock).await?;
+
+    let program = std::env::current_exe().map_err(|error| system("this program's path", &error))?;
+    let tls = tls(&layout)?;
+    let mut actors = tokio::select! {
+        started = Actors::start(&program, &specs, &tls) => started?,
+        // What was started ends with its handle.
+        () = interrupted.wait() => return Ok(End::Interrupted),
+    };
+    let mut world = World::new(&layout, tls, fhir, upstream)?;
+    let end = tokio::select! {
+        done = job::run(&mut world, &mut actors, reporter) => match done {
+            Ok(()) => End::Whole,
+            Err(_) => End::StepFailed,
+        },
+        () = interrupted.wait() => End::Interrupted,
+    };
+    if end == End::Whole && options.stay == Stay::UntilInterrupted {
+        reporter.up(
+            &layout.data_holder_url(),
+            &commands::to_try(&layout),
+            &commands::up_json(&layout),
+        );
+        stay(&mut actors, &mut interrupted).await?;
+    }
+    actors.stop().await?;
+    if end == End::StepFailed {
+        reporter.not_all();
+    }
+    Ok(end)
+}
+
+/// Until somebody ends it, or an actor ends by itself.
+async fn stay(actors: &mut Actors, interrupted: &mut Interrupted) -> Result<(), DevError> {
+    loop {
+        tokio::select! {
+            () = interrupted.wait() => return Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => actors.require_all_alive()?,
+        }
+    }
+}
+
+/// The FHIR server's address as the gateway's configuration takes it.
+fn upstream(url: &Url) -> Result<String, DevError> {
+    let refused = |reason| DevError::Upstream {
+        url: url.to_string(),
+        reason,
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(refused("it is no http or https URL"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused("it has user information"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("it has a query or a fragment"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn tls(layout: &Layout) -> Result<Arc<rustls::ClientConfig>, DevError> {
+    wire::tls_config(Some(&layout.tls_root())).map_err(|error| DevError::Unreadable {
+        path: layout.tls_root(),
+        detail: error.to_string(),
+    })
+}
+
+fn system(what: &'static str, error: &std::io::Error) -> DevError {
+    DevError::System {
+        what,
+        detail: error.to_string(),
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Interrupted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupted {
+    fn watch() -> Result<Self, DevError> {
+        let watch = |kind| signal(kind).map_err(|error| system("signals", &error));
+        Ok(Self {
+            interrupt: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
