@@ -1,7 +1,7 @@
 //! The codes of all catalogues: each in words, and each there once, since `udap explain CODE`
 //! looks through them one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Source;
 
@@ -36,6 +36,44 @@ pub fn wrong(sources: &[Source]) -> Vec<String> {
         wrong.push("no catalogue was read".to_owned());
     }
     wrong
+}
+
+/// Each code that no test names: a refusal without a test is a promise that nobody keeps. Excused are
+/// codes that begin as one of `excused` does, each with its reason.
+#[must_use]
+pub fn untested(sources: &[Source], excused: &[(&str, &str)]) -> Vec<String> {
+    let of_tests = |source: &Source| {
+        let compiled: BTreeSet<usize> = source.compiled_lines().map(|(at, _)| at).collect();
+        source
+            .text()
+            .lines()
+            .enumerate()
+            .filter(|(at, line)| {
+                !compiled.contains(&(at + 1)) && !line.trim_start().starts_with("//")
+            })
+            .map(|(_, line)| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let is_shown_in = |source: &&Source| {
+        source.path().starts_with("crates/")
+            && (source.path().ends_with(".rs") || source.path().ends_with(".snap"))
+    };
+    let tests: String = sources.iter().filter(is_shown_in).map(of_tests).collect();
+    let words: BTreeSet<&str> = tests
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .collect();
+    sources
+        .iter()
+        .filter(|source| source.path().ends_with("/catalogue.rs"))
+        .flat_map(|source| {
+            codes(source)
+                .into_iter()
+                .map(move |code| (source.path(), code))
+        })
+        .filter(|(_, code)| !words.contains(code))
+        .filter(|(_, code)| !excused.iter().any(|(start, _)| code.starts_with(start)))
+        .map(|(path, code)| format!("`{code}` of {path} is named in no test"))
+        .collect()
 }
 
 /// The codes of one file, however its table is written: `code: "x"`, `entry("x", …)` or `"x": "Title"`.
@@ -89,6 +127,26 @@ mod tests {
             )\nentry(\"a-three\", \"T\")\n\"a-four\":\n    \"Title\",\n\"a-five\": \"A title\",\n\"Not: one\",\n";
         let found = codes(&Source::new("crates/a/src/catalogue.rs", text)).join(" ");
         assert_eq!(found, "a-one a-two a-three a-four a-five");
+    }
+
+    #[test]
+    fn a_code_without_a_test_is_found() {
+        let catalogue = Source::new("crates/a/src/catalogue.rs", "    code: \"a-one\",\n");
+        let test = |text: &str| [catalogue.clone(), Source::new("crates/a/tests/it.rs", text)];
+        assert!(untested(&test("assert_eq!(code, \"a-one\");"), &[]).is_empty());
+        for text in ["", "// a-one", "assert_eq!(code, \"a-one-more\");"] {
+            assert_eq!(
+                untested(&test(text), &[]),
+                ["`a-one` of crates/a/src/catalogue.rs is named in no test"]
+            );
+        }
+    }
+
+    #[test]
+    fn an_excuse_is_for_codes_that_begin_so() {
+        let catalogue = Source::new("crates/a/src/catalogue.rs", "    code: \"disk-failing\",\n");
+        let with = |start| untested(std::slice::from_ref(&catalogue), &[(start, "a reason")]).len();
+        assert_eq!((with("disk-"), with("isk")), (0, 1));
     }
 
     #[test]
