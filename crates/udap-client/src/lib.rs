@@ -32,6 +32,7 @@ mod discover;
 mod error;
 mod fhir;
 mod identity;
+pub mod inspect;
 mod plan;
 mod register;
 pub mod state;

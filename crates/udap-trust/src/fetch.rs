@@ -12,7 +12,7 @@ mod connect;
 mod error;
 
 pub use address::is_public;
-pub use connect::tls_config;
+pub use connect::{CheckedHost, tls_config};
 pub use error::FetchError;
 
 use bytes::Bytes;
@@ -69,6 +69,17 @@ pub enum TlsRoots {
     System,
     /// These and no others.
     These(Vec<CertificateDer<'static>>),
+}
+
+impl TlsRoots {
+    /// The roots themselves. Those of the operating system are read anew each time; there may be none.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        match self {
+            Self::System => rustls_native_certs::load_native_certs().certs,
+            Self::These(certificates) => certificates.clone(),
+        }
+    }
 }
 
 /// What the fetcher may do.

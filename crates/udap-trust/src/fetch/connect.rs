@@ -31,8 +31,7 @@ pub fn tls_config(roots: &TlsRoots) -> Result<ClientConfig, FetchError> {
     let mut store = RootCertStore::empty();
     match roots {
         TlsRoots::System => {
-            let found = rustls_native_certs::load_native_certs();
-            let (_, _) = store.add_parsable_certificates(found.certs);
+            let (_, _) = store.add_parsable_certificates(roots.certificates());
             if store.is_empty() {
                 tracing::warn!(
                     "the operating system has no TLS roots; every outbound https connection will be refused"
@@ -83,20 +82,9 @@ impl Connector {
             .trim_end_matches(']')
             .to_owned();
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let host = format!("{}:{port}", uri.host().unwrap_or_default());
-        let listed = self
-            .allow_hosts
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(&host));
-
-        let addresses = resolve(&literal, port, &host).await?;
-        if !listed && let Some(bad) = addresses.iter().find(|a| !is_public(a.ip())) {
-            return Err(FetchError::Address {
-                host,
-                address: bad.ip(),
-            });
-        }
-        let tcp = open(&addresses, &host).await?;
+        let host = CheckedHost::resolve(&literal, port, &self.allow_hosts).await?;
+        let tcp = host.open().await?;
+        let host = host.host;
         if !https {
             return Ok(Stream::Plain(tcp));
         }
@@ -112,6 +100,67 @@ impl Connector {
                 why: e.to_string(),
             })?;
         Ok(Stream::Tls(Box::new(tls)))
+    }
+}
+
+/// A host whose addresses were judged: what is connected to is what was judged. For whoever speaks
+/// another protocol than HTTP, or looks at TLS itself; all others ask the fetcher.
+#[derive(Debug, Clone)]
+pub struct CheckedHost {
+    host: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl CheckedHost {
+    /// Resolves a name, or takes an address literal (IPv6 without brackets), and judges what it finds.
+    ///
+    /// # Errors
+    /// [`FetchError::Resolve`]; [`FetchError::Address`] when an address is not public and
+    /// `host:port` is not listed.
+    pub async fn resolve(
+        literal: &str,
+        port: u16,
+        allow_hosts: &[String],
+    ) -> Result<Self, FetchError> {
+        let host = match literal.contains(':') {
+            true => format!("[{literal}]:{port}"),
+            false => format!("{literal}:{port}"),
+        };
+        let listed = allow_hosts
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(&host));
+        let addresses = resolve(literal, port, &host).await?;
+        match addresses.iter().find(|a| !is_public(a.ip())) {
+            Some(bad) if !listed => Err(FetchError::Address {
+                host,
+                address: bad.ip(),
+            }),
+            _ => Ok(Self { host, addresses }),
+        }
+    }
+
+    /// `host:port`
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Opens a connection to the first of its addresses that answers.
+    ///
+    /// # Errors
+    /// [`FetchError::Connect`]
+    pub async fn open(&self) -> Result<TcpStream, FetchError> {
+        open(&self.addresses, &self.host).await
+    }
+
+    /// The same host at that one of its addresses that a stream is connected to, so that several
+    /// connections meet one and the same server. Any other address leaves it as it was.
+    #[must_use]
+    pub fn pinned_to(mut self, peer: SocketAddr) -> Self {
+        if self.addresses.contains(&peer) {
+            self.addresses = vec![peer];
+        }
+        self
     }
 }
 
