@@ -122,16 +122,7 @@ impl Claims {
                 .contains_key("nbf")
                 .then(|| date(payload, "nbf"))
                 .transpose()?,
-            jti: {
-                let jti = text(payload, "jti")?;
-                if jti.len() > MAX_JTI {
-                    return Err(ClaimError::Shape {
-                        claim: "jti",
-                        expected: "at most 256 bytes long",
-                    });
-                }
-                jti
-            },
+            jti: jti(payload)?,
         })
     }
 
@@ -150,28 +141,13 @@ impl Claims {
     /// # Errors
     /// [`ClaimError::Issuer`]
     pub fn require_issuer(&self, expected: &str) -> Result<(), ClaimError> {
-        if self.iss == expected {
-            return Ok(());
-        }
-        Err(ClaimError::Issuer {
-            expected: expected.to_owned(),
-            found: self.iss.clone(),
-        })
+        require_issuer(&self.iss, expected)
     }
 
     /// # Errors
     /// [`ClaimError::Missing`] without `aud`, [`ClaimError::Audience`] when `expected` is not in it.
     pub fn require_audience(&self, expected: &str) -> Result<(), ClaimError> {
-        if self.aud.is_empty() {
-            return Err(ClaimError::Missing { claim: "aud" });
-        }
-        if self.aud.iter().any(|aud| aud == expected) {
-            return Ok(());
-        }
-        Err(ClaimError::Audience {
-            expected: expected.to_owned(),
-            found: self.aud.clone(),
-        })
+        require_audience(&self.aud, expected)
     }
 
     /// Whether it is in force now, and never was meant to be for longer than `max_lifetime` seconds.
@@ -193,18 +169,53 @@ impl Claims {
                 max: max_lifetime,
             });
         }
-        if now.0 >= self.exp.0.saturating_add(SKEW_SECS) {
-            return Err(ClaimError::Expired { exp: self.exp, now });
-        }
-        for (claim, at) in [("iat", Some(self.iat)), ("nbf", self.nbf)] {
-            if let Some(at) = at
-                && at.0 > now.0.saturating_add(SKEW_SECS)
-            {
-                return Err(ClaimError::Future { claim, at, now });
-            }
-        }
-        Ok(())
+        require_unexpired(self.exp, now)?;
+        require_past("iat", self.iat, now)?;
+        self.nbf.map_or(Ok(()), |nbf| require_past("nbf", nbf, now))
     }
+}
+
+pub(crate) fn require_issuer(iss: &str, expected: &str) -> Result<(), ClaimError> {
+    if iss == expected {
+        return Ok(());
+    }
+    Err(ClaimError::Issuer {
+        expected: expected.to_owned(),
+        found: iss.to_owned(),
+    })
+}
+
+pub(crate) fn require_audience(aud: &[String], expected: &str) -> Result<(), ClaimError> {
+    if aud.is_empty() {
+        return Err(ClaimError::Missing { claim: "aud" });
+    }
+    if aud.iter().any(|aud| aud == expected) {
+        return Ok(());
+    }
+    Err(ClaimError::Audience {
+        expected: expected.to_owned(),
+        found: aud.to_vec(),
+    })
+}
+
+/// That `claim`, when it was made, is not later than now.
+pub(crate) fn require_past(
+    claim: &'static str,
+    at: UnixTime,
+    now: UnixTime,
+) -> Result<(), ClaimError> {
+    if at.0 > now.0.saturating_add(SKEW_SECS) {
+        return Err(ClaimError::Future { claim, at, now });
+    }
+    Ok(())
+}
+
+/// That `exp` is not past by more than the skew.
+pub(crate) fn require_unexpired(exp: UnixTime, now: UnixTime) -> Result<(), ClaimError> {
+    if now.0 >= exp.0.saturating_add(SKEW_SECS) {
+        return Err(ClaimError::Expired { exp, now });
+    }
+    Ok(())
 }
 
 /// A claim that must be a non-empty string.
@@ -222,7 +233,20 @@ pub(crate) fn text(
     }
 }
 
-fn audience(payload: &Map<String, Value>) -> Result<Vec<String>, ClaimError> {
+/// `jti`, short enough to be kept.
+pub(crate) fn jti(payload: &Map<String, Value>) -> Result<String, ClaimError> {
+    let jti = text(payload, "jti")?;
+    if jti.len() > MAX_JTI {
+        return Err(ClaimError::Shape {
+            claim: "jti",
+            expected: "at most 256 bytes long",
+        });
+    }
+    Ok(jti)
+}
+
+/// `aud` as a list; empty when absent.
+pub(crate) fn audience(payload: &Map<String, Value>) -> Result<Vec<String>, ClaimError> {
     const SHAPE: ClaimError = ClaimError::Shape {
         claim: "aud",
         expected: "a string or an array of strings",
@@ -241,7 +265,11 @@ fn audience(payload: &Map<String, Value>) -> Result<Vec<String>, ClaimError> {
 /// Dates up to the year 9999: what lies beyond is a mistake (milliseconds, mostly).
 const LATEST_DATE: i64 = 253_402_300_799;
 
-fn date(payload: &Map<String, Value>, claim: &'static str) -> Result<UnixTime, ClaimError> {
+/// A claim that must be a date.
+pub(crate) fn date(
+    payload: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<UnixTime, ClaimError> {
     let shape = ClaimError::Shape {
         claim,
         expected: "a number of seconds since 1970 (before the year 10000)",

@@ -439,13 +439,19 @@ impl Unsigned {
     /// A UDAP JWT: `alg`, `x5c` with the signer's certificate first (HL7 SSRAA §1.2.3).
     #[must_use]
     pub fn with_x5c(alg: JwsAlg, chain: &[Certificate], claims: &Map<String, Value>) -> Self {
-        let x5c = chain
-            .iter()
-            .map(|certificate| Value::String(STANDARD.encode(certificate.der())))
-            .collect();
-        let mut header = Map::new();
-        header.insert("alg".into(), alg.as_str().into());
-        header.insert("x5c".into(), Value::Array(x5c));
+        Self::new(&header(alg, chain), claims)
+    }
+
+    /// The same, declaring its kind.
+    #[must_use]
+    pub(crate) fn with_typ_and_x5c(
+        typ: &str,
+        alg: JwsAlg,
+        chain: &[Certificate],
+        claims: &Map<String, Value>,
+    ) -> Self {
+        let mut header = header(alg, chain);
+        header.insert("typ".into(), typ.into());
         Self::new(&header, claims)
     }
 
@@ -474,6 +480,17 @@ impl Unsigned {
         URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
         compact
     }
+}
+
+fn header(alg: JwsAlg, chain: &[Certificate]) -> Map<String, Value> {
+    let x5c = chain
+        .iter()
+        .map(|certificate| Value::String(STANDARD.encode(certificate.der())))
+        .collect();
+    let mut header = Map::new();
+    header.insert("alg".into(), alg.as_str().into());
+    header.insert("x5c".into(), Value::Array(x5c));
+    header
 }
 
 fn to_bytes(map: &Map<String, Value>) -> Vec<u8> {

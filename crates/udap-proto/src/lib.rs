@@ -21,10 +21,13 @@
 pub mod access_token;
 pub mod assertion;
 pub mod catalogue;
+pub mod certification;
 pub mod claims;
 pub mod community;
 pub mod error;
+pub mod event;
 pub mod extensions;
+pub mod id_token;
 pub mod ids;
 pub mod json;
 pub mod jwk;

@@ -1,6 +1,7 @@
 //! The software statement: what an app says about itself when it registers (HL7 SSRAA §3.1; UDAP
 //! Dynamic Client Registration §2), in its three stages.
 
+use crate::certification;
 use crate::claims::{ClaimError, Claims, MAX_LIFETIME_SECS};
 use crate::error::Refusal;
 use crate::jws::{Jws, JwsAlg, JwsError, Signer, Unsigned};
@@ -25,6 +26,8 @@ pub enum StatementError {
     OtherVerdict,
     #[error(transparent)]
     Param(#[from] ParamError),
+    #[error("this is a certification, not a software statement")]
+    Certification,
 }
 
 impl Refusal for StatementError {
@@ -35,6 +38,7 @@ impl Refusal for StatementError {
             Self::NotInCertificate { .. } => "san-uri-mismatch",
             Self::OtherVerdict => "verdict-mismatch",
             Self::Param(e) => e.code(),
+            Self::Certification => "not-a-software-statement",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -104,6 +108,9 @@ impl Signed {
     ) -> Result<Verified, StatementError> {
         if verdict.leaf() != self.signer.leaf() {
             return Err(StatementError::OtherVerdict);
+        }
+        if certification::is_one(&self.payload) {
+            return Err(StatementError::Certification);
         }
         let claims = Claims::read(&self.payload)?;
         let names = self.signer.leaf().uri_names();
