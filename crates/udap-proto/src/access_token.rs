@@ -1,6 +1,6 @@
 //! JWT access tokens (RFC 9068): what the token endpoint issues and the gateway accepts.
 
-use crate::claims::{ClaimError, Claims, SKEW_SECS};
+use crate::claims::{self, ClaimError, Claims};
 use crate::error::Refusal;
 use crate::jwk::JwkSet;
 use crate::jws::{Jws, JwsAlg, JwsError, Unsigned};
@@ -176,16 +176,20 @@ pub fn verify(
         }
         .into());
     }
-    if claims.iat.0 > now.0.saturating_add(SKEW_SECS) {
-        return Err(ClaimError::Future {
-            claim: "iat",
-            at: claims.iat,
-            now,
+    claims::require_past("iat", claims.iat, now)?;
+    claims
+        .nbf
+        .map_or(Ok(()), |nbf| claims::require_past("nbf", nbf, now))?;
+    let secs = claims.exp.0.saturating_sub(claims.iat.0);
+    if secs > MAX_LIFETIME_SECS {
+        return Err(ClaimError::Lifetime {
+            secs,
+            max: MAX_LIFETIME_SECS,
         }
         .into());
     }
     let payload = jws.payload();
-    let text = |claim: &'static str| crate::claims::text(payload, claim);
+    let text = |claim: &'static str| claims::text(payload, claim);
     let udap = |member: &str| {
         payload
             .get("udap")
@@ -197,12 +201,18 @@ pub fn verify(
     Ok(VerifiedAccessToken(AccessToken {
         aud: audience.to_owned(),
         client_id: text("client_id")?,
-        scope: ScopeSet::parse(
-            payload
-                .get("scope")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        ),
+        // Absent or empty permits nothing.
+        scope: match payload.get("scope") {
+            None => ScopeSet::default(),
+            Some(Value::String(scope)) => ScopeSet::parse(scope),
+            Some(_) => {
+                return Err(ClaimError::Shape {
+                    claim: "scope",
+                    expected: "a string",
+                }
+                .into());
+            }
+        },
         community: udap("community"),
         uri: udap("uri"),
         extensions: payload

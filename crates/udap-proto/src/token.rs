@@ -1,7 +1,7 @@
 //! The token endpoint's request and answer (RFC 6749 §§4.4, 5; HL7 SSRAA §5.2.2).
 
 use crate::error::Refusal;
-use crate::scope::ScopeSet;
+use crate::scope::{self, ScopeSet};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
@@ -77,10 +77,18 @@ impl ClientCredentials {
         }
         form.fixed("client_assertion_type", ASSERTION_TYPE)?;
         form.fixed("udap", "1")?;
+        let scope = form.need("scope")?;
+        if scope.len() > scope::MAX_BYTES {
+            return Err(FormError::Wrong {
+                name: "scope",
+                found: scope.chars().take(80).collect(),
+                expected: "at most 16 KiB",
+            });
+        }
         Ok(Self {
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
-            scope: ScopeSet::parse(form.need("scope")?),
+            scope: ScopeSet::parse(scope),
         })
     }
 
