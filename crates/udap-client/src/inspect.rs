@@ -296,8 +296,8 @@ fn conclude(report: &mut Report) {
     }
     let is_old = |id: &&str| id.starts_with("tls1") || id.starts_with("ssl");
     let weaknesses = [
-        ("tls-version-old", weak.iter().any(|id| is_old(&id))),
-        ("tls-suite-weak", weak.iter().any(|id| !is_old(&id))),
+        ("tls-version-old", weak.iter().any(is_old)),
+        ("tls-suite-weak", weak.iter().any(|id| !is_old(id))),
         ("tls-probe-undetermined", !undetermined.is_empty()),
     ];
     for (code, _) in weaknesses.into_iter().filter(|(_, there)| *there) {

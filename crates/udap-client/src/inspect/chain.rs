@@ -243,7 +243,7 @@ impl Judge<'_> {
                 Some(invalid.reason.hint()),
             ),
             None => Finding::unknown(
-                "not known: no OCSP response is stapled, and nothing was fetched",
+                "whether it is revoked is not known: no OCSP response is stapled, and nothing was fetched",
                 Some(
                     "See whether it is revoked with --fetch: its CRLs and OCSP responders are then asked.",
                 ),

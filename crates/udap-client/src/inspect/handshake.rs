@@ -144,9 +144,9 @@ async fn wait_for_tickets(stream: &mut TlsStream<TcpStream>) -> u32 {
         && tokio::time::Instant::now() < deadline
     {
         let slice = Duration::from_millis(20);
-        match tokio::time::timeout(slice, stream.read(&mut buffer)).await {
-            Ok(Ok(0) | Err(_)) => break,
-            Ok(Ok(_)) | Err(_) => {}
+        let read = tokio::time::timeout(slice, stream.read(&mut buffer)).await;
+        if matches!(read, Ok(Ok(0) | Err(_))) {
+            break;
         }
     }
     stream.get_ref().1.tls13_tickets_received()

@@ -51,7 +51,7 @@ fn ssl_3_has_no_extensions_and_its_own_record_version() {
         random: [9; 32],
         server_name: Some("localhost"),
     });
-    let mut expected = vec![22, 3, 0, 0, 45, 1, 0, 0, 41, 3, 0];
+    let mut expected = vec![22, 3, 0, 0, 47, 1, 0, 0, 43, 3, 0];
     expected.extend([9; 32]);
     expected.extend([0, 0, 4, 0, 0x0a, 0, 0xff, 1, 0]);
     assert_eq!(hello, expected);

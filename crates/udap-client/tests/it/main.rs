@@ -8,6 +8,7 @@
 
 mod discover;
 mod fhir;
+mod inspect;
 mod register;
 mod scene;
 mod token;
