@@ -4,16 +4,19 @@ use crate::access_key::AccessKey;
 use crate::communities::{Communities, CommunitySetup};
 use crate::store::{MIGRATIONS, Registrations, Replay};
 use crate::{path, router};
+use axum::Extension;
+use http::HeaderMap;
 use moka::sync::Cache;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use udap_host::audit::{Audit, Event, Who};
+use udap_host::client_ip::{TrustedProxies, client_ip};
 use udap_host::config::{Config, ConfigError};
 use udap_host::db::{Db, DbError};
 use udap_host::files::FileError;
-use udap_host::listen::Shutdown;
+use udap_host::listen::{Peer, Shutdown};
 use udap_host::token_status::{TokenState, TokenStatus};
 use udap_pki::Certificate;
 use udap_proto::Refusal;
@@ -25,8 +28,12 @@ use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
 /// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
 /// hand lapses.
 const REFRESH: Duration = Duration::from_secs(30);
-/// How many parsed certificates are remembered: the active clients of a busy server.
-const MAX_LEAVES: u64 = 20_000;
+/// How many bytes of parsed certificates are remembered: some 20,000 of 1.5 KB, the active clients
+/// of a busy server. Parsed, each takes about twice as much.
+const MAX_LEAVES: u64 = 32 * 1024 * 1024;
+/// The longest sentence that is answered and kept, in bytes: it may hold what a sender wrote, and a
+/// small request must not make a large row of every refusal.
+const MAX_SENTENCE: usize = 1000;
 
 /// The authorization server. Clones share one state.
 #[derive(Clone, Debug)]
@@ -55,8 +62,12 @@ pub struct App {
     pub(crate) scopes: ScopeSet,
     /// Lifetime of access tokens, in seconds.
     pub(crate) token_lifetime_secs: i64,
-    /// Certificates of clients, parsed, by the SHA-256 of their DER.
+    /// Certificates of clients that were found good, parsed, by the SHA-256 of their DER.
     pub(crate) leaves: Cache<[u8; 32], Certificate>,
+    /// Proxies whose word about a client's address is taken.
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// The most bytes of a request's body.
+    pub(crate) max_body_bytes: usize,
     /// What happened.
     pub(crate) audit: Audit,
 }
@@ -146,7 +157,14 @@ impl Server {
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
             token_lifetime_secs: config.token_lifetime_secs,
-            leaves: Cache::new(MAX_LEAVES),
+            leaves: Cache::builder()
+                .max_capacity(MAX_LEAVES)
+                .weigher(|_, certificate: &Certificate| {
+                    u32::try_from(certificate.der().len()).unwrap_or(u32::MAX)
+                })
+                .build(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            max_body_bytes: config.limits.max_body_bytes,
             audit,
         })))
     }
@@ -168,8 +186,16 @@ impl Server {
         &self.audit
     }
 
-    /// What runs beside requests until the shutdown: CRLs are looked at again, metadata is signed
-    /// again before it ends. Writes the audit trail down last.
+    /// Looks now at the CRLs in use, and signs metadata again that has lived for half its time: one
+    /// round of [`Self::run_background`].
+    pub async fn refresh(&self) {
+        let now = clock::now();
+        self.communities.trust().refresh(now).await;
+        self.communities.sign_again(now).await;
+    }
+
+    /// What runs beside requests until the shutdown: CRLs are looked at again, so that a revocation
+    /// is seen soon, and metadata is signed again before it ends.
     pub async fn run_background(self, shutdown: Shutdown) {
         let mut tick = tokio::time::interval(REFRESH);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -179,9 +205,7 @@ impl Server {
                 _ = tick.tick() => {}
                 () = shutdown.wait() => break,
             }
-            let now = clock::now();
-            self.communities.trust().refresh(now).await;
-            self.communities.sign_again(now).await;
+            self.refresh().await;
         }
     }
 
@@ -205,6 +229,15 @@ impl Deref for Server {
 impl App {
     pub(crate) fn base_path(&self) -> &str {
         &self.base_path
+    }
+
+    /// Who asks, as far as the connection tells.
+    pub(crate) fn who(&self, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Who {
+        Who {
+            remote: peer
+                .map(|Extension(Peer(peer))| client_ip(peer, headers, &self.trusted_proxies)),
+            ..Who::default()
+        }
     }
 }
 
@@ -272,10 +305,21 @@ impl Told {
         Self {
             error,
             code,
-            description: refusal.to_string(),
+            description: short(&refusal.to_string()),
             hint: refusal.hint().unwrap_or_else(|| general_hint(code)),
         }
     }
+}
+
+/// A text by others, or with their words in it, cut to what can be read.
+pub(crate) fn short(text: &str) -> String {
+    if text.len() <= MAX_SENTENCE {
+        return text.to_owned();
+    }
+    let mut short = text.to_owned();
+    short.truncate(text.floor_char_boundary(MAX_SENTENCE));
+    short.push('…');
+    short
 }
 
 /// The catalogue's hint for a code.

@@ -126,8 +126,8 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "replay-log-unusable",
         "The replay log cannot be used",
-        "Without it a JWT could be used twice, so the server does not start.",
-        "Check the state directory: disk space, owner, mode.",
+        "Without it a JWT could be used twice, so the server does not start. One process uses it at a time.",
+        "Check the state directory: disk space, owner, mode, and whether another server runs on it.",
         "—",
     ),
     entry(

@@ -13,15 +13,18 @@ pub(crate) async fn get(State(server): State<Server>, RawQuery(query): RawQuery)
     let community = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "community")
         .map(|(_, uri)| uri);
-    let Some(served) = server.communities.select(community.as_deref()) else {
-        return StatusCode::NO_CONTENT.into_response();
+    let mut response = match server.communities.select(community.as_deref()) {
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some(served) => {
+            let mut response = Response::new(axum::body::Body::from(served.metadata_json()));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            response
+        }
     };
-    let mut response = Response::new(axum::body::Body::from(served.metadata_json()));
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
     headers.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),

@@ -1,7 +1,7 @@
 //! `POST {base}/oauth/register`: an app registers, changes its registration, or leaves (HL7 SSRAA §3;
 //! UDAP Dynamic Client Registration).
 
-use crate::app::{Server, Told, general_hint};
+use crate::app::{Server, Told, general_hint, short};
 use crate::communities::NotAccepted;
 use crate::scopes::{self, ScopeError};
 use crate::store::{Cancelled, NewRegistration, Seen, Written};
@@ -10,9 +10,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use std::net::IpAddr;
 use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
@@ -27,15 +26,26 @@ use udap_trust::{clock, random};
 const MAX_TRIES: usize = 3;
 
 /// Answers 201 to a new registration, 200 to a changed or cancelled one.
+///
+/// The work is a task of its own: a client that hangs up while its registration is being written
+/// must not leave the database and what is remembered of it at odds, nor the audit trail empty.
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let mut who = Who {
-        remote: peer.map(|Extension(Peer(address))| -> IpAddr { address.ip() }),
-        ..Who::default()
-    };
+    let who = server.who(peer, &headers);
+    match tokio::spawn(answer(server, who, body)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a registration ended early");
+            OAuthError::server_error().into_response()
+        }
+    }
+}
+
+async fn answer(server: Server, mut who: Who, body: Result<Bytes, BytesRejection>) -> Response {
     match register(&server, body, &mut who).await {
         Ok((status, event, answer)) => {
             server.audit.record(who, event).await;
@@ -43,16 +53,13 @@ pub(crate) async fn post(
         }
         Err(error) => {
             let answer = error.to_wire();
-            let detail = error.to_string();
+            let refusal = AuditRefusal {
+                code: answer.code,
+                detail: short(&error.to_string()),
+            };
             server
                 .audit
-                .record(
-                    who,
-                    Event::RegistrationRefused(AuditRefusal {
-                        code: answer.code,
-                        detail,
-                    }),
-                )
+                .record(who, Event::RegistrationRefused(refusal))
                 .await;
             answer.into_response()
         }
@@ -68,7 +75,8 @@ async fn register(
 ) -> Result<Answer, RegistrationError> {
     let now = clock::now();
     // Shape. UDAP Dynamic Client Registration §3.
-    let body = body.map_err(|_| RegistrationError::TooLarge)?;
+    let max_bytes = server.max_body_bytes;
+    let body = body.map_err(|_| RegistrationError::TooLarge { max_bytes })?;
     let body = Body::read(&body)?;
     // Signature, by the key of x5c[0] and no other. §4 step 1.
     let alg = Jws::parse(&body.software_statement)
@@ -77,7 +85,7 @@ async fn register(
     let signed =
         statement::verify_signature(&body.software_statement, &server.communities.algorithms())
             .map_err(StatementError::from)?;
-    who.uri = Some(signed.claimed_iss().into());
+    who.uri = Some(short(signed.claimed_iss()).into());
     // The community that vouches for the signer. §4 step 2.
     let mut verdict = server.communities.accept(signed.signer(), alg, now).await?;
     let community = verdict.community().to_owned();
@@ -195,6 +203,7 @@ async fn cancel(
         Cancelled::Nothing => Err(RegistrationError::NothingToCancel {
             uri: verified.uri().to_owned(),
         }),
+        Cancelled::Suspended => Err(RegistrationError::Suspended),
         Cancelled::TrustMoved => Ok(None),
     }
 }
@@ -202,8 +211,8 @@ async fn cancel(
 /// Why a registration was refused.
 #[derive(Debug, thiserror::Error)]
 enum RegistrationError {
-    #[error("the body is larger than {} KiB", udap_host::limits::MAX_BODY_BYTES / 1024)]
-    TooLarge,
+    #[error("the body is larger than {max_bytes} bytes")]
+    TooLarge { max_bytes: usize },
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -220,6 +229,8 @@ enum RegistrationError {
     Scope(#[from] ScopeError),
     #[error("there is no registration of `{uri}` to cancel")]
     NothingToCancel { uri: String },
+    #[error("the registration is suspended; it cannot be cancelled and made anew")]
+    Suspended,
     #[error("the registration could not be written")]
     Db(#[from] DbError),
     #[error("the server cannot answer for the moment")]
@@ -242,11 +253,11 @@ impl RegistrationError {
         let own = |error: &'static str, code: &'static str| Told {
             error,
             code,
-            description: self.to_string(),
+            description: short(&self.to_string()),
             hint: general_hint(code),
         };
         let told = match self {
-            Self::TooLarge => {
+            Self::TooLarge { .. } => {
                 status = StatusCode::PAYLOAD_TOO_LARGE;
                 own("invalid_client_metadata", "body-too-large")
             }
@@ -266,6 +277,7 @@ impl RegistrationError {
             Self::GrantUnsupported { .. } => own("invalid_client_metadata", "grant-unsupported"),
             Self::Scope(e) => own("invalid_client_metadata", e.code()),
             Self::NothingToCancel { .. } => own("invalid_client_metadata", "registration-unknown"),
+            Self::Suspended => own("unapproved_software_statement", "registration-suspended"),
             Self::Db(error) => {
                 tracing::error!(%error, "a registration could not be written");
                 return OAuthError::unavailable();

@@ -5,11 +5,11 @@ use crate::{jwks, metadata, path, registration, token};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use udap_host::limits::MAX_BODY_BYTES;
 
 /// The routes under the base URL's path; anything else is for the gateway.
 pub(crate) fn routes(server: Server) -> Router {
     let base = server.base_path().to_owned();
+    let max_body_bytes = server.max_body_bytes;
     Router::new()
         .route(
             &format!("{base}{}", udap_proto::metadata::PATH),
@@ -21,6 +21,6 @@ pub(crate) fn routes(server: Server) -> Router {
         )
         .route(&format!("{base}{}", path::TOKEN), post(token::post))
         .route(&format!("{base}{}", path::JWKS), get(jwks::get))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(server)
 }

@@ -40,10 +40,14 @@ pub(crate) fn grant(requested: &ScopeSet, available: &ScopeSet) -> Result<ScopeS
             usable.insert(scope.clone());
         }
     }
-    let wildcards_available = available.iter().any(Scope::is_wildcard);
+    let wildcard_available = |wanted: &Scope| {
+        available
+            .iter()
+            .any(|scope| scope.is_wildcard() && scope.under(wanted).is_some())
+    };
     if let Some(wildcard) = requested
         .iter()
-        .find(|scope| scope.is_wildcard() && !wildcards_available)
+        .find(|scope| scope.is_wildcard() && !wildcard_available(scope))
     {
         return Err(ScopeError::Wildcard {
             scope: wildcard.to_string(),
@@ -91,6 +95,11 @@ mod tests {
         assert_eq!(
             granted("system/*.cruds", "system/*.rs"),
             Ok("system/*.rs".into())
+        );
+        // A wildcard for users is none for apps.
+        assert_eq!(
+            granted("system/*.rs", "system/Patient.rs user/*.rs"),
+            Err("scope-wildcard-unsupported")
         );
     }
 }

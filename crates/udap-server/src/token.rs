@@ -1,7 +1,7 @@
 //! `POST {base}/oauth/token`: an app proves who it is and gets an access token (HL7 SSRAA §5.2; UDAP
 //! JWT-Based Client Authentication).
 
-use crate::app::{Server, Told, general_hint};
+use crate::app::{Server, Told, general_hint, short};
 use crate::scopes::{self, ScopeError};
 use crate::store::{Seen, State as RegistrationState};
 use axum::Extension;
@@ -19,7 +19,7 @@ use udap_pki::{Certificate, UnixTime};
 use udap_proto::access_token::AccessToken;
 use udap_proto::assertion::{self, AssertionError};
 use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
-use udap_proto::jws::{JwsAlg, JwsError};
+use udap_proto::jws::{JwsAlg, JwsError, Signer};
 use udap_proto::scope::ScopeSet;
 use udap_proto::token::{Answer, ClientCredentials, FormError};
 use udap_trust::clock;
@@ -35,10 +35,7 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let started = Instant::now();
-    let mut who = Who {
-        remote: peer.map(|Extension(Peer(address))| address.ip()),
-        ..Who::default()
-    };
+    let mut who = server.who(peer, &headers);
     let result = token(&server, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
     match result {
@@ -58,7 +55,7 @@ pub(crate) async fn post(
             let answer = error.to_wire();
             let refusal = AuditRefusal {
                 code: answer.code,
-                detail: error.to_string(),
+                detail: short(&error.to_string()),
             };
             server.audit.record(who, Event::TokenRefused(refusal)).await;
             answer.into_response()
@@ -96,13 +93,14 @@ async fn token(
     {
         return Err(TokenError::MediaType);
     }
-    let body = body.map_err(|_| TokenError::TooLarge)?;
+    let max_bytes = server.max_body_bytes;
+    let body = body.map_err(|_| TokenError::TooLarge { max_bytes })?;
     let request = ClientCredentials::read(&body)?;
 
     // Shape, audience, time: what costs nothing, before the registration is looked for.
     let parsed = assertion::parse(&request.client_assertion, &server.token_endpoint, now)?;
     let client_id = parsed.client_id().to_owned();
-    who.client_id = Some(client_id.as_str().into());
+    who.client_id = Some(short(&client_id).into());
     if request
         .client_id
         .as_deref()
@@ -152,6 +150,8 @@ async fn token(
     let verdict = trust
         .verify(&registration.community, &leaf, &intermediates, now)
         .await?;
+
+    server.remember(signed.signer());
 
     // The registered URI is a name of that very certificate.
     let verified = signed.verify(&verdict, &registration.uri)?;
@@ -221,17 +221,26 @@ fn purposes(extensions: &Map<String, Value>) -> Vec<String> {
 }
 
 impl Server {
-    /// A certificate from its DER, remembered: a busy client sends the same one each time.
+    /// A certificate from its DER, from memory if it was found good before: a busy client sends the
+    /// same one each time.
     fn read_certificate(&self, der: &[u8]) -> Result<Certificate, String> {
         let mut key = [0; 32];
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
         key.copy_from_slice(hash.as_ref());
-        if let Some(known) = self.leaves.get(&key) {
-            return Ok(known);
+        match self.leaves.get(&key) {
+            Some(known) => Ok(known),
+            None => Certificate::from_der(der).map_err(|e| e.to_string()),
         }
-        let certificate = Certificate::from_der(der).map_err(|e| e.to_string())?;
-        self.leaves.insert(key, certificate.clone());
-        Ok(certificate)
+    }
+
+    /// Remembers the certificates of a signer that was found good; others cost nobody any memory.
+    fn remember(&self, signer: &Signer) {
+        for certificate in std::iter::once(signer.leaf()).chain(signer.intermediates()) {
+            if !self.leaves.contains_key(certificate.sha256()) {
+                self.leaves
+                    .insert(*certificate.sha256(), certificate.clone());
+            }
+        }
     }
 
     #[expect(
@@ -283,8 +292,8 @@ enum TokenError {
     AuthorizationHeader,
     #[error("the body must be `{FORM}`")]
     MediaType,
-    #[error("the body is larger than {} KiB", udap_host::limits::MAX_BODY_BYTES / 1024)]
-    TooLarge,
+    #[error("the body is larger than {max_bytes} bytes")]
+    TooLarge { max_bytes: usize },
     #[error(transparent)]
     Form(#[from] FormError),
     #[error(transparent)]
@@ -316,13 +325,13 @@ impl TokenError {
         let own = |error: &'static str, code: &'static str| Told {
             error,
             code,
-            description: self.to_string(),
+            description: short(&self.to_string()),
             hint: general_hint(code),
         };
         let told = match self {
             Self::AuthorizationHeader => own("invalid_request", "authorization-header-refused"),
             Self::MediaType => own("invalid_request", "media-type"),
-            Self::TooLarge => {
+            Self::TooLarge { .. } => {
                 status = StatusCode::PAYLOAD_TOO_LARGE;
                 own("invalid_request", "body-too-large")
             }

@@ -133,8 +133,12 @@ pub(crate) enum Written {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cancelled {
-    Done { client_id: String },
+    Done {
+        client_id: String,
+    },
     Nothing,
+    /// An app does not end its own suspension by leaving and coming back.
+    Suspended,
     TrustMoved,
 }
 
@@ -201,7 +205,7 @@ impl Registrations {
     ) -> Result<Option<(String, Written)>, DbError> {
         let mut write = self.db.write().await?;
         let known = sqlx::query(
-            "SELECT client_id, generation, state FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'",
+            "SELECT client_id, generation FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'",
         )
         .bind(&new.community)
         .bind(&new.uri)
@@ -265,7 +269,7 @@ impl Registrations {
         still_trusted: impl Fn() -> bool + Send,
     ) -> Result<Cancelled, DbError> {
         let mut write = self.db.write().await?;
-        let known = sqlx::query("SELECT client_id FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'")
+        let known = sqlx::query("SELECT client_id, state FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'")
             .bind(community)
             .bind(uri)
             .fetch_optional(&mut *write)
@@ -274,6 +278,9 @@ impl Registrations {
             return Ok(Cancelled::Nothing);
         };
         let client_id: String = known.try_get("client_id")?;
+        if State::read(&known.try_get::<String, _>("state")?) == State::Suspended {
+            return Ok(Cancelled::Suspended);
+        }
         sqlx::query("UPDATE registration SET state = $1, changed = $2 WHERE client_id = $3")
             .bind(State::Cancelled.as_str())
             .bind(now.0)

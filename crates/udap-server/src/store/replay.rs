@@ -2,13 +2,13 @@
 //! anybody is answered, many records at once.
 //!
 //! A record is 24 bytes: 16 of the SHA-256 over community, `iss` and `jti`, and 8 of the time until
-//! which it counts. A log file holds the records of one run and some minutes; files whose records all
+//! which it counts. A log file holds the records of one run, at most a million; files whose records all
 //! have lapsed are deleted. After a crash the last record may be torn; nobody was answered for it.
 
 use crate::app::StartError;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,12 @@ const RECORD: usize = 24;
 const BUCKET_SECS: i64 = 64;
 /// How many records a log file takes before the next one is begun.
 const FILE_RECORDS: u64 = 1_000_000;
+
+/// How much longer than they count records are kept, in seconds: a request is judged by the time at
+/// which it arrived, and may have waited for a CRL since; and clocks are set back now and then.
+const KEEP_SECS: i64 = 120;
+/// How long a start waits for another process to let go of the log.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 type Key = [u8; 16];
 
@@ -41,6 +47,8 @@ pub(crate) struct NotDurable;
 pub(crate) struct Replay {
     seen: Mutex<Buckets>,
     log: mpsc::Sender<Append>,
+    /// Held as long as this lives. Two processes with one log would not know of each other's JWTs.
+    _lock: File,
 }
 
 struct Append {
@@ -62,6 +70,7 @@ impl Replay {
                 .create(directory)
                 .map_err(|e| unusable(directory, &e))?;
         }
+        let lock = lock(&directory.join("lock")).map_err(|e| unusable(directory, &e))?;
         let mut seen = Buckets::default();
         let mut files = Files::list(directory).map_err(|e| unusable(directory, &e))?;
         for file in &mut files.closed {
@@ -69,12 +78,13 @@ impl Replay {
             for record in bytes.chunks_exact(RECORD) {
                 if let Some((key, until)) = decode(record) {
                     file.until = file.until.max(until);
-                    if now.0 < until {
+                    if now.0 < until.saturating_add(KEEP_SECS) {
                         seen.insert(key, until, now);
                     }
                 }
             }
         }
+        files.delete_lapsed(now.0);
         let first = files.begin().map_err(|e| unusable(directory, &e))?;
         let (log, appends) = mpsc::channel();
         std::thread::Builder::new()
@@ -84,6 +94,7 @@ impl Replay {
         Ok(Self {
             seen: Mutex::new(seen),
             log,
+            _lock: lock,
         })
     }
 
@@ -129,7 +140,8 @@ struct Buckets(BTreeMap<i64, std::collections::HashMap<Key, i64>>);
 impl Buckets {
     fn insert(&mut self, key: Key, until: i64, now: UnixTime) -> Seen {
         while let Some(oldest) = self.0.first_entry() {
-            if oldest.key().saturating_add(1).saturating_mul(BUCKET_SECS) > now.0 {
+            let end = oldest.key().saturating_add(1).saturating_mul(BUCKET_SECS);
+            if end.saturating_add(KEEP_SECS) > now.0 {
                 break;
             }
             oldest.remove();
@@ -149,6 +161,30 @@ impl Buckets {
             .or_default()
             .insert(key, until);
         Seen::New
+    }
+}
+
+/// Takes the lock of the log, which the system takes back when the process ends, however it ends. A
+/// process that is just ending is waited for.
+fn lock(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    let begun = std::time::Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(std::io::Error::other("another process uses it"));
+            }
+        }
     }
 }
 
@@ -242,8 +278,10 @@ impl Files {
     }
 
     fn delete_lapsed(&mut self, now: i64) {
-        self.closed
-            .retain(|closed| closed.until > now || std::fs::remove_file(&closed.path).is_err());
+        self.closed.retain(|closed| {
+            closed.until.saturating_add(KEEP_SECS) > now
+                || std::fs::remove_file(&closed.path).is_err()
+        });
     }
 }
 

@@ -1,0 +1,24 @@
+//! The authorization server from outside: each module is a URL or a promise.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod any_input;
+mod concurrency;
+mod jwks;
+mod kill;
+mod metadata;
+mod peers;
+mod register;
+mod register_refused;
+mod revocation;
+mod secrets;
+mod tls;
+mod token;
+mod token_refused;
+mod token_status;

@@ -1,0 +1,292 @@
+//! A data holder in two communities, driven in process, and apps that talk to it.
+
+mod jwt;
+mod pki;
+
+pub(crate) use jwt::{Jwt, assertion, statement};
+pub(crate) use pki::{Community, DAY, Member, rsa, sign, signer, world};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tower_service::Service as _;
+use udap_host::config::Config;
+use udap_pki::issue::Profile;
+use udap_server::Server;
+
+pub(crate) const BASE: &str = "https://holder.example/fhir";
+pub(crate) const REGISTER: &str = "https://holder.example/fhir/oauth/register";
+pub(crate) const TOKEN: &str = "https://holder.example/fhir/oauth/token";
+pub(crate) const SCOPES: &str = "system/Patient.rs system/Observation.rs";
+
+/// A server on a state directory of its own.
+#[derive(Clone)]
+pub(crate) struct Holder {
+    pub(crate) server: Server,
+    pub(crate) config: Arc<Config>,
+    directory: Arc<tempfile::TempDir>,
+}
+
+impl Holder {
+    pub(crate) async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With further settings for the top of the file.
+    pub(crate) async fn with(settings: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let text = configuration(directory.path(), settings);
+        let path = directory.path().join("udap.toml");
+        let config = udap_host::config::parse(&path, &text).unwrap();
+        let server = Server::open(&config).await.unwrap();
+        Self {
+            server,
+            config: Arc::new(config),
+            directory: Arc::new(directory),
+        }
+    }
+
+    /// Drops the server as a kill would, and opens another one on what it left.
+    pub(crate) async fn killed_and_started_again(self) -> Self {
+        let Self {
+            server,
+            config,
+            directory,
+        } = self;
+        drop(server);
+        let server = Server::open(&config).await.unwrap();
+        Self {
+            server,
+            config,
+            directory,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let mut router = self.server.router();
+        let response = router.call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Reply {
+        self.send(request(Method::GET, target, &[], "")).await
+    }
+
+    /// Registers with a statement and nothing else.
+    pub(crate) async fn register(&self, statement: &str) -> Reply {
+        let body = serde_json::json!({"software_statement": statement, "udap": "1"});
+        self.post_registration(body.to_string()).await
+    }
+
+    pub(crate) async fn post_registration(&self, body: impl Into<Body>) -> Reply {
+        let kind = [("content-type", "application/json")];
+        self.send(request(Method::POST, "/fhir/oauth/register", &kind, body))
+            .await
+    }
+
+    /// Registers an app as it should; its `client_id`.
+    pub(crate) async fn registered(&self, app: &Member) -> String {
+        let reply = self.register(&statement(app).sign()).await;
+        assert_eq!(reply.status, 201, "{reply}");
+        reply.text("client_id")
+    }
+
+    /// Asks for a token with an assertion, everything else as it should be.
+    pub(crate) async fn token(&self, assertion: &str) -> Reply {
+        self.post_form(&form(assertion)).await
+    }
+
+    pub(crate) async fn post_form(&self, form: &[(&str, &str)]) -> Reply {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        self.send(request(
+            Method::POST,
+            "/fhir/oauth/token",
+            &kind,
+            encoded(form),
+        ))
+        .await
+    }
+
+    /// The bytes of all files of the state directory, by name.
+    pub(crate) fn state(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut directories = vec![self.config.state_dir.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).unwrap();
+                    files.push((path, bytes));
+                }
+            }
+        }
+        files
+    }
+}
+
+/// The parameters of a good token request.
+pub(crate) fn form(assertion: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("grant_type", "client_credentials"),
+        ("scope", "system/Patient.rs"),
+        ("client_assertion_type", udap_proto::token::ASSERTION_TYPE),
+        ("client_assertion", assertion),
+        ("udap", "1"),
+    ]
+}
+
+pub(crate) fn encoded(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish()
+}
+
+pub(crate) fn request(
+    method: Method,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).unwrap()
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl std::fmt::Display for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self}"))
+    }
+
+    pub(crate) fn text(&self, member: &str) -> String {
+        let json = self.json();
+        let text = json.get(member).and_then(Value::as_str);
+        text.unwrap_or_else(|| panic!("no {member}: {self}"))
+            .to_owned()
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// `400 invalid_client jwt-replayed`, after looking at what every refusal must be like.
+    pub(crate) fn refusal(&self) -> String {
+        let json = self.json();
+        assert_eq!(
+            self.header(header::CONTENT_TYPE),
+            "application/json",
+            "{self}"
+        );
+        assert_eq!(self.header(header::CACHE_CONTROL), "no-store", "{self}");
+        assert_eq!(self.header(header::PRAGMA), "no-cache", "{self}");
+        let description = self.text("error_description");
+        let allowed = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+        assert!(description.chars().all(allowed), "{self}");
+        assert!(
+            !description.is_empty() && description.len() < 2000,
+            "{self}"
+        );
+        assert!(!self.text("udap_hint").is_empty(), "{self}");
+        let code = self.text("udap_code");
+        assert!(explained(&code), "`{code}` is in no catalogue");
+        for member in json.as_object().unwrap().keys() {
+            assert!(
+                ["error", "error_description", "udap_code", "udap_hint"].contains(&&**member),
+                "{self}"
+            );
+        }
+        format!("{} {} {code}", self.status.as_u16(), self.text("error"))
+    }
+}
+
+fn explained(code: &str) -> bool {
+    [
+        udap_pki::CATALOGUE,
+        udap_proto::CATALOGUE,
+        udap_trust::CATALOGUE,
+        udap_host::CATALOGUE,
+        udap_server::CATALOGUE,
+    ]
+    .into_iter()
+    .flatten()
+    .any(|entry| entry.code == code)
+}
+
+fn configuration(directory: &Path, settings: &str) -> String {
+    let world = world();
+    let mut text = format!(
+        "base_url = \"{BASE}\"\n\
+         tls = \"off\"\n\
+         state_dir = \"state\"\n\
+         {settings}\n\
+         [fetch]\n\
+         allow_hosts = [\"{}\"]\n\
+         tls_roots = \"a.anchor.pem\"\n",
+        world.web
+    );
+    if !settings.contains("scopes_supported") {
+        let scopes: Vec<_> = SCOPES.split(' ').collect();
+        text = format!("scopes_supported = {scopes:?}\n{text}");
+    }
+    for (at, (name, community)) in [("a", &world.a), ("b", &world.b)].into_iter().enumerate() {
+        let (key, key_pem) = rsa(at);
+        let identity = community
+            .member(&[BASE])
+            .profile(Profile::DataHolder)
+            .key(&key)
+            .issue();
+        let chain: String = identity.chain.iter().map(|c| c.to_pem()).collect();
+        let write = |file: &str, text: &str| {
+            write_private(&directory.join(format!("{name}.{file}")), text.as_bytes());
+        };
+        write("anchor.pem", &community.root.certificate.to_pem());
+        write("cert.pem", &chain);
+        write("key.pem", &key_pem);
+        text += &format!(
+            "[[community]]\n\
+             uri = \"{}\"\n\
+             anchors = \"{name}.anchor.pem\"\n\
+             identity = {{ cert = \"{name}.cert.pem\", key_file = \"{name}.key.pem\" }}\n",
+            community.uri
+        );
+    }
+    text
+}
+
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
