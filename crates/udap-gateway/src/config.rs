@@ -19,7 +19,8 @@ pub struct GatewayConfig {
     /// The base URL of the FHIR server behind the gateway, `http` or `https`.
     pub upstream: String,
     /// Further base URLs that the FHIR server writes into its answers for its own, for example one
-    /// that it was configured with. Where they occur they become the gateway's.
+    /// that it was configured with, or the gateway's host with the server's own path, which a server
+    /// writes that honours `Forwarded`. Where they occur they become the gateway's.
     pub upstream_aliases: Vec<String>,
     /// How the FHIR server's certificate is judged; needed when `upstream` is `https`.
     pub upstream_tls: Option<Arc<ClientConfig>>,

@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{Router, body::Body, extract::State, response::Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
@@ -77,7 +78,6 @@ impl Gateway {
 
     /// The routes of one worker, with connections and remembered tokens of its own: everything that
     /// no other route takes. Paths outside the base path are answered with 404.
-    #[must_use]
     pub fn router(&self) -> Router {
         let worker = Worker {
             shared: Arc::clone(&self.0),
@@ -178,7 +178,7 @@ impl Worker {
     }
 
     /// The form of a search, whole.
-    async fn form(&self, headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, FormError> {
+    async fn form(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
         let media_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
@@ -210,9 +210,10 @@ impl Worker {
         let bases = &shared.bases;
         let (target, form) =
             interaction.write(&bases.upstream.path, |value| bases.to_upstream(value));
-        let target = Uri::try_from(target.as_str()).map_err(|_| {
+        let bytes = target.len();
+        let target = Uri::from_maybe_shared(Bytes::from(target)).map_err(|_| {
             RequestError::Query(QueryError::TooLong {
-                bytes: target.len(),
+                bytes,
                 most: u16::MAX.into(),
             })
         })?;

@@ -22,11 +22,8 @@ pub(crate) fn to_upstream(
     // Hosts are compared by their own name, so that virtual hosts of the upstream work.
     to.insert(header::HOST, bases.upstream.authority.clone());
     let listed = listed_in_connection(from);
-    for name in &REQUEST {
-        if listed.is_some_and(|listed| lists(listed, name)) {
-            continue;
-        }
-        for value in from.get_all(name) {
+    for (name, value) in from {
+        if REQUEST.contains(name) && !listed.is_some_and(|listed| lists(listed, name)) {
             to.append(name, value.clone());
         }
     }
@@ -57,23 +54,19 @@ pub(crate) fn to_upstream(
 pub(crate) fn to_client(from: &HeaderMap, bases: &Bases) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(12);
     let listed = listed_in_connection(from);
-    for name in &RESPONSE {
+    for (name, value) in from {
         if listed.is_some_and(|listed| lists(listed, name)) {
             continue;
         }
-        for value in from.get_all(name) {
+        if RESPONSE.contains(name) {
             to.append(name, value.clone());
-        }
-    }
-    for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
-        for value in from.get_all(&name) {
-            if let Some(value) = value
+        } else if ADDRESSES.contains(name)
+            && let Some(value) = value
                 .to_str()
                 .ok()
                 .and_then(|value| rewritten(value, bases))
-            {
-                to.append(&name, value);
-            }
+        {
+            to.append(name, value);
         }
     }
     to.insert(
@@ -178,6 +171,9 @@ const RESPONSE: [HeaderName; 13] = [
     header::WARNING,
     HeaderName::from_static("x-request-id"),
 ];
+
+/// What holds addresses.
+const ADDRESSES: [HeaderName; 3] = [header::CONTENT_LOCATION, header::LINK, header::LOCATION];
 
 const VIA: &str = "1.1 udap";
 

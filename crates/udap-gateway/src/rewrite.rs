@@ -125,6 +125,15 @@ impl Replacements {
 
 impl Pair {
     fn match_at(&self, text: &[u8], more: More) -> Match<'_> {
+        // Most addresses are of somebody else, and differ in the first letters of the host.
+        if let (Some(text), Some(from)) = (
+            text.first_chunk::<12>(),
+            self.from.as_bytes().first_chunk::<12>(),
+        ) && text != from
+            && !text.contains(&b'\\')
+        {
+            return Match::No;
+        }
         let mut escaped = false;
         let mut at = 0;
         for expected in self.from.bytes() {

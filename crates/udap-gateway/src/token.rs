@@ -74,14 +74,14 @@ impl TokenCache {
     /// The session of a token: remembered, or verified now (RFC 9068 §4).
     pub(crate) fn session(
         &self,
-        token: &str,
+        token: &[u8],
         keys: &TokenKeys,
         issuer: &str,
         audience: &str,
         now: UnixTime,
     ) -> Result<Arc<Session>, TokenError> {
         let mut name = [0; 32];
-        name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        name.copy_from_slice(digest(&SHA256, token).as_ref());
         let current = keys.current.load();
         if let Some(session) = self.find(&name, current.number) {
             if session.token.in_force(now) {
@@ -90,7 +90,8 @@ impl TokenCache {
             self.forget(&name);
         }
         // Not under the lock: an elliptic-curve signature takes some 50 µs.
-        let token = access_token::verify(token, &current.keys, issuer, audience, now)?;
+        let token =
+            access_token::verify(well_formed(token)?, &current.keys, issuer, audience, now)?;
         let who = Who {
             community: Some(Arc::from(token.community())),
             client_id: Some(Arc::from(token.client_id())),
@@ -147,31 +148,39 @@ impl Halves {
     }
 }
 
-/// The bearer token of a request (RFC 6750 §2.1): one header, one scheme.
+/// What stands for the bearer token of a request (RFC 6750 §2.1): one header, one scheme. Its form is
+/// looked at only when it is not known yet.
 ///
 /// # Errors
 /// [`TokenError`]
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], TokenError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenError::Missing)?;
     if values.next().is_some() {
         return Err(TokenError::Several);
     }
-    let value = value.to_str().map_err(|_| TokenError::Malformed)?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("Bearer") {
+    let value = value.as_bytes();
+    let (scheme, token) = match memchr::memchr(b' ', value) {
+        Some(blank) => value.split_at(blank),
+        None => (value, &[][..]),
+    };
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
         return Err(TokenError::Missing);
     }
-    let token = token.trim_matches(' ');
+    let token = token.trim_ascii();
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::TooLong { bytes: token.len() });
     }
-    // The alphabet of b64token.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
-    if token.is_empty() || !token.bytes().all(plain) {
+    Ok(token)
+}
+
+/// The alphabet of b64token (RFC 6750 §2.1).
+fn well_formed(token: &[u8]) -> Result<&str, TokenError> {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b);
+    if token.is_empty() || !token.iter().all(plain) {
         return Err(TokenError::Malformed);
     }
-    Ok(token)
+    std::str::from_utf8(token).map_err(|_| TokenError::Malformed)
 }
 
 /// Why the bearer of a request is not known.
@@ -233,7 +242,10 @@ mod tests {
             .iter()
             .map(|v| (header::AUTHORIZATION, v.parse().unwrap()))
             .collect();
-        bearer(&headers).map(str::to_owned).map_err(|e| e.code())
+        bearer(&headers)
+            .and_then(well_formed)
+            .map(str::to_owned)
+            .map_err(|e| e.code())
     }
 
     #[test]
