@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, says on stderr what it skipped, and clones handles where that reads better"
 )]
 
+mod corpus;
 mod differential;
 mod forge;
 mod graph;
