@@ -1,0 +1,191 @@
+//! Every code there is, with its meaning.
+
+use udap_pki::Explanation;
+
+/// The catalogues of all crates, one after the other.
+pub(crate) fn all() -> impl Iterator<Item = &'static Explanation> {
+    [
+        udap_pki::CATALOGUE,
+        udap_pki::issue::CATALOGUE,
+        udap_pki::lint::CATALOGUE,
+        udap_proto::CATALOGUE,
+        udap_trust::CATALOGUE,
+        udap_client::CATALOGUE,
+        udap_client::inspect::CATALOGUE,
+        udap_host::CATALOGUE,
+        udap_server::CATALOGUE,
+        udap_gateway::CATALOGUE,
+        udap_ca::CATALOGUE,
+        udap_lab::CATALOGUE,
+        CATALOGUE,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The meaning of one code.
+pub(crate) fn find(code: &str) -> Option<&'static Explanation> {
+    all().find(|entry| entry.code == code)
+}
+
+/// The codes most like a word that is none, best first, at most three.
+pub(crate) fn nearest(word: &str) -> Vec<&'static str> {
+    let mut codes: Vec<(usize, &str)> = all()
+        .map(|entry| {
+            let contained = entry.code.contains(word) || word.contains(entry.code);
+            let far = if contained {
+                0
+            } else {
+                distance(word, entry.code)
+            };
+            (far, entry.code)
+        })
+        .collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let bound = (word.len() / 2).max(2);
+    codes
+        .into_iter()
+        .filter(|(distance, _)| *distance <= bound)
+        .map(|(_, code)| code)
+        .take(3)
+        .collect()
+}
+
+/// How many letters have to be put in, left out or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(80).enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
+            let best = (diagonal + usize::from(x != *y))
+                .min(left + 1)
+                .min(*cell + 1);
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// The codes of the command line itself.
+const CATALOGUE: &[Explanation] = &[
+    Explanation {
+        code: "usage",
+        title: "The command line cannot be understood",
+        meaning: "An option is unknown, missing, or cannot be together with another.",
+        hint: "`--help` after the command shows its options, and examples.",
+        section: "—",
+    },
+    Explanation {
+        code: "file-unusable",
+        title: "A file cannot be read or written",
+        meaning: "A file named on the command line is not there, may not be read or written, or holds something else than it should.",
+        hint: "Look at the path and its permissions.",
+        section: "—",
+    },
+    Explanation {
+        code: "output-unwritable",
+        title: "The output cannot be written",
+        meaning: "Standard output is a file or a pipe that takes no more: the disk may be full.",
+        hint: "Write somewhere else.",
+        section: "—",
+    },
+    Explanation {
+        code: "sandbox-unusable",
+        title: "There is no sandbox",
+        meaning: "The directory holds no `sandbox.json`, or one that cannot be read, or lacks the app that was named.",
+        hint: "Make one with `udap dev`, or name its directory with `--sandbox DIR`.",
+        section: "—",
+    },
+    Explanation {
+        code: "offline-unknown",
+        title: "Nothing is known of this server yet",
+        meaning: "Without a connection a request can only be built from metadata that was verified before.",
+        hint: "Run `udap discover URL` once with a connection.",
+        section: "—",
+    },
+    Explanation {
+        code: "base-url-unclear",
+        title: "It is not clear where the FHIR base URL ends",
+        meaning: "A FHIR URL is a base URL and a resource type behind it (`…/r4/Patient/1`). No segment of this URL is a resource type of FHIR R4.",
+        hint: "Say it with `--base URL`.",
+        section: "FHIR R4 §3.1.0.1.1",
+    },
+    Explanation {
+        code: "option-missing",
+        title: "Something has to be said that has no safe default",
+        meaning: "Whom to reach about an app, for which purpose it asks, which of several names it has: that is not guessed.",
+        hint: "The message names the option.",
+        section: "—",
+    },
+    Explanation {
+        code: "code-unknown",
+        title: "There is no such code",
+        meaning: "Codes are words with hyphens, as they stand in brackets behind `error`.",
+        hint: "`udap explain --all` lists them.",
+        section: "—",
+    },
+    Explanation {
+        code: "runtime-unavailable",
+        title: "The program cannot start its work",
+        meaning: "The operating system gives no thread, timer or signal handler.",
+        hint: "Look at the limits of this process (`ulimit -a`).",
+        section: "—",
+    },
+    Explanation {
+        code: "input-unreadable",
+        title: "The input is not what it should be",
+        meaning: "A certificate, CRL, OCSP response, token or request could not be read at all, so that nothing can be said of it.",
+        hint: "The message says what was expected.",
+        section: "—",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_means_one_thing() {
+        let mut seen = std::collections::HashMap::new();
+        for entry in all() {
+            if let Some(earlier) = seen.insert(entry.code, entry) {
+                assert_eq!(
+                    earlier.title, entry.title,
+                    "`{}` has two meanings",
+                    entry.code
+                );
+            }
+            let words = entry.code.split('-').all(|word| {
+                !word.is_empty()
+                    && word
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            });
+            assert!(words, "`{}` is not in words", entry.code);
+            assert!(
+                !entry.hint.is_empty() && !entry.meaning.is_empty(),
+                "{}",
+                entry.code
+            );
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_code_finds_its_neighbours() {
+        assert_eq!(
+            nearest("san-uri-mismach").first(),
+            Some(&"san-uri-mismatch")
+        );
+        assert!(nearest("revoked").contains(&"certificate-revoked"));
+        assert!(nearest("qqqqqqqqqqqqqqqqqqqqqq").is_empty());
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

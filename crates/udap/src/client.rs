@@ -1,0 +1,11 @@
+//! What the client commands have in common: who this app is, whom it trusts, what it remembers.
+
+mod app;
+mod options;
+mod session;
+mod show;
+
+pub(crate) use app::{AppArgs, PurposeArgs};
+pub(crate) use options::{ClientArgs, RevocationArg};
+pub(crate) use session::Session;
+pub(crate) use show::{Requests, ShowArgs};

@@ -1,0 +1,218 @@
+//! One server, from discovery to a token, with what is remembered of it.
+
+use super::app::{AppArgs, PurposeArgs};
+use super::options::{ClientArgs, Setup};
+use crate::output::talk;
+use crate::problem::Problem;
+use crate::spinner;
+use std::path::Path;
+use udap_client::state::State;
+use udap_client::{
+    AccessToken, Client, ClientError, Discovered, Endpoint, Extensions, Plan, Registered, ScopeSet,
+    Server,
+};
+use udap_trust::clock;
+
+/// Stands for an identifier that only a registration would give.
+const UNKNOWN_CLIENT: &str = "CLIENT_ID";
+
+/// A client and its options.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    args: &'a ClientArgs,
+    setup: Setup,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(args: &'a ClientArgs, url: &str) -> Result<Self, Problem> {
+        let setup = args.setup(url)?;
+        if let Some(sandbox) = &setup.sandbox
+            && let Some(identity) = setup.client.identity()
+        {
+            let dir = sandbox.dir.display();
+            talk(&format!(
+                "sandbox {dir}, as {} of {}",
+                identity.uri, identity.community
+            ));
+        }
+        Ok(Self { args, setup })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.setup.client
+    }
+
+    pub(crate) fn cacert(&self) -> Option<&Path> {
+        self.setup.cacert.as_deref()
+    }
+
+    pub(crate) fn sandboxed(&self) -> bool {
+        self.setup.sandbox.is_some()
+    }
+
+    /// This app's URI.
+    pub(crate) fn uri(&self) -> Result<&str, Problem> {
+        let identity = self.client().identity().ok_or(ClientError::NoIdentity)?;
+        Ok(&identity.uri)
+    }
+
+    /// Base URLs that are known already.
+    pub(crate) fn known_bases(&self, state: &State) -> Vec<String> {
+        let remembered = state.servers.iter().map(|server| &server.base_url);
+        let sandboxed = self.setup.sandbox.iter().flat_map(|s| &s.data_holders);
+        remembered
+            .chain(sandboxed.map(|holder| &holder.base_url))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn state(&self) -> Result<State, Problem> {
+        Ok(self.setup.state.load()?)
+    }
+
+    /// Finds and verifies the server, and remembers it.
+    pub(crate) async fn discover(&self, base_url: &str) -> Result<Discovered, Problem> {
+        let community = self.args.community.as_deref();
+        let work = self.client().discover(base_url, community);
+        let found = spinner::wait(&format!("asking {base_url}"), work).await;
+        let server = found.map_err(|error| self.problem(error))?;
+        self.setup.state.update(|state| state.put_server(&server))?;
+        Ok(server)
+    }
+
+    /// The server as it was verified before.
+    pub(crate) fn recall(&self, base_url: &str) -> Result<Server, Problem> {
+        let identity = self.client().identity().map(|i| i.community.as_str());
+        let community = self.args.community.as_deref().or(identity);
+        let state = self.state()?;
+        let server = state.server(base_url, community).cloned();
+        server.ok_or_else(|| {
+            Problem::new(
+                "offline-unknown",
+                format!("`{base_url}` was never verified before"),
+            )
+        })
+    }
+
+    pub(crate) async fn register(
+        &self,
+        server: &Discovered,
+        app: &AppArgs,
+    ) -> Result<Registered, Problem> {
+        let uri = self.uri()?;
+        let metadata = app.metadata(server, uri, self.sandboxed())?;
+        let work = self.client().register(server, &metadata);
+        let registered = spinner::wait("registering", work)
+            .await
+            .map_err(|error| self.problem(error))?;
+        let scope = registered.scope.as_ref().unwrap_or(&metadata.scope);
+        self.setup.state.update(|state| {
+            let scope = scope.to_string();
+            state.put_registration(server, uri, &registered.client_id, &scope, clock::now());
+        })?;
+        Ok(registered)
+    }
+
+    pub(crate) async fn cancel(&self, server: &Discovered) -> Result<Registered, Problem> {
+        let uri = self.uri()?;
+        let work = self.client().cancel(server);
+        let cancelled = spinner::wait("cancelling", work)
+            .await
+            .map_err(|error| self.problem(error))?;
+        self.setup
+            .state
+            .update(|state| state.remove_registration(server, uri))?;
+        Ok(cancelled)
+    }
+
+    /// A token, registering first where no registration is remembered, and again where the server no
+    /// longer knows the one that is.
+    pub(crate) async fn token(
+        &self,
+        server: &Discovered,
+        app: &AppArgs,
+        purpose: &PurposeArgs,
+        scope: Option<&ScopeSet>,
+    ) -> Result<(AccessToken, String), Problem> {
+        let uri = self.uri()?;
+        let extensions = purpose.extensions(server, uri, self.sandboxed())?;
+        let remembered = self.state()?.registration(server, uri).cloned();
+        if let Some(known) = remembered {
+            let registered = ScopeSet::parse(&known.scope);
+            let scope = scope.unwrap_or(&registered);
+            match self.ask(server, &known.client_id, scope, &extensions).await {
+                Ok(token) => return Ok((token, known.client_id)),
+                Err(error) if no_longer_known(&error) => {
+                    talk("the server no longer knows this registration; registering again");
+                }
+                Err(error) => return Err(self.problem(error)),
+            }
+        }
+        let registered = self.register(server, app).await?;
+        talk(&format!("registered as {}", registered.client_id));
+        let all = registered.scope.unwrap_or_default();
+        let scope = scope.unwrap_or(&all);
+        let token = self
+            .ask(server, &registered.client_id, scope, &extensions)
+            .await;
+        let token = token.map_err(|error| self.problem(error))?;
+        Ok((token, registered.client_id))
+    }
+
+    /// The requests for a token: a registration where none is remembered, then the token.
+    pub(crate) async fn plan_token(
+        &self,
+        server: &Server,
+        app: &AppArgs,
+        purpose: &PurposeArgs,
+        scope: Option<&ScopeSet>,
+    ) -> Result<Vec<(&'static str, Plan)>, Problem> {
+        let uri = self.uri()?;
+        let extensions = purpose.extensions(server, uri, self.sandboxed())?;
+        let mut steps = Vec::new();
+        let (client_id, registered) = match self.state()?.registration(server, uri) {
+            Some(known) => (known.client_id.clone(), ScopeSet::parse(&known.scope)),
+            None => {
+                let metadata = app.metadata(server, uri, self.sandboxed())?;
+                let plan = self.client().plan_register(server, &metadata).await?;
+                steps.push(("register", plan));
+                (UNKNOWN_CLIENT.to_owned(), metadata.scope)
+            }
+        };
+        let scope = scope.unwrap_or(&registered);
+        let plan = self
+            .client()
+            .plan_token(server, &client_id, scope, &extensions)
+            .await?;
+        steps.push(("token", plan));
+        Ok(steps)
+    }
+
+    /// With the trace only where it was asked for.
+    pub(crate) fn problem(&self, error: ClientError) -> Problem {
+        let problem = Problem::from(error);
+        if self.args.explain {
+            problem
+        } else {
+            problem.without_trace()
+        }
+    }
+
+    async fn ask(
+        &self,
+        server: &Discovered,
+        client_id: &str,
+        scope: &ScopeSet,
+        extensions: &Extensions,
+    ) -> Result<AccessToken, ClientError> {
+        let work = self.client().token(server, client_id, scope, extensions);
+        spinner::wait("asking for a token", work).await
+    }
+}
+
+/// RFC 6749 §5.2: `invalid_client` is also what a server says of a client it forgot.
+fn no_longer_known(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(refused)
+        if refused.endpoint == Endpoint::Token
+            && refused.error.as_deref() == Some("invalid_client"))
+}

@@ -1,0 +1,122 @@
+//! `udap bench`
+
+use crate::cmd::dev::lab_format;
+use crate::output::Format;
+use clap::ValueEnum;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use udap_lab::bench::{self, Alg, GatewayBench, Target, TokenBench};
+use url::Url;
+
+/// What a request costs, beside the floor of this machine in the same minute.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Token requests: one signed assertion each, over TLS
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(TokenArgs),
+    /// Reads through the gateway, beside the same without any check
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(GatewayArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    /// What clients sign with
+    #[arg(long, value_enum, default_value_t = AlgArg::Es256)]
+    alg: AlgArg,
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Connections that are kept alive
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = connections)]
+    connections: usize,
+    /// A server that runs already, by its FHIR base URL
+    #[arg(long, value_name = "URL", requires = "cert", requires = "key")]
+    url: Option<Url>,
+    /// The client's certificate, then intermediates
+    #[arg(long, value_name = "FILE", requires = "url")]
+    cert: Option<PathBuf>,
+    /// Its private key, PKCS#8
+    #[arg(long, value_name = "FILE", requires = "url")]
+    key: Option<PathBuf>,
+    /// The server's process, whose CPU time is counted
+    #[arg(long, value_name = "PID", requires = "url")]
+    pid: Option<u32>,
+    /// TLS roots in place of the system's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    tls_root: Option<PathBuf>,
+    /// The trust anchor that the server's metadata must lead to
+    #[arg(long, value_name = "FILE", requires = "url")]
+    anchor: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GatewayArgs {
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Connections that are kept alive
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = connections)]
+    connections: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AlgArg {
+    #[value(name = "ES256")]
+    Es256,
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=10_000) => Ok(count),
+        _ => Err("not a number from 1 to 10000".to_owned()),
+    }
+}
+
+pub(crate) fn run(command: Command, format: Format) -> ExitCode {
+    let format = lab_format(format);
+    match command {
+        Command::Token(args) => {
+            // clap sees to it that a URL comes with certificate and key.
+            let target = match (args.url, args.cert, args.key) {
+                (Some(url), Some(cert), Some(key)) => Some(Target {
+                    url,
+                    cert,
+                    key,
+                    pid: args.pid,
+                    tls_root: args.tls_root,
+                    anchor: args.anchor,
+                }),
+                _ => None,
+            };
+            bench::token(TokenBench {
+                alg: match args.alg {
+                    AlgArg::Es256 => Alg::ES256,
+                    AlgArg::Rs256 => Alg::RS256,
+                },
+                seconds: args.seconds,
+                connections: args.connections,
+                format,
+                target,
+            })
+        }
+        Command::Gateway(args) => bench::gateway(GatewayBench {
+            seconds: args.seconds,
+            connections: args.connections,
+            format,
+        }),
+    }
+}
+
+const TOKEN_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench token
+  udap bench token --alg RS256 --seconds 30 --json
+  udap bench token --url https://localhost:8440/fhir --cert app.pem --key app.key --pid 4711";
+
+const GATEWAY_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench gateway
+  udap bench gateway --seconds 30 --json";

@@ -1,0 +1,117 @@
+//! `udap register`
+
+use crate::client::{AppArgs, ClientArgs, Requests, Session, ShowArgs};
+use crate::output::{self, Format};
+use crate::problem::Problem;
+use serde_json::json;
+use std::process::ExitCode;
+use udap_client::{Discovered, Outcome, Plan, Registered, Server};
+
+/// Register this app with a server, change its registration, or cancel it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The FHIR base URL
+    #[arg(value_name = "URL")]
+    url: String,
+    /// Cancel the registration; its tokens end with it
+    #[arg(long)]
+    cancel: bool,
+    #[command(flatten)]
+    app: AppArgs,
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem> {
+    let session = Session::new(&args.client, &args.url)?;
+    let server = match args.show.requests() {
+        Requests::Sent => session.discover(&args.url).await?,
+        Requests::Shown => {
+            let server = session.discover(&args.url).await?;
+            show(&args, &session, &server, format).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Requests::Offline => {
+            let server = session.recall(&args.url)?;
+            show(&args, &session, &server, format).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let registered = if args.cancel {
+        session.cancel(&server).await?
+    } else {
+        session.register(&server, &args.app).await?
+    };
+    match format {
+        Format::Human => output::data(&to_text(&server, &registered, session.uri()?))?,
+        Format::Json => output::json(&json!({
+            "registration": registered.outcome.as_str(),
+            "client_id": registered.client_id,
+            "base_url": server.base_url,
+            "community": server.community,
+            "uri": session.uri()?,
+            "scope": registered.scope.as_ref().map(ToString::to_string),
+            "answer": registered.answer,
+        }))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(
+    args: &Args,
+    session: &Session<'_>,
+    server: &Server,
+    format: Format,
+) -> Result<(), Problem> {
+    let (what, plan): (&str, Plan) = if args.cancel {
+        ("cancel", session.client().plan_cancel(server).await?)
+    } else {
+        let metadata = args
+            .app
+            .metadata(server, session.uri()?, session.sandboxed())?;
+        let plan = session.client().plan_register(server, &metadata).await?;
+        ("register", plan)
+    };
+    args.show.print(&[(what, plan)], session.cacert(), format)
+}
+
+fn to_text(server: &Discovered, registered: &Registered, uri: &str) -> String {
+    let done = match registered.outcome {
+        Outcome::New => "registered with",
+        Outcome::Changed => "registration changed at",
+        Outcome::Cancelled => "registration cancelled at",
+    };
+    let mut rows = vec![
+        ("client_id", registered.client_id.clone()),
+        ("app", uri.to_owned()),
+        ("community", server.community.clone()),
+    ];
+    if let Some(scope) = &registered.scope {
+        rows.push(("scope", scope.to_string()));
+    }
+    format!(
+        "\x1b[1;32m✓\x1b[0m \x1b[1m{done} {}\x1b[0m\n{}",
+        server.base_url,
+        output::pairs(&rows)
+    )
+}
+
+const EXAMPLES: &str = "\
+EXAMPLES
+  With the sandbox (`udap dev` in another terminal):
+    udap register https://localhost:8440/fhir
+
+  With any server of a community:
+    udap register https://fhir.example.org/r4 --community https://community.example --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example
+
+  See how a revoked app is refused:
+    udap register https://localhost:8440/fhir --app revoked
+
+  The request as a curl command, without sending it:
+    udap register https://localhost:8440/fhir --curl
+
+  Leave:
+    udap register https://localhost:8440/fhir --cancel";

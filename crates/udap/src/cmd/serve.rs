@@ -1,0 +1,130 @@
+//! `udap serve`: configuration, then the authorization server, then the gateway, then the listener.
+
+use crate::files;
+use crate::problem::Problem;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use udap_gateway::{Gateway, GatewayConfig, TokenKeys, UpstreamToken};
+use udap_host::config::{self, Config, TlsRoots};
+use udap_host::health::Readiness;
+use udap_host::listen::{self, Listen, Shutdown};
+use udap_host::metrics::Metrics;
+use udap_host::telemetry;
+use udap_server::Server;
+
+/// Run a data holder: signed metadata, registration, tokens, and the gateway to its FHIR server.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "udap.toml")]
+    config: PathBuf,
+}
+
+/// Threads for what happens beside requests: CRLs, metadata, audit, database.
+const BACKGROUND_THREADS: usize = 1;
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let config = config::load(&args.config)?;
+    telemetry::init(config.log_format)?;
+    // Before anything is opened: a signal during the start is then a stop and not a kill.
+    let shutdown = Shutdown::on_signals()?;
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .thread_name("udap-background")
+        .enable_all()
+        .build()
+        .map_err(|error| super::unavailable(&error))?;
+    let entered = background.enter();
+    let server = background.block_on(Server::open(&config))?;
+    let gateway = gateway(&config, &server)?;
+    let refreshing = background.spawn(server.clone().run_background(shutdown.clone()));
+    let metrics = metrics(&config, &shutdown)?;
+    drop(entered);
+
+    tracing::info!(base_url = config.base_url, addr = %config.listen, "serving");
+    let routes = server.clone();
+    let served = listen::run(
+        config.listen(),
+        config.workers,
+        move || {
+            let own = routes.router().merge(Readiness::new().router());
+            match &gateway {
+                Some(gateway) => own.merge(gateway.router()),
+                None => own,
+            }
+        },
+        shutdown.clone(),
+    );
+    // Every request was answered. What runs beside them stops, and what is in memory is written down.
+    shutdown.trigger();
+    if let Some(metrics) = metrics {
+        metrics.join()?;
+    }
+    background.block_on(async {
+        if let Err(error) = refreshing.await {
+            tracing::error!(%error, "the background work ended early");
+        }
+        server.close().await
+    })?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The gateway, if there is a FHIR server to stand in front of.
+fn gateway(config: &Config, server: &Server) -> Result<Option<Gateway>, Problem> {
+    let Some(upstream) = &config.upstream else {
+        return Ok(None);
+    };
+    let mut settings = GatewayConfig::new(&config.base_url, upstream);
+    settings.trusted_proxies = config.trusted_proxies.clone();
+    settings.upstream_token = if config.forward_token {
+        UpstreamToken::Forward
+    } else {
+        UpstreamToken::Withhold
+    };
+    if upstream.starts_with("https:") {
+        let roots = match &config.fetch.tls_roots {
+            TlsRoots::System => udap_client::TlsRoots::System,
+            TlsRoots::File(path) => files::tls_roots(path)?,
+        };
+        settings.upstream_tls = Some(Arc::new(udap_trust::fetch::tls_config(&roots)?));
+    }
+    let gateway = Gateway::new(
+        settings,
+        Arc::new(TokenKeys::new((*server.keys()).clone())),
+        Arc::new(server.clone()),
+        server.audit().clone(),
+        Arc::new(udap_host::clock::now),
+    )?;
+    Ok(Some(gateway))
+}
+
+fn metrics(config: &Config, shutdown: &Shutdown) -> Result<Option<listen::Running>, Problem> {
+    let Some(addr) = config.metrics_listen else {
+        return Ok(None);
+    };
+    let metrics = Metrics::new(|_| ());
+    let running = listen::start(
+        Listen::plain(addr),
+        1,
+        move || metrics.router(),
+        shutdown.clone(),
+    )?;
+    Ok(Some(running))
+}
+
+const EXAMPLES: &str = "\
+EXAMPLES
+  udap serve --config /etc/udap/udap.toml
+
+  A configuration in a few lines:
+    base_url = \"https://fhir.example.org/r4\"
+    upstream = \"http://10.0.0.5:8080/fhir\"
+    tls = { cert = \"tls.pem\", key_file = \"tls.key\" }
+
+    [[community]]
+    uri = \"https://community.example\"
+    anchors = \"community.pem\"
+    identity = { cert = \"server.pem\", key_file = \"server.key\" }";

@@ -1,0 +1,276 @@
+//! What went wrong, and how it is told: `error[code]: sentence`, the values, a hint, where to read on.
+
+use crate::catalogue;
+use crate::output::{self, Format, NO, UNREADABLE};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use udap_client::ClientError;
+use udap_pki::{Reason, Trace};
+use udap_proto::Refusal;
+use udap_proto::claims::ClaimError;
+use udap_proto::metadata::MetadataError;
+use udap_trust::verify::TrustError;
+
+/// A command that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    code: String,
+    message: String,
+    hint: Option<String>,
+    compare: Option<Compare>,
+    trace: Option<Trace>,
+    exit: u8,
+}
+
+/// Two values that should have been equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compare {
+    expected: String,
+    found: String,
+}
+
+impl Problem {
+    /// A refusal: exit code 1.
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: None,
+            compare: None,
+            trace: None,
+            exit: NO,
+        }))
+    }
+
+    /// The hint, in place of the catalogue's.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self
+    }
+
+    /// Input that cannot be read, or wrong usage: exit code 2.
+    pub(crate) fn unreadable(mut self) -> Self {
+        self.0.exit = UNREADABLE;
+        self
+    }
+
+    /// Two values to be shown under one another.
+    pub(crate) fn compare(mut self, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        self.0.compare = Some(Compare {
+            expected: expected.into(),
+            found: found.into(),
+        });
+        self
+    }
+
+    /// How it was found, for `--explain`.
+    pub(crate) fn trace(mut self, trace: Trace) -> Self {
+        self.0.trace = Some(trace);
+        self
+    }
+
+    /// Leaves the trace out unless it was asked for.
+    pub(crate) fn without_trace(mut self) -> Self {
+        self.0.trace = None;
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// Prints it: for people on stderr, for programs on stdout.
+    pub(crate) fn report(&self, format: Format) -> ExitCode {
+        match format {
+            Format::Human => output::talk(self.to_text().trim_end()),
+            Format::Json => {
+                // Where even this cannot be written, the exit code has to do.
+                let _ = output::json(&self.to_json());
+            }
+        }
+        ExitCode::from(self.0.exit)
+    }
+
+    fn hint_or_general(&self) -> Option<String> {
+        self.0
+            .hint
+            .clone()
+            .or_else(|| catalogue::find(&self.0.code).map(|entry| entry.hint.to_owned()))
+            .filter(|hint| !hint.is_empty())
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut error = json!({
+            "code": self.0.code,
+            "message": self.0.message,
+            "hint": self.hint_or_general(),
+        });
+        if let Some(Compare { expected, found }) = &self.0.compare {
+            error["expected"] = expected.as_str().into();
+            error["found"] = found.as_str().into();
+        }
+        if let Some(trace) = &self.0.trace {
+            error["trace"] = trace.to_string().into();
+        }
+        json!({ "error": error })
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let (red, bold, plain) = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m");
+        let mut text = format!(
+            "{red}error[{}]{plain}{bold}: {}{plain}\n",
+            self.0.code, self.0.message
+        );
+        // Writing to a string does not fail.
+        if let Some(Compare { expected, found }) = &self.0.compare {
+            let same = expected
+                .chars()
+                .zip(found.chars())
+                .take_while(|(a, b)| a == b)
+                .count();
+            let mark = " ".repeat(same);
+            let _ = writeln!(text, "  expected  {expected}");
+            let _ = writeln!(text, "     found  {found}");
+            let _ = writeln!(text, "            {mark}{red}^{plain}");
+        }
+        if let Some(trace) = &self.0.trace {
+            for line in trace.to_string().lines() {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        if let Some(hint) = self.hint_or_general() {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
+        if catalogue::find(&self.0.code).is_some() {
+            let _ = writeln!(text, "  see: udap explain {}", self.0.code);
+        }
+        text
+    }
+
+    /// A refusal of the inner crates, with its own code and hint.
+    pub(crate) fn refusal(refusal: &dyn Refusal) -> Self {
+        let problem = Self::new(refusal.code(), refusal.to_string());
+        match refusal.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+
+    /// A reason of the trust engine.
+    pub(crate) fn reason(reason: &Reason) -> Self {
+        let problem = Self::new(reason.code(), reason.to_string()).hint(reason.hint());
+        match reason {
+            Reason::SanUriMismatch {
+                expected,
+                near: Some(near),
+                ..
+            } => problem.compare(expected, &near.found),
+            _ => problem,
+        }
+    }
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        let mut problem = Self::refusal(&error);
+        if let ClientError::Refused(refused) = &error
+            && let Some(code) = &refused.udap_code
+            && catalogue::find(code).is_some()
+        {
+            problem = problem.hint(match &refused.hint {
+                Some(hint) => format!("{hint} (udap explain {code})"),
+                None => format!("udap explain {code}"),
+            });
+        }
+        match &error {
+            ClientError::Untrusted { error, .. } => {
+                if let TrustError::Refused { trace, .. } = error.as_ref() {
+                    problem = problem.trace((**trace).clone());
+                }
+            }
+            ClientError::Metadata(MetadataError::Claim(ClaimError::Issuer { expected, found })) => {
+                problem = problem.compare(expected, found)
+            }
+            ClientError::Metadata(MetadataError::NotInCertificate { iss, names })
+            | ClientError::UriNotInCertificate { uri: iss, names } => {
+                if let [only] = names.as_slice() {
+                    problem = problem.compare(only, iss);
+                }
+            }
+            ClientError::BaseUrl { .. } | ClientError::OutsideBase { .. } => {
+                problem = problem.unreadable();
+            }
+            _ => {}
+        }
+        problem
+    }
+}
+
+impl From<udap_client::state::StateError> for Problem {
+    fn from(error: udap_client::state::StateError) -> Self {
+        Self::new(error.code(), error.to_string()).unreadable()
+    }
+}
+
+impl From<udap_trust::fetch::FetchError> for Problem {
+    fn from(error: udap_trust::fetch::FetchError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<udap_trust::keys::KeyFileError> for Problem {
+    fn from(error: udap_trust::keys::KeyFileError) -> Self {
+        Self::new(error.code(), error.to_string()).unreadable()
+    }
+}
+
+impl From<udap_host::config::ConfigError> for Problem {
+    fn from(error: udap_host::config::ConfigError) -> Self {
+        Self::new(error.code(), error.to_string())
+            .hint(error.hint())
+            .unreadable()
+    }
+}
+
+impl From<udap_host::listen::ListenError> for Problem {
+    fn from(error: udap_host::listen::ListenError) -> Self {
+        Self::new(error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<udap_host::telemetry::TelemetryError> for Problem {
+    fn from(error: udap_host::telemetry::TelemetryError) -> Self {
+        Self::new(error.code(), error.to_string())
+            .hint(error.hint())
+            .unreadable()
+    }
+}
+
+impl From<udap_host::db::DbError> for Problem {
+    fn from(error: udap_host::db::DbError) -> Self {
+        Self::new(error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<udap_server::StartError> for Problem {
+    fn from(error: udap_server::StartError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<udap_gateway::ConfigError> for Problem {
+    fn from(error: udap_gateway::ConfigError) -> Self {
+        Self::new(error.code(), error.to_string()).unreadable()
+    }
+}
+
+impl From<udap_ca::CaError> for Problem {
+    fn from(error: udap_ca::CaError) -> Self {
+        Self::new(error.code(), error.to_string()).hint(error.hint())
+    }
+}
