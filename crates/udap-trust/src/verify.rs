@@ -1,7 +1,9 @@
 //! The trust loop: ask the core, fetch what it needs, ask again, remember what was accepted.
 
+mod crls;
 mod error;
 mod evidence;
+mod get;
 
 pub use error::TrustError;
 
@@ -9,13 +11,15 @@ use crate::epoch::Epoch;
 use crate::fetch::Fetcher;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
-use evidence::EvidenceStore;
+use evidence::{EvidenceStore, Extra, RETRY_SECS, Used};
 use moka::sync::Cache;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use udap_pki::{Anchor, Certificate, Outcome, Policy, Request, UnixTime, Valid};
+use udap_pki::{
+    Anchor, Certificate, Evidence, Outcome, Policy, Request, Revocation, UnixTime, Valid,
+};
 
 /// The most fetches for one verification.
 pub const MAX_FETCHES: usize = 4;
@@ -61,6 +65,11 @@ struct Kept {
     valid: Valid,
     community: String,
     epoch: u64,
+    /// The latest notBefore of the path.
+    from: UnixTime,
+    until: UnixTime,
+    /// What was fetched for it, which is kept fresh while it is used.
+    uses: Vec<Arc<Used>>,
 }
 
 impl Verdict {
@@ -73,6 +82,13 @@ impl Verdict {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.0.epoch
+    }
+    /// Until when it holds: the earliest notAfter and nextUpdate of all it rests upon, and shortly
+    /// where revocation could not be looked at or a list is used in its grace, since either may
+    /// change at any time.
+    #[must_use]
+    pub fn expires(&self) -> UnixTime {
+        self.0.until
     }
 }
 
@@ -96,6 +112,8 @@ pub struct TrustEngine {
 #[derive(Debug)]
 struct World {
     trust: CommunityTrust,
+    /// The same rules without grace, which is for when a newer list cannot be had.
+    strict: Policy,
     evidence: EvidenceStore,
 }
 
@@ -125,7 +143,17 @@ impl TrustEngine {
             .into_iter()
             .map(|trust| {
                 let evidence = EvidenceStore::new(&trust.intermediates, self.epoch.clone());
-                (trust.uri.clone(), Arc::new(World { trust, evidence }))
+                let strict = Policy {
+                    grace_secs: 0,
+                    ..trust.policy.clone()
+                };
+                let uri = trust.uri.clone();
+                let world = World {
+                    trust,
+                    strict,
+                    evidence,
+                };
+                (uri, Arc::new(world))
             })
             .collect();
         self.communities.store(Arc::new(worlds));
@@ -147,9 +175,12 @@ impl TrustEngine {
         let epoch = self.epoch.now();
         if let Some(verdict) = self.verdicts.get(&key)
             && verdict.epoch() == epoch
-            && now < verdict.expires()
-            && now >= leaf.not_before()
+            && now < verdict.0.until
+            && now >= verdict.0.from
         {
+            for used in &verdict.0.uses {
+                used.touch(now);
+            }
             return Ok(verdict);
         }
         let world = self
@@ -160,13 +191,7 @@ impl TrustEngine {
             .ok_or_else(|| TrustError::UnknownCommunity {
                 community: community.to_owned(),
             })?;
-        let valid = self.decide(&world, leaf, intermediates, now).await?;
-        // The epoch from before the decision: if it moved meanwhile, this verdict is not believed later.
-        let verdict = Verdict(Arc::new(Kept {
-            valid,
-            community: community.to_owned(),
-            epoch,
-        }));
+        let verdict = self.decide(&world, leaf, intermediates, now).await?;
         self.verdicts.insert(key, verdict.clone());
         Ok(verdict)
     }
@@ -177,66 +202,89 @@ impl TrustEngine {
         leaf: &Certificate,
         intermediates: &[Certificate],
         now: UnixTime,
-    ) -> Result<Valid, TrustError> {
-        let mut evidence = world.evidence.current(now);
-        let mut fetched = 0;
-        let deadline = tokio::time::Instant::now() + MAX_WAIT;
-        for round in 0..=MAX_ROUNDS {
-            let outcome = udap_pki::verify(&Request {
+    ) -> Result<Verdict, TrustError> {
+        let ask = |evidence: &Evidence, policy: &Policy, verify: fn(&Request<'_>) -> Outcome| {
+            verify(&Request {
                 leaf,
                 intermediates,
                 anchors: &world.trust.anchors,
-                evidence: &evidence,
+                evidence,
                 now,
-                policy: &world.trust.policy,
-            });
-            let incomplete = match outcome {
-                Outcome::Valid(valid) => return Ok(valid),
-                Outcome::Invalid(invalid) => {
-                    return Err(TrustError::refused(invalid.reason, invalid.trace));
+                policy,
+            })
+        };
+        let deadline = tokio::time::Instant::now() + MAX_WAIT;
+        let mut extra = Extra::default();
+        let mut rounds = 0;
+        let (outcome, epoch, last_resort) = loop {
+            // From before the evidence is looked at: if it moves meanwhile, nobody believes the verdict
+            // later.
+            let epoch = self.epoch.now();
+            let evidence = world.evidence.current(&extra, now);
+            let outcome = ask(&evidence, &world.strict, udap_pki::verify);
+            let room = MAX_FETCHES.saturating_sub(extra.fetched());
+            match (outcome, &self.fetcher) {
+                (Outcome::Incomplete(incomplete), Some(fetcher))
+                    if rounds < MAX_ROUNDS && room > 0 =>
+                {
+                    rounds += 1;
+                    let needs = incomplete.needs;
+                    let gathered = world
+                        .evidence
+                        .gather(fetcher, needs, room, &mut extra, deadline, now);
+                    gathered.await;
                 }
-                Outcome::Incomplete(incomplete) => incomplete,
-            };
-            // What is missing by now stays missing: the core then answers for itself, by its policy.
-            let spent = round == MAX_ROUNDS || fetched >= MAX_FETCHES;
-            let Some(fetcher) = self.fetcher.as_ref().filter(|_| !spent) else {
-                for need in incomplete.needs {
-                    evidence.mark_unavailable(need);
+                // What is missing by now is judged as unavailable, with the grace that the policy has.
+                (Outcome::Incomplete(_), _) => {
+                    let last = ask(&evidence, &world.trust.policy, udap_pki::verify_offline);
+                    break (last, epoch, true);
                 }
-                return match udap_pki::verify(&Request {
-                    leaf,
-                    intermediates,
-                    anchors: &world.trust.anchors,
-                    evidence: &evidence,
-                    now,
-                    policy: &world.trust.policy,
-                }) {
-                    Outcome::Valid(valid) => Ok(valid),
-                    Outcome::Invalid(invalid) => {
-                        Err(TrustError::refused(invalid.reason, invalid.trace))
-                    }
-                    Outcome::Incomplete(incomplete) => {
-                        Err(TrustError::refused(incomplete.reason, incomplete.trace))
-                    }
-                };
-            };
-            let needs: Vec<_> = incomplete.needs.into_iter().collect();
-            let room = MAX_FETCHES - fetched;
-            fetched += needs.len().min(room);
-            world
-                .evidence
-                .gather(fetcher, &needs, room, deadline, now, &mut evidence)
-                .await;
+                (Outcome::Invalid(_), _) if world.trust.policy.grace_secs > 0 => {
+                    let last = ask(&evidence, &world.trust.policy, udap_pki::verify_offline);
+                    break (last, epoch, true);
+                }
+                (outcome, _) => break (outcome, epoch, false),
+            }
+        };
+        let valid = match outcome.into_result() {
+            Ok(valid) => valid,
+            Err(invalid) => {
+                if invalid.reason.code() != "certificate-revoked" {
+                    world.evidence.doubt(&extra, now);
+                }
+                return Err(TrustError::refused(invalid.reason, invalid.trace));
+            }
+        };
+        let unknown =
+            world.trust.policy.revocation != Revocation::Off && !valid.revocation_checked();
+        if unknown {
+            world.evidence.doubt(&extra, now);
         }
-        // The last round above always returns.
-        Err(TrustError::UnknownCommunity {
+        let until = if unknown || last_resort {
+            valid.expires().min(now.plus_secs(RETRY_SECS))
+        } else {
+            valid.expires()
+        };
+        Ok(Verdict(Arc::new(Kept {
+            from: valid
+                .path()
+                .iter()
+                .map(Certificate::not_before)
+                .max()
+                .unwrap_or(now),
+            until,
+            uses: world.evidence.learn(&valid, &extra, now),
+            valid,
             community: world.trust.uri.clone(),
-        })
+            epoch,
+        })))
     }
 
     /// Fetches again every CRL that was used lately, so that a revocation is seen although the CRL
-    /// before it would be good for hours. Raises the epoch when one has changed. To be called on a
-    /// schedule; a dead host slows nobody, since what is known stays in use until it lapses.
+    /// before it would be good for hours, and OCSP responses before they lapse. Raises the epoch when
+    /// one has changed. To be called on a schedule, each minute or so: servers that know `ETag` or
+    /// `Last-Modified` answer with a few bytes. A dead host slows nobody, since what is known stays in
+    /// use until it lapses.
     pub async fn refresh(&self, now: UnixTime) {
         let Some(fetcher) = &self.fetcher else { return };
         let worlds: Vec<_> = self.communities.load().values().cloned().collect();

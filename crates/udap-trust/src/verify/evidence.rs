@@ -1,266 +1,487 @@
-//! What was fetched for one community: issuers, CRLs and OCSP responses by URL, until they lapse.
+//! What was fetched for one community: issuers, CRLs and OCSP responses, by need.
+//!
+//! CRLs, and issuers that proved good, are in a snapshot that every verification begins with, so that
+//! the first question to the core mostly is the last one. Everything else (an OCSP response is about
+//! one certificate, an issuer's certificate may come from a stranger's URL) is kept by its need and
+//! shown only to a verification that asks for it: nobody can fill the others' evidence with junk.
 
+use super::crls::{Change, Crls};
+use super::get::{Got, Validators, get};
 use crate::epoch::Epoch;
-use crate::fetch::{Fetcher, Kind};
-use bytes::Bytes;
-use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use moka::future::Cache;
-use std::sync::Arc;
+use crate::fetch::Fetcher;
+use arc_swap::ArcSwap;
+use futures_util::future::{BoxFuture, FutureExt as _, Shared, join_all};
+use futures_util::stream::{self, StreamExt as _};
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::time::Instant as Deadline;
-use udap_pki::{Certificate, Crl, Evidence, Need, OcspResponse, UnixTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+use udap_pki::ocsp::CertStatus;
+use udap_pki::{Certificate, Crl, Evidence, Need, OcspResponse, PublicKey, UnixTime, Valid};
 
-/// How long a failed fetch is remembered, so that a dead host is not asked for every request.
-const FAILURE_SECS: i64 = 30;
-/// How long an issuer's certificate is kept before it is fetched again.
-const ISSUER_SECS: i64 = 24 * 3600;
-/// How long a CRL without nextUpdate is kept.
-const NO_NEXT_UPDATE_SECS: i64 = 3600;
+/// How long a failed fetch is remembered, and an answer that did not help, so that a dead host is not
+/// asked for every request.
+pub(super) const RETRY_SECS: i64 = 30;
 /// The most URLs that are remembered for one community.
-const MAX_URLS: u64 = 1000;
-/// A CRL that nobody needed for so long is not refreshed.
+const MAX_URLS: usize = 4096;
+/// The most bytes of answers that are kept for one community.
+const MAX_KEPT: usize = 256 * 1024 * 1024;
+/// The most issuers that were fetched and proved good.
+const MAX_ISSUERS: usize = 64;
+/// What nobody needed for so long is not refreshed.
 const UNUSED_SECS: i64 = 3600;
+/// How many are refreshed at once.
+const REFRESHING: usize = 8;
+
+#[derive(Debug, Clone)]
+pub(super) struct EvidenceStore(Arc<Inner>);
 
 #[derive(Debug)]
-pub(super) struct EvidenceStore {
-    known: Evidence,
-    items: Cache<Need, Arc<Item>>,
+struct Inner {
+    state: Mutex<State>,
+    snapshot: ArcSwap<Snapshot>,
     epoch: Epoch,
+}
+
+struct State {
+    items: HashMap<Need, Item>,
+    /// Fetches under way; whoever needs the same waits for the same.
+    flights: HashMap<Need, Flight>,
+    /// Configured, or fetched and proved good.
+    issuers: Vec<Certificate>,
+}
+
+type Flight = Shared<BoxFuture<'static, ()>>;
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("items", &self.items)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct Item {
     what: What,
-    expires: UnixTime,
-    last_used: AtomicI64,
+    asked: UnixTime,
+    /// From when on whoever needs it asks again.
+    ask_again: UnixTime,
+    used: Arc<Used>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum What {
     Issuer(Vec<Certificate>),
-    Crl(Arc<Crl>),
+    /// `failed`: the last fetch brought nothing that is of use.
+    Crl {
+        crls: Crls,
+        failed: bool,
+    },
     Ocsp(Arc<OcspResponse>),
     /// It could not be had.
-    Failed,
+    Nothing,
 }
 
-struct ByExpiry(fn() -> UnixTime);
+/// When something was last needed.
+#[derive(Debug)]
+pub(super) struct Used(AtomicI64);
 
-impl moka::Expiry<Need, Arc<Item>> for ByExpiry {
-    fn expire_after_create(&self, _: &Need, item: &Arc<Item>, _: Instant) -> Option<Duration> {
-        let secs = item.expires.0.saturating_sub((self.0)().0).max(0);
-        Some(Duration::from_secs(u64::try_from(secs).unwrap_or(0)))
+impl Used {
+    pub(super) fn touch(&self, now: UnixTime) {
+        // To the minute is enough, and spares the processors' caches.
+        if now.0.saturating_sub(self.0.load(Ordering::Relaxed)) >= 60 {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
     }
-    fn expire_after_update(
-        &self,
-        need: &Need,
-        item: &Arc<Item>,
-        at: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(need, item, at)
+    fn at(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What every verification begins with; made anew whenever it changes.
+#[derive(Debug)]
+struct Snapshot {
+    evidence: Evidence,
+    /// When the first failure is forgotten.
+    until: UnixTime,
+    crls: HashMap<String, (Arc<Used>, Vec<PublicKey>)>,
+}
+
+/// What one verification asked for beside the snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
+    issuers: Vec<Certificate>,
+    ocsp: Vec<(Need, Arc<OcspResponse>, Arc<Used>)>,
+    /// Needs that were followed: whether they led anywhere, the core can see for itself.
+    followed: Vec<Need>,
+    fetched: usize,
+}
+
+impl Extra {
+    pub(super) const fn fetched(&self) -> usize {
+        self.fetched
     }
 }
 
 impl EvidenceStore {
     pub(super) fn new(intermediates: &[Certificate], epoch: Epoch) -> Self {
-        let mut known = Evidence::default();
-        for certificate in intermediates {
-            known.add_certificate(certificate.clone());
-        }
-        let items = Cache::builder()
-            .max_capacity(MAX_URLS)
-            .expire_after(ByExpiry(crate::clock::now))
-            .build();
-        Self {
-            known,
-            items,
+        let state = State {
+            items: HashMap::new(),
+            flights: HashMap::new(),
+            issuers: intermediates.to_vec(),
+        };
+        let snapshot = ArcSwap::from_pointee(state.snapshot(UnixTime(0)));
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            snapshot,
             epoch,
-        }
+        }))
     }
 
-    /// Everything that is known and has not lapsed. A first question to the core can then be its
-    /// last one.
-    pub(super) fn current(&self, now: UnixTime) -> Evidence {
-        let mut evidence = self.known.clone();
-        for (need, item) in &self.items {
-            // An OCSP response is about one certificate; it is added when that one is asked about.
-            if now < item.expires && !matches!(item.what, What::Ocsp(_)) {
-                item.last_used.store(now.0, Ordering::Relaxed);
-                item.add_to(&need, &mut evidence);
-            }
+    /// The snapshot and what this verification asked for.
+    pub(super) fn current(&self, extra: &Extra, now: UnixTime) -> Evidence {
+        if now >= self.0.snapshot.load().until {
+            self.0.publish(&self.0.lock(), now);
+        }
+        let mut evidence = self.0.snapshot.load().evidence.clone();
+        for certificate in &extra.issuers {
+            evidence.add_certificate(certificate.clone());
+        }
+        for (_, response, _) in &extra.ocsp {
+            evidence.add_ocsp(Arc::clone(response));
+        }
+        for need in &extra.followed {
+            evidence.mark_unavailable(need.clone());
         }
         evidence
     }
 
-    /// Fetches up to `room` needs at once, or takes them from what is known, and adds the outcome to
-    /// the evidence. Concurrent fetches of one need are one. Needs beyond `room`, and those that did
-    /// not come in time, are marked unavailable.
+    /// Follows these needs: what is known is taken as it is, the rest is fetched at once, as far as
+    /// there is room. A fetch goes on when nobody waits any longer, so that the next one finds it.
     pub(super) async fn gather(
         &self,
         fetcher: &Fetcher,
-        needs: &[Need],
+        needs: Vec<Need>,
         room: usize,
-        deadline: Deadline,
+        extra: &mut Extra,
+        deadline: Instant,
         now: UnixTime,
-        evidence: &mut Evidence,
     ) {
-        let (wanted, surplus) = needs.split_at(needs.len().min(room));
-        let fetches = wanted.iter().map(|need| async move {
-            let fetch = self.items.get_with_by_ref(need, async {
-                Arc::new(Item::fetch(fetcher, need, now).await)
-            });
-            tokio::time::timeout_at(deadline, fetch).await.ok()
-        });
-        for (need, item) in wanted.iter().zip(join_all(fetches).await) {
-            match item {
-                Some(item) => item.add_to(need, evidence),
-                None => evidence.mark_unavailable(need.clone()),
+        let mut flights = Vec::new();
+        {
+            let mut state = self.0.lock();
+            for need in &needs {
+                let known = state
+                    .items
+                    .get(need)
+                    .is_some_and(|item| now < item.ask_again);
+                if !known && flights.len() < room {
+                    flights.push(self.0.fly(&mut state, fetcher, need, now));
+                }
             }
         }
-        for need in surplus {
-            evidence.mark_unavailable(need.clone());
-        }
-    }
-
-    pub(super) async fn refresh(&self, fetcher: &Fetcher, now: UnixTime) {
-        for (need, item) in &self.items {
-            let What::Crl(known) = &item.what else {
-                continue;
-            };
-            let last_used = item.last_used.load(Ordering::Relaxed);
-            if now.0.saturating_sub(last_used) > UNUSED_SECS {
-                continue;
+        extra.fetched += flights.len();
+        let _ = tokio::time::timeout_at(deadline, join_all(flights)).await;
+        let state = self.0.lock();
+        for need in needs {
+            if let Some(item) = state.items.get(&need) {
+                item.used.touch(now);
+                match &item.what {
+                    What::Issuer(certificates) => extra.issuers.extend_from_slice(certificates),
+                    What::Ocsp(response) => extra.ocsp.push((
+                        need.clone(),
+                        Arc::clone(response),
+                        Arc::clone(&item.used),
+                    )),
+                    What::Crl { .. } | What::Nothing => {}
+                }
             }
-            let fresh = Item::fetch(fetcher, &need, now).await;
-            let What::Crl(crl) = &fresh.what else {
-                continue;
-            };
-            // An older CRL is never taken in place of a newer one: a replayed one would undo revocations.
-            if crl.der() == known.der() || crl.this_update() < known.this_update() {
-                continue;
-            }
-            fresh.last_used.store(last_used, Ordering::Relaxed);
-            self.items.insert((*need).clone(), Arc::new(fresh)).await;
-            self.epoch.advance();
+            extra.followed.push(need);
         }
     }
 
-    pub(super) fn crls(&self) -> Vec<(String, Option<UnixTime>, usize)> {
-        self.items
+    /// Learns from a verdict: whose CRLs are genuine, and which fetched issuers are good for all.
+    /// Says what the verdict rests upon, to be kept fresh while it is used.
+    pub(super) fn learn(&self, valid: &Valid, extra: &Extra, now: UnixTime) -> Vec<Arc<Used>> {
+        let snapshot = self.0.snapshot.load();
+        let mut uses: Vec<_> = extra
+            .ocsp
             .iter()
-            .filter_map(|(need, item)| match (&*need, &item.what) {
-                (Need::Crl { url }, What::Crl(crl)) => {
+            .map(|(_, _, used)| Arc::clone(used))
+            .collect();
+        let mut lessons = Vec::new();
+        for pair in valid.path().windows(2) {
+            let [certificate, issuer] = pair else {
+                continue;
+            };
+            for url in certificate.crl_urls() {
+                let Some((used, keys)) = snapshot.crls.get(url) else {
+                    continue;
+                };
+                used.touch(now);
+                uses.push(Arc::clone(used));
+                if let Ok(key) = issuer.public_key()
+                    && !keys.iter().any(|known| known.spki_der() == key.spki_der())
+                {
+                    lessons.push((url, key));
+                }
+            }
+        }
+        let proved: Vec<_> = valid
+            .path()
+            .iter()
+            .filter(|c| extra.issuers.contains(c))
+            .cloned()
+            .collect();
+        if lessons.is_empty() && proved.is_empty() {
+            return uses;
+        }
+        let mut state = self.0.lock();
+        for (url, key) in lessons {
+            let need = Need::Crl { url: url.clone() };
+            if let Some(What::Crl { crls, .. }) = state.items.get_mut(&need).map(|i| &mut i.what) {
+                crls.learn(key);
+            }
+        }
+        for issuer in proved {
+            if !state.issuers.contains(&issuer) && state.issuers.len() < MAX_ISSUERS {
+                state.issuers.push(issuer);
+            }
+        }
+        self.0.publish(&state, now);
+        uses
+    }
+
+    /// OCSP responses that did not help are asked for again, though not at once: whoever forged one
+    /// must not shut a member out for as long as he likes.
+    pub(super) fn doubt(&self, extra: &Extra, now: UnixTime) {
+        let mut state = self.0.lock();
+        for (need, _, _) in &extra.ocsp {
+            if let Some(item) = state.items.get_mut(need) {
+                item.ask_again = item
+                    .ask_again
+                    .min(item.asked.plus_secs(RETRY_SECS))
+                    .max(now);
+            }
+        }
+    }
+
+    /// Fetches again what was used lately: every CRL, and OCSP responses of which half the time has
+    /// passed.
+    pub(super) async fn refresh(&self, fetcher: &Fetcher, now: UnixTime) {
+        let due: Vec<Need> = {
+            let state = self.0.lock();
+            let due = state.items.iter().filter(|(_, item)| item.is_due(now));
+            due.map(|(need, _)| need.clone()).collect()
+        };
+        stream::iter(due)
+            .for_each_concurrent(REFRESHING, |need| {
+                let flight = self.0.fly(&mut self.0.lock(), fetcher, &need, now);
+                flight
+            })
+            .await;
+    }
+
+    /// URL, when it lapses, how many serials: of every CRL.
+    pub(super) fn crls(&self) -> Vec<(String, Option<UnixTime>, usize)> {
+        let state = self.0.lock();
+        let mut list: Vec<_> = state
+            .items
+            .iter()
+            .filter_map(|(need, item)| match (need, &item.what) {
+                (Need::Crl { url }, What::Crl { crls, .. }) => {
+                    let crl = crls.all().next()?;
                     Some((url.clone(), crl.next_update(), crl.len()))
                 }
                 _ => None,
             })
-            .collect()
+            .collect();
+        list.sort();
+        list
     }
 }
 
-impl Item {
-    fn new(what: What, expires: UnixTime, now: UnixTime) -> Self {
-        Self {
-            what,
-            expires,
-            last_used: AtomicI64::new(now.0),
-        }
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that is done under the lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn fetch(fetcher: &Fetcher, need: &Need, now: UnixTime) -> Self {
-        let outcome = match need {
-            Need::Issuer { url } => fetch_issuer(fetcher, url, now).await,
-            Need::Crl { url } => fetch_crl(fetcher, url, now).await,
-            Need::Ocsp { url, request } => fetch_ocsp(fetcher, url, request, now).await,
+    fn publish(&self, state: &State, now: UnixTime) {
+        self.snapshot.store(Arc::new(state.snapshot(now)));
+    }
+
+    /// Begins to fetch a need, or joins the fetch that is under way.
+    fn fly(
+        self: &Arc<Self>,
+        state: &mut State,
+        fetcher: &Fetcher,
+        need: &Need,
+        now: UnixTime,
+    ) -> Flight {
+        if let Some(flight) = state.flights.get(need) {
+            return flight.clone();
+        }
+        let validators = match state.items.get(need).map(|item| &item.what) {
+            Some(What::Crl { crls, .. }) => crls.validators(),
+            _ => Validators::default(),
         };
-        outcome.unwrap_or_else(|why| {
+        let (inner, fetcher, wanted) = (Arc::clone(self), fetcher.clone(), need.clone());
+        let flight = async move {
+            let got = get(&fetcher, &wanted, validators).await;
+            inner.settle(wanted, got, now);
+        };
+        let flight = flight.boxed().shared();
+        state.flights.insert(need.clone(), flight.clone());
+        tokio::spawn(flight.clone());
+        flight
+    }
+
+    /// Keeps what a fetch brought.
+    fn settle(&self, need: Need, got: Result<Got, String>, now: UnixTime) {
+        if let Err(why) = &got {
             // The URL stands in a certificate, so it is no secret; queries are left out all the same.
-            let url = match need {
+            let url = match &need {
                 Need::Issuer { url } | Need::Crl { url } | Need::Ocsp { url, .. } => {
                     url.split('?').next()
                 }
             };
             tracing::warn!(url, %why, "evidence could not be fetched");
-            Self::new(What::Failed, now.plus_secs(FAILURE_SECS), now)
-        })
-    }
-
-    fn add_to(&self, need: &Need, evidence: &mut Evidence) {
-        match &self.what {
-            What::Issuer(certificates) => {
-                for certificate in certificates {
-                    evidence.add_certificate(certificate.clone());
-                }
-                // The URL was followed; whether it led anywhere, the core can see for itself.
-                evidence.mark_unavailable(need.clone());
+        }
+        let mut state = self.lock();
+        state.flights.remove(&need);
+        let old = state.items.remove(&need);
+        let used = old.as_ref().map_or_else(
+            || Arc::new(Used(AtomicI64::new(now.0))),
+            |old| Arc::clone(&old.used),
+        );
+        let retry = now.plus_secs(RETRY_SECS);
+        let mut changed = false;
+        let (what, ask_again) = match (&need, got, old.map(|old| (old.what, old.ask_again))) {
+            (Need::Crl { .. }, got, old) => {
+                let mut crls = match old {
+                    Some((What::Crl { crls, .. }, _)) => crls,
+                    _ => Crls::default(),
+                };
+                let failed = match got {
+                    Ok(Got::Crl(crl, validators)) => {
+                        let change = crls.take(Arc::new(*crl), validators);
+                        changed = change == Change::New;
+                        change == Change::Older
+                    }
+                    Ok(Got::UnchangedCrl) => false,
+                    _ => true,
+                };
+                // Whoever asks for a CRL again found this one of no use; see [`Crls`].
+                let failed = failed || !crls.fresh(now);
+                (What::Crl { crls, failed }, retry)
             }
-            What::Crl(crl) => evidence.add_crl(Arc::clone(crl)),
-            What::Ocsp(response) => evidence.add_ocsp(Arc::clone(response)),
-            What::Failed => evidence.mark_unavailable(need.clone()),
+            (_, Ok(Got::Issuer(certificates)), _) => (What::Issuer(certificates), retry),
+            (_, Ok(Got::Ocsp(response)), _) => {
+                let next = response.next_update().unwrap_or(retry).max(retry);
+                // A response is about one member, so it changes what is known of nobody else; only
+                // what takes trust away must reach verdicts that were reached otherwise.
+                let good =
+                    |single: &udap_pki::ocsp::SingleResponse| single.status() == CertStatus::Good;
+                changed = !response.responses().iter().all(good);
+                (What::Ocsp(Arc::new(*response)), next)
+            }
+            // A response that still holds outlives a failed refresh.
+            (_, _, Some((What::Ocsp(response), until))) if now < until => {
+                (What::Ocsp(response), until)
+            }
+            _ => (What::Nothing, retry),
+        };
+        let item = Item {
+            what,
+            asked: now,
+            ask_again,
+            used,
+        };
+        state.items.insert(need, item);
+        state.make_room();
+        self.publish(&state, now);
+        drop(state);
+        if changed {
+            self.epoch.advance();
         }
     }
 }
 
-async fn fetch_issuer(fetcher: &Fetcher, url: &str, now: UnixTime) -> Result<Item, String> {
-    let fetched = fetcher
-        .get(Kind::Issuer, url)
-        .await
-        .map_err(|e| e.to_string())?;
-    let certificates = udap_pki::pem::certificates(&fetched.body).map_err(|e| e.to_string())?;
-    // RFC 5280 §4.2.2.1 allows a bundle; four cross certificates are more than are ever useful.
-    let certificates = certificates.into_iter().take(4).collect();
-    Ok(Item::new(
-        What::Issuer(certificates),
-        now.plus_secs(ISSUER_SECS),
-        now,
-    ))
-}
-
-async fn fetch_crl(fetcher: &Fetcher, url: &str, now: UnixTime) -> Result<Item, String> {
-    let fetched = fetcher
-        .get(Kind::Crl, url)
-        .await
-        .map_err(|e| e.to_string())?;
-    let crl = Crl::from_der(&fetched.body).map_err(|e| e.to_string())?;
-    // One that has lapsed is kept as shortly as a failure: the core then says so in its own words.
-    let expires = crl
-        .next_update()
-        .unwrap_or(now.plus_secs(NO_NEXT_UPDATE_SECS))
-        .max(now.plus_secs(FAILURE_SECS));
-    Ok(Item::new(What::Crl(Arc::new(crl)), expires, now))
-}
-
-async fn fetch_ocsp(
-    fetcher: &Fetcher,
-    url: &str,
-    request: &[u8],
-    now: UnixTime,
-) -> Result<Item, String> {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/ocsp-request"),
-    );
-    let answer = fetcher
-        .send(
-            Kind::Ocsp,
-            Method::POST,
-            url,
-            headers,
-            Bytes::copy_from_slice(request),
-        )
-        .await
-        .map_err(|e| e.to_string())?;
-    if answer.status() != StatusCode::OK {
-        return Err(format!("status {}", answer.status()));
+impl State {
+    fn snapshot(&self, now: UnixTime) -> Snapshot {
+        let mut evidence = Evidence::default();
+        for certificate in &self.issuers {
+            evidence.add_certificate(certificate.clone());
+        }
+        let mut until = UnixTime(i64::MAX);
+        let mut uses = HashMap::new();
+        for (need, item) in &self.items {
+            let (Need::Crl { url }, What::Crl { crls, failed }) = (need, &item.what) else {
+                continue;
+            };
+            // A lapsed list stays: what it says is revoked is revoked, and policy may grant a grace.
+            for crl in crls.all() {
+                evidence.add_crl(Arc::clone(crl));
+            }
+            if *failed && now < item.ask_again {
+                evidence.mark_unavailable(need.clone());
+                until = until.min(item.ask_again);
+            }
+            uses.insert(url.clone(), (Arc::clone(&item.used), crls.keys().to_vec()));
+        }
+        Snapshot {
+            evidence,
+            until,
+            crls: uses,
+        }
     }
-    let response = OcspResponse::from_der(answer.body()).map_err(|e| e.to_string())?;
-    let expires = response
-        .next_update()
-        .unwrap_or(now.plus_secs(FAILURE_SECS))
-        .max(now.plus_secs(FAILURE_SECS));
-    Ok(Item::new(What::Ocsp(Arc::new(response)), expires, now))
+
+    /// Drops what was not used for longest: first what strangers can cause, CRLs last.
+    fn make_room(&mut self) {
+        let mut kept: usize = self.items.values().map(Item::bytes).sum();
+        while self.items.len() > MAX_URLS || kept > MAX_KEPT {
+            let oldest = self
+                .items
+                .iter()
+                .min_by_key(|(_, item)| (item.rank(), item.used.at()));
+            let Some(need) = oldest.map(|(need, _)| need.clone()) else {
+                return;
+            };
+            kept = kept.saturating_sub(self.items.remove(&need).map_or(0, |item| item.bytes()));
+        }
+    }
+}
+
+impl Item {
+    const fn rank(&self) -> u8 {
+        match &self.what {
+            What::Issuer(_) | What::Nothing => 0,
+            What::Ocsp(_) => 1,
+            What::Crl { .. } => 2,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.what {
+            What::Issuer(certificates) => certificates.iter().map(|c| c.der().len()).sum(),
+            What::Ocsp(response) => response.der().len(),
+            What::Crl { crls, .. } => crls.all().map(|crl: &Arc<Crl>| crl.der().len()).sum(),
+            What::Nothing => 0,
+        }
+    }
+
+    fn is_due(&self, now: UnixTime) -> bool {
+        let used = now.0.saturating_sub(self.used.at()) <= UNUSED_SECS;
+        used && match &self.what {
+            What::Crl { .. } => true,
+            What::Ocsp(_) => {
+                let half = self.ask_again.secs_since(self.asked) / 2;
+                now >= self.asked.plus_secs(half)
+            }
+            What::Issuer(_) | What::Nothing => false,
+        }
+    }
 }
