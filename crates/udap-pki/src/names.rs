@@ -24,6 +24,9 @@ impl Name {
     /// # Errors
     /// When it is malformed or has more attributes than are accepted.
     pub fn from_der(der: &[u8]) -> Result<Self, DerError> {
+        if der.len() > MAX_LEN {
+            return Err(DerError::TooMany("Name"));
+        }
         let mut outer = Reader::new(der, "Name");
         let mut rdns = outer.sequence("Name")?;
         outer.finish()?;
@@ -376,6 +379,8 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 
 /// No real name has more; the bound keeps comparison cheap.
 const MAX_ATTRIBUTES: usize = 128;
+/// The same in octets: string preparation looks at every character.
+const MAX_LEN: usize = 4096;
 
 #[cfg(test)]
 #[expect(

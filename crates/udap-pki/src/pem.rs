@@ -1,6 +1,7 @@
 //! PEM (RFC 7468) and DER files, as people have them: bundles, text between the blocks, CRLF.
 
-use crate::{Certificate, CertificateError, Crl, CrlError};
+use crate::asn1::{OID, Reader, SEQUENCE, SET, context_constructed};
+use crate::{Certificate, CertificateError, Crl, CrlError, DerError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -49,19 +50,64 @@ impl PemError {
     }
 }
 
-/// Every certificate of a PEM bundle, or the one of a DER file.
+/// Every certificate of a PEM bundle, or of a DER file: one certificate, or a PKCS#7 bundle as caIssuers URLs
+/// serve it (RFC 5280 §4.2.2.1, certs-only CMS).
 ///
 /// # Errors
 /// When there is none, or one cannot be read.
 pub fn certificates(file: &[u8]) -> Result<Vec<Certificate>, PemError> {
-    let ders = ders(file, &["CERTIFICATE", "X509 CERTIFICATE"], "certificate")?;
-    let read = |(at, der): (usize, Zeroizing<Vec<u8>>)| {
-        Certificate::from_der(&der).map_err(|error| PemError::Certificate {
-            index: at + 1,
-            error,
-        })
+    const LABELS: &[&str] = &["CERTIFICATE", "X509 CERTIFICATE", "PKCS7", "CMS"];
+    let mut found = Vec::new();
+    for der in ders(file, LABELS, "certificate")? {
+        let index = found.len() + 1;
+        let refused = |error| PemError::Certificate { index, error };
+        match bundle(&der).map_err(|error| refused(error.into()))? {
+            Some(bundled) => {
+                for der in bundled {
+                    let index = found.len() + 1;
+                    let refused = |error| PemError::Certificate { index, error };
+                    found.push(Certificate::from_der(der).map_err(refused)?);
+                }
+            }
+            None => found.push(Certificate::from_der(&der).map_err(refused)?),
+        }
+    }
+    if found.is_empty() {
+        Err(PemError::Missing("certificate"))
+    } else {
+        Ok(found)
+    }
+}
+
+/// The certificates of a SignedData (RFC 5652 §5.1); `None` when it is something else. Its signatures, if it has
+/// any, say nothing here.
+fn bundle(der: &[u8]) -> Result<Option<Vec<&[u8]>>, DerError> {
+    const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+    let mut outer = Reader::new(der, "ContentInfo");
+    let mut content = outer.sequence("ContentInfo")?;
+    if content
+        .optional(OID)?
+        .is_none_or(|kind| kind.value != SIGNED_DATA)
+    {
+        return Ok(None);
+    }
+    let mut inside = content.inside(context_constructed(0), "SignedData")?;
+    let mut signed = inside.sequence("SignedData")?;
+    signed.integer()?;
+    signed.expect(SET)?;
+    signed.expect(SEQUENCE)?;
+    let Some(list) = signed.optional(context_constructed(0))? else {
+        return Ok(Some(Vec::new()));
     };
-    ders.into_iter().enumerate().map(read).collect()
+    let mut list = Reader::new(list.value, "CertificateSet");
+    let mut found = Vec::new();
+    while !list.is_empty() {
+        if found.len() == MAX_BUNDLED {
+            return Err(DerError::TooMany("CertificateSet"));
+        }
+        found.push(list.expect(SEQUENCE)?.raw);
+    }
+    Ok(Some(found))
 }
 
 /// Every CRL of a PEM bundle, or the one of a DER file.
@@ -158,6 +204,9 @@ pub fn encode(label: &str, der: &[u8]) -> String {
     pem.push_str("-----\n");
     pem
 }
+
+/// Certificates that one bundle may hold.
+const MAX_BUNDLED: usize = 256;
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack

@@ -1142,3 +1142,39 @@ fn the_grace_is_a_day_at_most() {
     );
     assert_eq!(UnixTime(i64::MAX).plus_secs(i64::MAX), UnixTime(i64::MAX));
 }
+
+#[test]
+fn bundles_are_read() {
+    let chain = Chain::new();
+    let bundle = |certificates: &[&[u8]]| {
+        let list = tlv(0xa0, &[&certificates.concat()]);
+        let signed = seq(&[
+            &int(1),
+            &tlv(0x31, &[]),
+            &seq(&[&oid("1.2.840.113549.1.7.1")]),
+            &list,
+            &tlv(0x31, &[]),
+        ]);
+        seq(&[&oid("1.2.840.113549.1.7.2"), &tlv(0xa0, &[&signed])])
+    };
+    let both = bundle(&[chain.ca.der(), chain.root.der()]);
+    let expected = vec![chain.ca.clone(), chain.root.clone()];
+    assert_eq!(udap_pki::pem::certificates(&both), Ok(expected.clone()));
+    let pem = udap_pki::pem::encode("PKCS7", &both);
+    assert_eq!(udap_pki::pem::certificates(pem.as_bytes()), Ok(expected));
+    assert_eq!(
+        udap_pki::pem::certificates(chain.ca.der()),
+        Ok(vec![chain.ca.clone()])
+    );
+    assert_eq!(
+        udap_pki::pem::certificates(&bundle(&[]))
+            .unwrap_err()
+            .code(),
+        "pem-malformed"
+    );
+    let broken = bundle(&[chain.ca.der(), &seq(&[])]);
+    assert_eq!(
+        udap_pki::pem::certificates(&broken).unwrap_err().code(),
+        "certificate-malformed"
+    );
+}
