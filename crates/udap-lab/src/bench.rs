@@ -1,20 +1,35 @@
 //! `udap bench`: what a request costs, in CPU time of the server's process, beside the floor of the
 //! same machine in the same minute.
+//!
+//! Times drift with the machine, its load and its temperature, so that the number to compare is the
+//! ratio. Every benchmark prints the same members: `what`, `alg`, `rps`, `p50_ms`, `p99_ms`,
+//! `server_cpu_us`, `floor_us`, `ratio`, `errors`.
+
+mod cpu;
+mod floor;
+mod gateway;
+mod load;
+mod place;
+mod report;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use url::Url;
 
 pub use crate::dev::Format;
+pub(crate) use floor::{floor_server, pass_server};
+use report::Report;
 
 /// What `udap bench token` was asked for.
 #[derive(Clone, Debug)]
 pub struct TokenBench {
     /// What clients sign with.
     pub alg: Alg,
-    /// How long to measure, in seconds.
+    /// How long to measure, in seconds; 1 to 60, since assertions are signed in advance and end
+    /// after five minutes.
     pub seconds: u32,
-    /// Connections kept alive.
+    /// Connections kept alive, 1 to 1024.
     pub connections: usize,
     /// How the result is told.
     pub format: Format,
@@ -33,49 +48,126 @@ pub enum Alg {
 /// An authorization server that is running already.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its base URL: the one before `/.well-known/udap`.
+    /// A FHIR base URL, whose UDAP metadata say where to register and ask for tokens. With a
+    /// `client_id`, the token endpoint itself, of any OAuth server that takes `private_key_jwt`.
     pub url: Url,
     /// The client's certificate chain, PEM, leaf first.
     pub cert: PathBuf,
     /// The client's key, PEM, PKCS#8.
     pub key: PathBuf,
+    /// Who the client is at a server that does not register it by its certificate.
+    pub client_id: Option<String>,
     /// Whose CPU time is counted, if it runs on this machine.
     pub pid: Option<u32>,
     /// Roots to trust for TLS in place of the system's, PEM.
     pub tls_root: Option<PathBuf>,
-    /// The trust anchor that the server's signed metadata must lead to, PEM.
-    pub anchor: Option<PathBuf>,
 }
 
 /// What `udap bench gateway` was asked for.
 #[derive(Clone, Debug)]
 pub struct GatewayBench {
-    /// How long to measure, in seconds.
+    /// How long to measure, in seconds, 1 to 600.
     pub seconds: u32,
-    /// Connections kept alive.
+    /// Connections kept alive, 1 to 1024.
     pub connections: usize,
     /// How the result is told.
     pub format: Format,
 }
 
-/// Measures token requests. Exits with 1 when a request failed or nothing could be measured.
+/// Measures token requests: each with an assertion of its own, signed in advance, over kept-alive TLS
+/// connections. The floor is the bare signature operations and an empty handler on the same listener.
+///
+/// Exits with 1 when a request failed or nothing could be measured.
 #[must_use]
 pub fn token(options: TokenBench) -> ExitCode {
-    let _ = options;
-    todo!()
+    let format = options.format;
+    measure(format, token::run(options))
 }
 
-/// Measures reads through the gateway. Exits with 1 when a request failed or nothing could be
-/// measured.
+/// Measures reads of a patient of 2 KB through the gateway, TLS in front and plain HTTP behind. The
+/// floor is the same way without a token, a scope or a rewritten address.
+///
+/// Exits with 1 when a request failed or nothing could be measured.
 #[must_use]
 pub fn gateway(options: GatewayBench) -> ExitCode {
-    let _ = options;
-    todo!()
+    let format = options.format;
+    measure(format, gateway::run(options))
 }
 
-pub(crate) fn floor_server(_: &str, _: &str, _: &str) -> Result<(), anyhow::Error> {
-    todo!()
+fn measure(format: Format, work: impl Future<Output = Result<Report, BenchError>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(BenchError::Other(error.to_string())),
+    };
+    match result {
+        Ok(report) => {
+            report.print(format);
+            match report.errors {
+                0 => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            }
+        }
+        Err(error) => {
+            error.print(format);
+            ExitCode::FAILURE
+        }
+    }
 }
-pub(crate) fn pass_server(_: &str, _: &str, _: &str, _: &str) -> Result<(), anyhow::Error> {
-    todo!()
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error(transparent)]
+    Dev(#[from] crate::dev::DevError),
+    #[error(transparent)]
+    Wire(#[from] crate::wire::WireError),
+    #[error("{url} answered with {status}: {text}")]
+    Refused {
+        url: String,
+        status: u16,
+        text: String,
+    },
+    #[error("{what} must be from {min} to {max}")]
+    Range {
+        what: &'static str,
+        min: u64,
+        max: u64,
+    },
+    #[error("{0}")]
+    Other(String),
+}
+
+impl BenchError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Dev(error) => error.code(),
+            Self::Refused { .. } => "bench-refused",
+            Self::Range { .. } => "bench-range",
+            Self::Wire(_) | Self::Other(_) => "bench-failed",
+        }
+    }
+
+    fn print(&self, format: Format) {
+        let hint = match self {
+            Self::Dev(error) => error.hint(),
+            _ => String::new(),
+        };
+        report::failure(format, self.code(), &self.to_string(), &hint);
+    }
+}
+
+pub(crate) fn require(
+    what: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), BenchError> {
+    match (min..=max).contains(&value) {
+        true => Ok(()),
+        false => Err(BenchError::Range { what, min, max }),
+    }
 }
