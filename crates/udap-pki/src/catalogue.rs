@@ -211,6 +211,144 @@ catalogue! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::*;
+
+    #[test]
+    fn every_code_of_every_error_is_explained() {
+        let der = DerError::Value("x");
+        let text = String::new;
+        let certificate = CertificateError::Version;
+        let codes = [
+            KeyError::Malformed(der).code(),
+            KeyError::Dsa.code(),
+            KeyError::RsaSize { bits: 1 }.code(),
+            KeyError::CurveRefused(text()).code(),
+            KeyError::PssParameters.code(),
+            KeyError::Unsupported(text()).code(),
+            AlgorithmError::Malformed(der).code(),
+            AlgorithmError::Sha1.code(),
+            AlgorithmError::Md5.code(),
+            AlgorithmError::Dsa.code(),
+            AlgorithmError::PssParameters("x").code(),
+            AlgorithmError::Unsupported(text()).code(),
+            SignatureError::Invalid.code(),
+            SignatureError::SchemeDoesNotFit {
+                scheme: Scheme::Ed25519,
+                kind: KeyKind::P256,
+            }
+            .code(),
+            SignatureError::KeyMalformed.code(),
+            certificate.code(),
+            CrlError::Version.code(),
+            OcspError::Malformed(der).code(),
+            OcspError::TooLarge { len: 1, max: 0 }.code(),
+            OcspError::NoAnswer("x").code(),
+            OcspError::Type.code(),
+            OcspError::Certificate(certificate).code(),
+            OcspError::Nonce.code(),
+            pem::PemError::Missing("x").code(),
+        ];
+        for code in codes.into_iter().chain(reasons().iter().map(Reason::code)) {
+            assert!(explanation(code).is_some(), "{code} is not explained");
+        }
+    }
+
+    /// One of each variant.
+    fn reasons() -> Vec<Reason> {
+        let text = String::new;
+        let (now, error) = (UnixTime(0), SignatureError::Invalid);
+        vec![
+            Reason::ChainNotTrusted {
+                certificate: text(),
+                issuer: text(),
+            },
+            Reason::CertificateExpired {
+                certificate: text(),
+                not_after: now,
+                now,
+            },
+            Reason::CertificateNotYetValid {
+                certificate: text(),
+                not_before: now,
+                now,
+            },
+            Reason::SignatureInvalid {
+                certificate: text(),
+                issuer: text(),
+                error,
+            },
+            Reason::AlgorithmRefused {
+                certificate: text(),
+                error: AlgorithmError::Sha1,
+            },
+            Reason::KeyRefused {
+                certificate: text(),
+                error: KeyError::Dsa,
+            },
+            Reason::NotACa {
+                certificate: text(),
+            },
+            Reason::PathLength {
+                certificate: text(),
+                limit: 0,
+            },
+            Reason::PathTooLong { limit: 0 },
+            Reason::KeyUsage {
+                certificate: text(),
+                needed: "x",
+            },
+            Reason::ExtendedKeyUsage {
+                certificate: text(),
+                needed: text(),
+            },
+            Reason::NameConstraints {
+                certificate: text(),
+                constrained_by: text(),
+                violation: text(),
+            },
+            Reason::Policy {
+                certificate: text(),
+                accepted: Vec::new(),
+            },
+            Reason::PolicyMapping {
+                certificate: text(),
+            },
+            Reason::UnknownCriticalExtension {
+                certificate: text(),
+                oid: text(),
+            },
+            Reason::CertificateRevoked {
+                certificate: text(),
+                serial: text(),
+                at: now,
+                reason: RevocationReason::KeyCompromise,
+                source_kind: RevocationSource::Crl,
+                by: text(),
+            },
+            Reason::RevocationUnavailable {
+                certificate: text(),
+                gap: RevocationGap::NotAtHand,
+            },
+            Reason::SanUriMismatch {
+                expected: text(),
+                found: Vec::new(),
+                near: None,
+            },
+            Reason::SanDnsMismatch {
+                expected: text(),
+                found: Vec::new(),
+            },
+            Reason::SanEmailMismatch {
+                expected: text(),
+                found: Vec::new(),
+            },
+            Reason::SanIpMismatch {
+                expected: [0, 0, 0, 0].into(),
+                found: Vec::new(),
+            },
+            Reason::WorkLimit(WorkLimit::Steps),
+        ]
+    }
 
     #[test]
     fn every_code_is_explained_once() {

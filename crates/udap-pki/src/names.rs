@@ -390,6 +390,7 @@ const MAX_LEN: usize = 4096;
 )]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const CN: &[u8] = &[0x55, 4, 3];
     const O: &[u8] = &[0x55, 4, 10];
@@ -481,6 +482,43 @@ mod tests {
         assert_eq!(odd.to_string(), "CN=\\#x+1.2.3=#040101,O=\\ a\\,b\\0a");
         assert_eq!(name(&[]).to_string(), "");
         assert!(name(&[]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn preparing_twice_changes_nothing(text in "\\PC{0,24}") {
+            if let Some(once) = prepare(&text) {
+                prop_assert_eq!(prepare(&once), Some(once.clone()));
+            }
+        }
+
+        #[test]
+        fn case_spaces_and_string_types_never_matter(words in prop::collection::vec("[A-Za-z0-9.-]{1,8}", 1..5), spaces in 1_usize..4) {
+            let plain = words.join(" ");
+            let odd = format!(" {} ", words.join(&" ".repeat(spaces)).to_uppercase());
+            prop_assert_eq!(cn(0x13, plain.as_bytes()), cn(0x0c, odd.as_bytes()));
+            let wide: Vec<u8> = odd.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            prop_assert_eq!(cn(0x13, plain.as_bytes()), cn(0x1e, &wide));
+        }
+
+        #[test]
+        fn within_is_what_the_rdns_say(a in prop::collection::vec("[ab]{1,2}", 0..4), b in prop::collection::vec("[ab]{1,2}", 0..4)) {
+            let of = |values: &[String]| {
+                let rdns: Vec<Vec<Vec<u8>>> = values.iter().map(|value| vec![attribute(CN, 0x13, value.as_bytes())]).collect();
+                let rdns: Vec<&[Vec<u8>]> = rdns.iter().map(Vec::as_slice).collect();
+                name(&rdns)
+            };
+            prop_assert_eq!(of(&a).is_within(&of(&b)), a.starts_with(&b));
+            prop_assert_eq!(of(&a) == of(&b), a == b);
+        }
+
+        #[test]
+        fn any_octets_are_read_or_refused(der in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(name) = Name::from_der(&der) {
+                let _ = name.to_string();
+                prop_assert!(name == name.clone() && name.is_within(&name));
+            }
+        }
     }
 
     #[test]

@@ -14,5 +14,6 @@ mod graph;
 mod pkits;
 mod revocation;
 mod rules;
+mod trace;
 mod uri_names;
 mod wycheproof;
