@@ -3,7 +3,7 @@
 mod actors;
 mod commands;
 mod error;
-mod files;
+pub(crate) mod files;
 mod job;
 mod layout;
 mod manifest;
@@ -16,14 +16,21 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
-use self::{
-    actors::{Actors, FhirServer},
+use self::{actors::FhirServer, job::World, layout::PORTS, output::Reporter};
+pub(crate) use self::{
+    actors::{Actors, Spec},
     error::DevError,
-    job::World,
-    layout::{Layout, PORTS},
-    output::Reporter,
+    job::{app_metadata, purpose, scopes},
+    layout::Layout,
+    member::{read_chain, read_signer},
+    setup::setup,
 };
 use crate::wire;
+
+/// Every actor of a sandbox with the built-in FHIR server.
+pub(crate) fn specs(layout: &Layout) -> Vec<Spec> {
+    actors::specs(layout, FhirServer::BuiltIn)
+}
 
 /// What `udap dev` was asked for.
 #[derive(Clone, Debug)]
@@ -129,7 +136,7 @@ async fn sandbox(options: &DevOptions, reporter: &mut Reporter) -> Result<End, D
     actors::require_free(&specs).await?;
     reporter.note(&format!("sandbox in {}", layout.dir().display()));
     let clock: udap_ca::Clock = Arc::new(udap_host::clock::now);
-    setup::setup(&layout, &upstream, &clock).await?;
+    setup(&layout, &upstream, &clock).await?;
 
     let program = std::env::current_exe().map_err(|error| system("this program's path", &error))?;
     let tls = tls(&layout)?;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{actors::Actors, output::Reporter};
 
 pub(crate) use step::{Failure, Told};
-pub(crate) use world::World;
+pub(crate) use world::{World, app_metadata, purpose, scopes};
 
 /// Runs every step in order until one fails.
 pub(crate) async fn run(

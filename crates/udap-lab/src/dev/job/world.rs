@@ -135,17 +135,17 @@ fn client(
 }
 
 /// What every app of the sandbox asks for.
-pub(super) fn scopes() -> ScopeSet {
+pub(crate) fn scopes() -> ScopeSet {
     ScopeSet::parse("system/Patient.rs system/Observation.rs")
 }
 
 /// What an app says about itself.
-pub(super) fn app_metadata(name: &str) -> ClientMetadata {
+pub(crate) fn app_metadata(name: &str) -> ClientMetadata {
     client_credentials(name, &scopes(), &["mailto:sandbox@localhost"])
 }
 
 /// Who asks and what for (HL7 SSRAA §5.2.1.1).
-pub(super) fn purpose() -> Extensions {
+pub(crate) fn purpose() -> Extensions {
     let object = Hl7B2b {
         subject_name: None,
         subject_id: None,

@@ -1,0 +1,83 @@
+//! A sandbox for the length of a benchmark: in a directory of its own, at ports of its own.
+
+use std::{net::TcpListener, sync::Arc};
+
+use rustls::ClientConfig;
+
+use super::BenchError;
+use crate::dev::{Actors, DevError, Layout, Spec, files, setup, specs};
+
+/// What is running for a benchmark.
+pub(super) struct Place {
+    pub(super) layout: Layout,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) actors: Actors,
+}
+
+impl Place {
+    /// Makes a sandbox, and starts the actors that are wanted of it and `more` beside them.
+    pub(super) async fn start(
+        wanted: &[&str],
+        more: impl Fn(&Layout) -> Vec<Spec>,
+    ) -> Result<Self, BenchError> {
+        let dir = std::env::temp_dir().join(format!("udap-bench-{}", std::process::id()));
+        let layout = Layout::new(dir, free_ports()?);
+        let place = Self::start_at(&layout, wanted, more).await;
+        if place.is_err() {
+            remove(&layout);
+        }
+        place
+    }
+
+    async fn start_at(
+        layout: &Layout,
+        wanted: &[&str],
+        more: impl Fn(&Layout) -> Vec<Spec>,
+    ) -> Result<Self, BenchError> {
+        files::make_dir(layout.dir())?;
+        let clock: udap_ca::Clock = Arc::new(udap_host::clock::now);
+        setup(layout, &layout.fhir_url(), &clock).await?;
+        let tls = crate::wire::tls_config(Some(&layout.tls_root()))?;
+        let mut specs: Vec<Spec> = specs(layout)
+            .into_iter()
+            .filter(|spec| wanted.contains(&spec.name))
+            .collect();
+        specs.extend(more(layout));
+        let program = std::env::current_exe().map_err(|error| DevError::System {
+            what: "this program's path",
+            detail: error.to_string(),
+        })?;
+        let actors = Actors::start(&program, &specs, &tls).await?;
+        Ok(Self {
+            layout: layout.clone(),
+            tls,
+            actors,
+        })
+    }
+
+    /// Stops everything and removes the directory.
+    pub(super) async fn end(self) -> Result<(), BenchError> {
+        self.actors.stop().await?;
+        remove(&self.layout);
+        Ok(())
+    }
+}
+
+fn remove(layout: &Layout) {
+    // What cannot be removed is in the system's directory for such things.
+    let _ = std::fs::remove_dir_all(layout.dir());
+}
+
+/// The first of some ports in a row that nobody listens on, below those that the system gives away.
+fn free_ports() -> Result<u16, BenchError> {
+    let first = 20_000 + u16::try_from(std::process::id() % 1000).unwrap_or_default() * 10;
+    let free =
+        |base: u16| (base..base + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    (0..100)
+        .map(|step| 20_000 + (first - 20_000 + step * 10) % 10_000)
+        .find(|base| free(*base))
+        .ok_or_else(|| BenchError::Other("no free ports were found".to_owned()))
+}
+
+/// Those of a sandbox, and one for a floor.
+const PORTS: u16 = 6;

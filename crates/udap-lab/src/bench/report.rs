@@ -1,0 +1,153 @@
+//! What was measured, as a table or as one object.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use super::load::{Measured, as_f64};
+use crate::dev::Format;
+
+/// The members that every benchmark prints.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub(super) what: &'static str,
+    pub(super) alg: &'static str,
+    pub(super) rps: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    /// CPU time of the server's process for one request, in microseconds.
+    pub(super) server_cpu_us: Option<f64>,
+    /// What it cannot be below, in microseconds.
+    pub(super) floor_us: f64,
+    pub(super) errors: u64,
+    /// What the floor is made of, for a person.
+    pub(super) parts: Vec<(String, f64)>,
+    /// What one of the wrong answers was.
+    pub(super) example: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(
+        what: &'static str,
+        alg: &'static str,
+        measured: &Measured,
+        server_cpu_us: Option<f64>,
+        parts: Vec<(String, f64)>,
+    ) -> Self {
+        Self {
+            what,
+            alg,
+            rps: measured.rps(),
+            p50_ms: measured.percentile_ms(50),
+            p99_ms: measured.percentile_ms(99),
+            server_cpu_us,
+            floor_us: parts.iter().map(|(_, us)| us).sum(),
+            errors: measured.errors,
+            parts,
+            example: measured.example.clone(),
+        }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.server_cpu_us
+            .filter(|_| self.floor_us > 0.0)
+            .map(|us| us / self.floor_us)
+    }
+
+    pub(super) fn print(&self, format: Format) {
+        let mut out = anstream::stdout().lock();
+        if format == Format::Json {
+            let object = json!({
+                "what": self.what,
+                "alg": self.alg,
+                "rps": tenths(self.rps),
+                "p50_ms": thousandths(self.p50_ms),
+                "p99_ms": thousandths(self.p99_ms),
+                "server_cpu_us": self.server_cpu_us.map(tenths),
+                "floor_us": tenths(self.floor_us),
+                "ratio": self.ratio().map(thousandths),
+                "errors": self.errors,
+            });
+            let _ = writeln!(out, "{object}");
+            return;
+        }
+        let or_dash = |value: Option<f64>, digits: usize| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+        };
+        let _ = writeln!(
+            out,
+            "{:<8} {:<6} {:>10} {:>8} {:>8} {:>10} {:>9} {:>6} {:>7}",
+            "what",
+            "alg",
+            "requests/s",
+            "p50 ms",
+            "p99 ms",
+            "server µs",
+            "floor µs",
+            "ratio",
+            "errors"
+        );
+        let _ = writeln!(
+            out,
+            "{:<8} {:<6} {:>10.0} {:>8.2} {:>8.2} {:>10} {:>9.1} {:>6} {:>7}",
+            self.what,
+            self.alg,
+            self.rps,
+            self.p50_ms,
+            self.p99_ms,
+            or_dash(self.server_cpu_us, 1),
+            self.floor_us,
+            or_dash(self.ratio(), 2),
+            self.errors
+        );
+        let parts: Vec<String> = self
+            .parts
+            .iter()
+            .map(|(part, us)| format!("{part} {us:.1}"))
+            .collect();
+        let _ = writeln!(
+            anstream::stderr(),
+            "floor: {}. CPU time of one process; the load and everything else is not counted.",
+            parts.join(" + ")
+        );
+        if let Some(example) = &self.example {
+            let _ = writeln!(anstream::stderr(), "one of the errors: {example}");
+        }
+    }
+}
+
+/// CPU time for each request, in microseconds.
+pub(super) fn per_request(
+    before: Option<std::time::Duration>,
+    after: Option<std::time::Duration>,
+    measured: &Measured,
+) -> Option<f64> {
+    let requests = measured.requests + measured.errors;
+    let used = after?.checked_sub(before?)?;
+    (requests > 0).then(|| used.as_secs_f64() * 1e6 / as_f64(requests))
+}
+
+/// What a person who waits wants to know.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+pub(super) fn failure(format: Format, code: &str, sentence: &str, hint: &str) {
+    if format == Format::Json {
+        let object = json!({ "code": code, "error": sentence, "hint": hint });
+        let _ = writeln!(anstream::stdout(), "{object}");
+        return;
+    }
+    let _ = writeln!(anstream::stderr(), "error[{code}]: {sentence}");
+    if !hint.is_empty() {
+        let _ = writeln!(anstream::stderr(), "  hint: {hint}");
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
