@@ -1,1 +1,113 @@
-//! later
+//! Many at once, and some that hang up.
+
+use crate::support::{Holder, assertion, statement, world};
+use futures_util::future::join_all;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use udap_host::db::sqlx;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_registrations_of_one_app_leave_one() {
+    let holder = Holder::new().await;
+    let app = world().a.app("https://hundred.app.example");
+    let all = (0..100).map(|_| {
+        let (holder, jwt) = (holder.clone(), statement(&app).sign());
+        tokio::spawn(async move { holder.register(&jwt).await })
+    });
+    let replies: Vec<_> = join_all(all)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let created = replies.iter().filter(|r| r.status == 201).count();
+    let replaced = replies.iter().filter(|r| r.status == 200).count();
+    assert_eq!((created, replaced), (1, 99));
+    let ids: BTreeSet<_> = replies.iter().map(|r| r.text("client_id")).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(rows(&holder, "https://hundred.app.example").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_hundred_uses_of_one_jwt_one_counts() {
+    let holder = Holder::new().await;
+    let app = world().a.app("https://once.app.example");
+    let id = holder.registered(&app).await;
+    let token = assertion(&app, &id).sign();
+    let change = statement(&app).sign();
+    let all = (0..100).map(|at| {
+        let (holder, token, change) = (holder.clone(), token.clone(), change.clone());
+        tokio::spawn(async move {
+            if at % 2 == 0 {
+                holder.token(&token).await
+            } else {
+                holder.register(&change).await
+            }
+        })
+    });
+    let replies: Vec<_> = join_all(all)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    for half in [0, 1] {
+        let half: Vec<_> = replies.iter().skip(half).step_by(2).collect();
+        assert_eq!(half.iter().filter(|r| r.status == 200).count(), 1);
+        for refused in half.iter().filter(|r| r.status != 200) {
+            assert!(refused.refusal().ends_with(" jwt-replayed"), "{refused}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn registrations_and_cancellations_at_once_leave_one_or_none() {
+    let holder = Holder::new().await;
+    let app = world().a.app("https://undecided.app.example");
+    let all = (0..60).map(|at| {
+        let jwt = statement(&app);
+        let jwt = if at % 3 == 0 {
+            jwt.claim("grant_types", json!([]))
+        } else {
+            jwt
+        };
+        let (holder, jwt) = (holder.clone(), jwt.sign());
+        tokio::spawn(async move { holder.register(&jwt).await })
+    });
+    for reply in join_all(all).await {
+        let reply = reply.unwrap();
+        let fine = reply.status.is_success() || reply.refusal().ends_with(" registration-unknown");
+        assert!(fine, "{reply}");
+    }
+    assert!(rows(&holder, "https://undecided.app.example").await <= 1);
+}
+
+/// Whatever moment a client hangs up at: what the database says counts at the token endpoint too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_nothing_half_done() {
+    let holder = Holder::new().await;
+    for at in 0..40_u64 {
+        let app = world().a.app(&format!("https://hangs-up-{at}.app.example"));
+        let id = holder.registered(&app).await;
+        // The registration is remembered from here on.
+        assert_eq!(holder.token(&assertion(&app, &id).sign()).await.status, 200);
+        let leave = statement(&app).claim("grant_types", json!([])).sign();
+        let patience = Duration::from_micros(at * 250);
+        let answered = tokio::time::timeout(patience, holder.register(&leave)).await;
+        if answered.is_err() {
+            // Time enough for whatever still happens to happen.
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        let left = rows(&holder, &format!("https://hangs-up-{at}.app.example")).await == 0;
+        let reply = holder.token(&assertion(&app, &id).sign()).await;
+        assert_eq!(left, reply.status == 400, "after {patience:?}: {reply}");
+    }
+}
+
+async fn rows(holder: &Holder, uri: &str) -> i64 {
+    let query = "SELECT COUNT(*) FROM registration WHERE uri = $1 AND state <> 'cancelled'";
+    sqlx::query_scalar(query)
+        .bind(uri)
+        .fetch_one(&mut holder.database().await)
+        .await
+        .unwrap()
+}

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tower_service::Service as _;
 use udap_host::config::Config;
+use udap_host::db::sqlx::{self, Connection as _};
 use udap_pki::issue::Profile;
 use udap_server::Server;
 
@@ -64,6 +65,12 @@ impl Holder {
             config,
             directory,
         }
+    }
+
+    /// The same where the next server does not start; why.
+    pub(crate) async fn killed_and_not_started_again(self) -> &'static str {
+        drop(self.server);
+        Server::open(&self.config).await.unwrap_err().code()
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -118,6 +125,14 @@ impl Holder {
             encoded(form),
         ))
         .await
+    }
+
+    /// A connection of its own to the database, as an operator's tool has it.
+    pub(crate) async fn database(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let path = self.config.state_dir.join("udap.db");
+        let url = format!("sqlite://{}", path.display());
+        sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
     /// The bytes of all files of the state directory, by name.
