@@ -212,9 +212,8 @@ impl Extensions {
                     Some(inside.unsigned()?)
                 };
                 inside.finish()?;
-                if path_len.is_some() && !ca {
-                    return Err(DerError::Value("basicConstraints"));
-                }
+                // A path length without cA means nothing (§4.2.1.9), and some tools write one for every leaf.
+                let path_len = path_len.filter(|_| ca);
                 self.basic_constraints = Some(BasicConstraints { ca, path_len });
             }
             [0x55, 0x1d, 30] => {

@@ -186,7 +186,8 @@ impl Valid {
     }
 
     /// The earliest notAfter and nextUpdate (with its grace) of everything that was used: until then this
-    /// verdict holds, unless something is revoked meanwhile.
+    /// verdict holds, unless something is revoked meanwhile. Where revocation could not be told
+    /// ([`Self::revocation_checked`] is false), whoever keeps the verdict decides when to look again.
     #[must_use]
     pub fn expires(&self) -> UnixTime {
         self.expires

@@ -90,6 +90,7 @@ const LEAF_FEATURES: &[&str] = &[
     "leaf-without-names",
     "leaf-version-1",
     "leaf-is-ca",
+    "leaf-path-length-0",
     "leaf-dns",
     "leaf-dns-elsewhere",
     "leaf-dns-wildcard",
@@ -314,6 +315,9 @@ fn leaf(features: &[&'static str], issuer: &str, signer: &Key) -> Leaf {
             spec = spec.with(basic(true, None)).with(key_usage(&[0, 5]));
         } else if !has("leaf-without-key-usage") {
             spec = spec.with(key_usage(&[0]));
+        }
+        if has("leaf-path-length-0") && !has("leaf-is-ca") {
+            spec = spec.with(basic(false, Some(0)));
         }
         let mut names = vec![uri(if has("leaf-uri-elsewhere") {
             "https://app.example.org"
