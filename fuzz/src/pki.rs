@@ -2,19 +2,36 @@
 
 use std::sync::Arc;
 use udap_pki::{
-    Anchor, Certificate, Crl, Evidence, NameCheck, OcspResponse, Outcome, Policy, Purpose, Request, Revocation,
-    UnixTime, uri_name_mismatch, verify,
+    Anchor, Certificate, Crl, Evidence, NameCheck, OcspResponse, Outcome, Policy, Purpose, Request,
+    Revocation, UnixTime, uri_name_mismatch, verify,
 };
 
 /// A certificate by itself: read, shown, and judged as leaf, intermediate and anchor of a plain chain.
 pub fn certificate(data: &[u8]) {
-    let Ok(certificate) = Certificate::from_der(data) else { return };
+    let Ok(certificate) = Certificate::from_der(data) else {
+        return;
+    };
     assert_eq!(certificate.der(), data);
     show(&certificate);
     let plain = Plain::new();
-    judge(&certificate, &[plain.ca.clone()], &plain.root, &Evidence::default());
-    judge(&plain.leaf, &[certificate.clone()], &plain.root, &Evidence::default());
-    judge(&plain.leaf, &[plain.ca.clone()], &certificate, &Evidence::default());
+    judge(
+        &certificate,
+        &[plain.ca.clone()],
+        &plain.root,
+        &Evidence::default(),
+    );
+    judge(
+        &plain.leaf,
+        &[certificate.clone()],
+        &plain.root,
+        &Evidence::default(),
+    );
+    judge(
+        &plain.leaf,
+        &[plain.ca.clone()],
+        &certificate,
+        &Evidence::default(),
+    );
     judge(&certificate, &[], &certificate, &Evidence::default());
 }
 
@@ -27,7 +44,9 @@ pub fn chain(mut data: &[u8]) {
         certificates.extend(Certificate::from_der(der).ok());
         data = next;
     }
-    let [leaf, anchor, intermediates @ ..] = certificates.as_slice() else { return };
+    let [leaf, anchor, intermediates @ ..] = certificates.as_slice() else {
+        return;
+    };
     judge(leaf, intermediates, anchor, &Evidence::default());
 }
 
@@ -35,7 +54,12 @@ pub fn chain(mut data: &[u8]) {
 pub fn crl(data: &[u8]) {
     let Ok(crl) = Crl::from_der(data) else { return };
     assert_eq!(crl.der(), data);
-    let _ = format!("{crl:?} {} {:?} {:?}", crl.issuer(), crl.number(), crl.next_update());
+    let _ = format!(
+        "{crl:?} {} {:?} {:?}",
+        crl.issuer(),
+        crl.number(),
+        crl.next_update()
+    );
     for (serial, _) in crl.entries().take(64) {
         assert!(crl.find(serial, crl.issuer()).is_some() || !crl.contains(serial));
     }
@@ -47,7 +71,9 @@ pub fn crl(data: &[u8]) {
 
 /// An OCSP response: read, shown, and taken as evidence about a plain chain.
 pub fn ocsp(data: &[u8]) {
-    let Ok(response) = OcspResponse::from_der(data) else { return };
+    let Ok(response) = OcspResponse::from_der(data) else {
+        return;
+    };
     assert_eq!(response.der(), data);
     let _ = format!("{response:?} {:?}", response.next_update());
     let _ = response.check_nonce(&[0; 32]);
@@ -77,19 +103,46 @@ impl Plain {
 }
 
 fn show(certificate: &Certificate) {
-    let _ = format!("{certificate:?} {} {} {}", certificate.subject(), certificate.issuer(), certificate.to_pem());
-    let _ = format!("{:?} {:?}", certificate.alternative_names(), certificate.public_key());
+    let _ = format!(
+        "{certificate:?} {} {} {}",
+        certificate.subject(),
+        certificate.issuer(),
+        certificate.to_pem()
+    );
+    let _ = format!(
+        "{:?} {:?}",
+        certificate.alternative_names(),
+        certificate.public_key()
+    );
     let _ = certificate.subject() == certificate.issuer();
     let _ = uri_name_mismatch("https://app.example.com/", certificate.uri_names());
 }
 
-fn judge(leaf: &Certificate, intermediates: &[Certificate], anchor: &Certificate, evidence: &Evidence) {
+fn judge(
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    anchor: &Certificate,
+    evidence: &Evidence,
+) {
     let anchors = [Anchor::new(anchor.clone())];
     for (revocation, purpose, name) in [
-        (Revocation::Require, Purpose::JwtSigner, Some(NameCheck::Uri("https://app.example.com".to_owned()))),
-        (Revocation::Prefer, Purpose::TlsServer, Some(NameCheck::Dns("app.example.com".to_owned()))),
+        (
+            Revocation::Require,
+            Purpose::JwtSigner,
+            Some(NameCheck::Uri("https://app.example.com".to_owned())),
+        ),
+        (
+            Revocation::Prefer,
+            Purpose::TlsServer,
+            Some(NameCheck::Dns("app.example.com".to_owned())),
+        ),
     ] {
-        let policy = Policy { revocation, purpose, name, ..Policy::default() };
+        let policy = Policy {
+            revocation,
+            purpose,
+            name,
+            ..Policy::default()
+        };
         let outcome = verify(&Request {
             leaf,
             intermediates,

@@ -4,13 +4,23 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 #[path = "../../../../fuzz/src/pki.rs"]
-#[expect(unreachable_pub, clippy::expect_used, reason = "the fuzz crate's own module, public there")]
+#[expect(
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "the fuzz crate's own module, public there"
+)]
 mod pki;
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target);
+    let entries = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
 }
 
 fn run(target: &str, judge: fn(&[u8])) {
@@ -19,7 +29,12 @@ fn run(target: &str, judge: fn(&[u8])) {
     for (path, data) in entries {
         let start = Instant::now();
         judge(&data);
-        assert!(start.elapsed() < Duration::from_secs(1), "{} is slow: {:?}", path.display(), start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{} is slow: {:?}",
+            path.display(),
+            start.elapsed()
+        );
         for at in 0..data.len().min(400) {
             judge(&data[..at]);
             let mut changed = data.clone();
