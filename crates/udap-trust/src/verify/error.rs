@@ -23,6 +23,15 @@ pub enum TrustError {
 }
 
 impl TrustError {
+    /// Every path that was tried and every check that was made, to be shown to whoever asks why.
+    #[must_use]
+    pub fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Refused { trace, .. } => Some(trace),
+            Self::UnknownCommunity { .. } => None,
+        }
+    }
+
     pub(super) fn refused(reason: Reason, trace: Trace) -> Self {
         Self::Refused {
             reason: Box::new(reason),

@@ -278,8 +278,7 @@ impl EvidenceStore {
         };
         stream::iter(due)
             .for_each_concurrent(REFRESHING, |need| {
-                let flight = self.0.fly(&mut self.0.lock(), fetcher, &need, now);
-                flight
+                self.0.fly(&mut self.0.lock(), fetcher, &need, now)
             })
             .await;
     }
