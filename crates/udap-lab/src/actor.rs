@@ -3,9 +3,10 @@
 //! The sandbox and the benchmarks start the running program again as `udap actor ARGS…`:
 //!
 //! - `udap actor serve --config FILE`, `udap actor ca serve …`: the ordinary command that follows, in a
-//!   process that ends when its parent does. The binary calls [`end_with_parent`] and goes on with the
-//!   rest of its arguments.
+//!   process that ends when its parent does. The binary calls [`run`], which knows nothing of it, then
+//!   [`end_with_parent`], and goes on with the rest of its arguments.
 //! - `udap actor fhir …`, `udap actor floor …`, `udap actor pass …`: one of [`run`]'s own.
+//! - `udap actor fhir-bundle`: prints what is in the FHIR server, to load another one with.
 
 use std::{io::Read as _, net::SocketAddr, process::ExitCode, thread, time::Duration};
 
@@ -44,9 +45,11 @@ pub fn end_with_parent() -> std::io::Result<()> {
 pub fn run(args: &[String]) -> Option<ExitCode> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
-        ["fhir", listen, base] => fhir_server(listen, base),
-        ["floor", listen, cert, key] => bench::floor_server(listen, cert, key),
-        ["pass", listen, cert, key, upstream] => bench::pass_server(listen, cert, key, upstream),
+        ["fhir", listen, base] => child(|| fhir_server(listen, base)),
+        ["floor", listen, cert, key] => child(|| bench::floor_server(listen, cert, key)),
+        ["pass", listen, cert, key, upstream] => {
+            child(|| bench::pass_server(listen, cert, key, upstream))
+        }
         ["fhir-bundle"] => output::value(&fhir::transaction()),
         _ => return None,
     };
@@ -57,6 +60,11 @@ pub fn run(args: &[String]) -> Option<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+fn child(serve: impl FnOnce() -> Result<(), anyhow::Error>) -> Result<(), anyhow::Error> {
+    end_with_parent()?;
+    serve()
 }
 
 fn fhir_server(listen: &str, base: &str) -> Result<(), anyhow::Error> {

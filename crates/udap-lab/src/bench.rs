@@ -12,6 +12,7 @@ mod load;
 mod place;
 mod report;
 mod token;
+mod trust;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,6 +21,7 @@ use url::Url;
 pub use crate::dev::Format;
 pub(crate) use floor::{floor_server, pass_server};
 use report::Report;
+pub use trust::{TrustBench, TrustCost, trust};
 
 /// What `udap bench token` was asked for.
 #[derive(Clone, Debug)]
