@@ -5,7 +5,7 @@ use crate::output::Format;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_lab::bench::{self, Alg, GatewayBench, Target, TokenBench};
+use udap_lab::bench::{self, Alg, GatewayBench, Target, TokenBench, TrustBench};
 use url::Url;
 
 /// What a request costs, beside the floor of this machine in the same minute.
@@ -17,6 +17,9 @@ pub(crate) enum Command {
     /// Reads through the gateway, beside the same without any check
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(GatewayArgs),
+    /// Deciding that a certificate is good, beside its signature verifications
+    #[command(after_help = TRUST_EXAMPLES)]
+    Trust(TrustArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,9 +48,9 @@ pub(crate) struct TokenArgs {
     /// TLS roots in place of the system's
     #[arg(long, value_name = "FILE", requires = "url")]
     tls_root: Option<PathBuf>,
-    /// The trust anchor that the server's metadata must lead to
-    #[arg(long, value_name = "FILE", requires = "url")]
-    anchor: Option<PathBuf>,
+    /// Who the client is at any OAuth server; the URL is then its token endpoint
+    #[arg(long, value_name = "ID", requires = "url")]
+    client_id: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +61,13 @@ pub(crate) struct GatewayArgs {
     /// Connections that are kept alive
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = connections)]
     connections: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrustArgs {
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,7 +97,7 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
                     key,
                     pid: args.pid,
                     tls_root: args.tls_root,
-                    anchor: args.anchor,
+                    client_id: args.client_id,
                 }),
                 _ => None,
             };
@@ -102,6 +112,10 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
                 target,
             })
         }
+        Command::Trust(args) => bench::trust(&TrustBench {
+            seconds: args.seconds,
+            format,
+        }),
         Command::Gateway(args) => bench::gateway(GatewayBench {
             seconds: args.seconds,
             connections: args.connections,
@@ -120,3 +134,8 @@ const GATEWAY_EXAMPLES: &str = "\
 EXAMPLES
   udap bench gateway
   udap bench gateway --seconds 30 --json";
+
+const TRUST_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench trust
+  udap bench trust --seconds 20 --json";
