@@ -328,6 +328,7 @@ pub(crate) fn general_hint(code: &str) -> String {
         udap_pki::CATALOGUE,
         udap_proto::CATALOGUE,
         udap_trust::CATALOGUE,
+        udap_host::CATALOGUE,
         crate::CATALOGUE,
     ]
     .into_iter()

@@ -5,13 +5,6 @@ use udap_pki::Explanation;
 /// One entry for each code.
 pub const CATALOGUE: &[Explanation] = &[
     entry(
-        "body-too-large",
-        "The body is larger than is read",
-        "No message of UDAP needs so much.",
-        "Send fewer certificates in x5c, and references in place of inline documents.",
-        "—",
-    ),
-    entry(
         "media-type",
         "The body has the wrong media type",
         "A token request is a form.",
@@ -159,5 +152,58 @@ const fn entry(
         meaning,
         hint,
         section,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Every code that this crate's sources use is explained here or in a crate below, and every
+    /// entry here is used.
+    #[test]
+    fn the_catalogue_and_the_errors_agree() {
+        let sources = [
+            include_str!("access_key.rs"),
+            include_str!("app.rs"),
+            include_str!("communities.rs"),
+            include_str!("registration.rs"),
+            include_str!("scopes.rs"),
+            include_str!("store/registrations.rs"),
+            include_str!("store/replay.rs"),
+            include_str!("token.rs"),
+        ];
+        // A code is a text of words with hyphens between; so are few other things.
+        let no_codes = ["access-token", "udap-replay"];
+        let used: BTreeSet<_> = sources
+            .iter()
+            .map(|source| source.split("#[cfg(test)]").next().unwrap_or_default())
+            .flat_map(str::lines)
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .filter(|text| is_code(text) && !no_codes.contains(text))
+            .collect();
+        let below = |code: &str| {
+            [
+                udap_pki::CATALOGUE,
+                udap_proto::CATALOGUE,
+                udap_trust::CATALOGUE,
+                udap_host::CATALOGUE,
+            ]
+            .into_iter()
+            .flatten()
+            .any(|entry| entry.code == code)
+        };
+        let used: Vec<_> = used.into_iter().filter(|code| !below(code)).collect();
+        let mut own: Vec<_> = super::CATALOGUE.iter().map(|entry| entry.code).collect();
+        own.sort_unstable();
+        assert_eq!(own, used);
+    }
+
+    fn is_code(text: &str) -> bool {
+        text.contains('-')
+            && text
+                .split('-')
+                .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
     }
 }

@@ -434,6 +434,45 @@ mod tests {
         assert_eq!(all.iter().filter(|seen| **seen == Ok(Seen::New)).count(), 1);
     }
 
+    /// A request that waited for a CRL is judged by the time at which it came, although others that
+    /// came later were faster.
+    #[tokio::test]
+    async fn a_record_outlives_requests_that_take_their_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+        let exp = NOW.plus_secs(60);
+        assert_eq!(replay.record("c", "a", "1", exp, NOW).await, Ok(Seen::New));
+        let came = exp.plus_secs(SKEW_SECS - 1);
+        let meanwhile = came.plus_secs(BUCKET_SECS + 3);
+        let other = replay
+            .record("c", "b", "2", meanwhile.plus_secs(60), meanwhile)
+            .await;
+        assert_eq!(other, Ok(Seen::New));
+        assert_eq!(
+            replay.record("c", "a", "1", exp, came).await,
+            Ok(Seen::Before)
+        );
+    }
+
+    #[tokio::test]
+    async fn files_whose_records_lapsed_are_deleted_at_a_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("replay");
+        let logs = || {
+            let files = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path());
+            files.filter(|f| f.extension().is_some()).count()
+        };
+        for _ in 0..5 {
+            let replay = Replay::open(&path, NOW).unwrap();
+            let exp = NOW.plus_secs(60);
+            let _ = replay.record("c", "a", "1", exp, NOW).await;
+        }
+        // One with the record, one that is open; those without any were deleted.
+        assert_eq!(logs(), 2);
+        let _ = Replay::open(&path, NOW.plus_secs(3600)).unwrap();
+        assert_eq!(logs(), 1);
+    }
+
     #[test]
     fn a_directory_that_cannot_be_used_is_named() {
         let error = Replay::open(Path::new("/proc/no/such"), NOW).unwrap_err();
