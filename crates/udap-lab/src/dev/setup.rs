@@ -226,7 +226,7 @@ async fn rogue(layout: &Layout, clock: &Clock, now: UnixTime) -> Result<Ca, DevE
         "the phisher's certificate authority",
         options(
             hierarchy,
-            "Sandbox community 1",
+            "Sandbox look-alike",
             CaKeyType::EcdsaP256,
             clock,
             now,
