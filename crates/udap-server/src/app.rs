@@ -109,7 +109,8 @@ impl StartError {
             Self::Config(e) => e.code(),
             Self::Db(e) => e.code(),
             Self::Fetch(e) => e.code(),
-            Self::File(_) => "file-unreadable",
+            Self::File(FileError::Unreadable { .. }) => "config-unreadable",
+            Self::File(FileError::Exposed { .. }) => "config-key-exposed",
             Self::Unusable { code, .. } | Self::Identity { code, .. } => code,
         }
     }

@@ -89,14 +89,7 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §7.3",
     ),
     entry(
-        "identity-empty",
-        "The community identity has no certificate",
-        "The file named as `identity.cert` holds no certificate.",
-        "Put the leaf first, then the intermediates.",
-        "—",
-    ),
-    entry(
-        "identity-key-mismatch",
+        "community-key-mismatch",
         "The community identity's key is another one's",
         "The private key does not belong to the first certificate of the file.",
         "Put the certificate that belongs to the key first.",
@@ -121,20 +114,6 @@ pub const CATALOGUE: &[Explanation] = &[
         "The replay log cannot be used",
         "Without it a JWT could be used twice, so the server does not start. One process uses it at a time.",
         "Check the state directory: disk space, owner, mode, and whether another server runs on it.",
-        "—",
-    ),
-    entry(
-        "file-unreadable",
-        "A file cannot be read",
-        "The configuration names a file that is not there, or that this user may not read.",
-        "Check path, owner and mode.",
-        "—",
-    ),
-    entry(
-        "certificate-unreadable",
-        "A file holds no readable certificate",
-        "Certificates are read as PEM or DER.",
-        "Look at the file with `udap x509 show FILE`.",
         "—",
     ),
 ];

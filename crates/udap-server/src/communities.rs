@@ -218,13 +218,13 @@ impl Served {
         };
         let leaf = chain.first().ok_or_else(|| {
             failed(
-                "identity-empty",
+                "config-certificate-file",
                 "the identity has no certificate".to_owned(),
             )
         })?;
         if leaf.spki_der() != signer.public_key().spki_der() {
             return Err(failed(
-                "identity-key-mismatch",
+                "community-key-mismatch",
                 "the key does not belong to the first certificate".to_owned(),
             ));
         }
@@ -323,6 +323,6 @@ fn read(path: &Path) -> Result<Vec<Certificate>, StartError> {
         code,
         detail,
     };
-    let bytes = std::fs::read(path).map_err(|e| unusable("file-unreadable", e.to_string()))?;
-    pem::certificates(&bytes).map_err(|e| unusable("certificate-unreadable", e.to_string()))
+    let bytes = std::fs::read(path).map_err(|e| unusable("config-unreadable", e.to_string()))?;
+    pem::certificates(&bytes).map_err(|e| unusable("config-certificate-file", e.to_string()))
 }

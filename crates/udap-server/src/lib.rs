@@ -2,13 +2,16 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use udap_host::listen::Shutdown;
+//! use udap_host::listen::{self, Shutdown};
 //!
 //! let config = udap_host::config::load("udap.toml".as_ref())?;
 //! let server = udap_server::Server::open(&config).await?;
-//! let shutdown = Shutdown::on_signals()?;
-//! let background = tokio::spawn(server.clone().run_background(shutdown.clone()));
-//! let running = udap_host::listen::spawn(config.listen(), 2, move || server.router(), shutdown)?;
+//! let shutdown = Shutdown::new();
+//! tokio::spawn(server.clone().run_background(shutdown.clone()));
+//! let routes = server.clone();
+//! let running = listen::start(config.listen(), 2, move || routes.router(), shutdown)?;
+//! running.join()?;
+//! server.close().await?;
 //! # Ok(())
 //! # }
 //! ```

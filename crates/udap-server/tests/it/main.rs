@@ -18,6 +18,7 @@ mod register;
 mod register_refused;
 mod revocation;
 mod secrets;
+mod start;
 mod tls;
 mod token;
 mod token_refused;

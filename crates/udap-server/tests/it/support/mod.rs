@@ -39,10 +39,7 @@ impl Holder {
 
     /// With further settings for the top of the file.
     pub(crate) async fn with(settings: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let text = configuration(directory.path(), settings);
-        let path = directory.path().join("udap.toml");
-        let config = udap_host::config::parse(&path, &text).unwrap();
+        let (directory, config) = prepared(settings);
         let server = Server::open(&config).await.unwrap();
         Self {
             server,
@@ -257,6 +254,15 @@ fn explained(code: &str) -> bool {
     .into_iter()
     .flatten()
     .any(|entry| entry.code == code)
+}
+
+/// A directory with a configuration and the files that it names.
+pub(crate) fn prepared(settings: &str) -> (tempfile::TempDir, Config) {
+    let directory = tempfile::tempdir().unwrap();
+    let text = configuration(directory.path(), settings);
+    let path = directory.path().join("udap.toml");
+    let config = udap_host::config::parse(&path, &text).unwrap();
+    (directory, config)
 }
 
 fn configuration(directory: &Path, settings: &str) -> String {
