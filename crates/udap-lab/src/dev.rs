@@ -10,6 +10,8 @@ mod manifest;
 mod member;
 mod output;
 mod setup;
+#[cfg(test)]
+mod setup_tests;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -1,20 +1,16 @@
 //! What to try while the sandbox is up.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
-use super::layout::Layout;
+use super::layout::{Community, Layout};
 
-/// Five commands that work as they are.
+/// Five commands that work as they are, in the directory that `udap dev` was started in.
 pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
-    let url = layout.data_holder_url();
-    let sandbox = layout.dir().display();
-    vec![
-        format!("udap discover {url} --sandbox {sandbox}"),
-        format!("udap register {url} --sandbox {sandbox}"),
-        format!("udap token {url} --sandbox {sandbox}"),
-        format!("udap get '{url}/Patient?family=Shaw' --sandbox {sandbox}"),
-        format!("udap get '{url}/Patient?family=Shaw' --curl --sandbox {sandbox}"),
-    ]
+    let current = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
+    commands(layout, &current, &program)
 }
 
 /// The same for a program.
@@ -24,4 +20,95 @@ pub(crate) fn up_json(layout: &Layout) -> Value {
         "sandbox_json": layout.path("sandbox.json"),
         "try": to_try(layout),
     })
+}
+
+fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {
+    let udap = &called(program, current);
+    let url = &layout.data_holder_url();
+    let path = |path: PathBuf| quoted(&near(&path, current).display().to_string());
+    // The sandbox of the working directory is found without being named.
+    let sandbox = &match layout.dir() == current.join("udap-sandbox") {
+        true => String::new(),
+        false => format!(" --sandbox {}", path(layout.dir().to_owned())),
+    };
+    let anchor = path(layout.anchor(Community::One));
+    let (revoked, _) = layout.app("revoked");
+    let revoked = path(revoked);
+    let port = layout.ca_port(Community::One);
+    vec![
+        format!("{udap} discover {url}{sandbox}"),
+        format!("{udap} register {url}{sandbox}"),
+        format!("{udap} token {url}{sandbox}"),
+        format!("{udap} get '{url}/Patient?family=Shaw'{sandbox}"),
+        format!(
+            "{udap} x509 verify --anchor {anchor} --cert {revoked} --fetch --allow-host localhost:{port} --explain"
+        ),
+    ]
+}
+
+/// As a shell finds this program: by its name where programs are installed, by its path elsewhere.
+fn called(program: &Path, current: &Path) -> String {
+    const INSTALLED: [&str; 4] = [
+        "/usr/bin",
+        "/usr/local/bin",
+        "/opt/homebrew/bin",
+        ".cargo/bin",
+    ];
+    let directory = program.parent().unwrap_or(Path::new(""));
+    if INSTALLED.iter().any(|place| directory.ends_with(place)) {
+        return "udap".to_owned();
+    }
+    let path = near(program, current);
+    match path.components().count() {
+        // A shell looks for a bare name elsewhere.
+        1 => quoted(&format!("./{}", path.display())),
+        _ => quoted(&path.display().to_string()),
+    }
+}
+
+fn near<'a>(path: &'a Path, current: &Path) -> &'a Path {
+    match path.strip_prefix(current) {
+        Ok(below) if !below.as_os_str().is_empty() => below,
+        _ => path,
+    }
+}
+
+/// One word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%+".contains(c);
+    match text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_copied() {
+        let (here, program) = (
+            Path::new("/home/a"),
+            Path::new("/home/a/target/release/udap"),
+        );
+        let layout = Layout::new("/home/a/udap-sandbox".into(), 8440);
+        assert_eq!(
+            commands(&layout, here, program),
+            [
+                "target/release/udap discover https://localhost:8440/fhir",
+                "target/release/udap register https://localhost:8440/fhir",
+                "target/release/udap token https://localhost:8440/fhir",
+                "target/release/udap get 'https://localhost:8440/fhir/Patient?family=Shaw'",
+                "target/release/udap x509 verify --anchor udap-sandbox/community-1/anchor.pem --cert \
+                 udap-sandbox/apps/revoked.pem --fetch --allow-host localhost:8441 --explain",
+            ]
+        );
+        let layout = Layout::new("/tmp/my sandbox".into(), 9000);
+        assert_eq!(
+            commands(&layout, here, Path::new("/usr/local/bin/udap"))[0],
+            "udap discover https://localhost:9000/fhir --sandbox '/tmp/my sandbox'"
+        );
+        assert_eq!(called(Path::new("/home/a/udap"), here), "./udap");
+    }
 }

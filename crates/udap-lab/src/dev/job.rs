@@ -62,15 +62,13 @@ pub(crate) async fn run(
         "leave" => leave::run,
     }
     let all = Told {
-        line: format!("{} of {} steps", STEPS - 1, STEPS - 1),
+        line: "everything that must work worked, and everything that must be refused was"
+            .to_owned(),
         detail: Value::Null,
     };
     reporter.step("all", started.elapsed(), &Ok(all));
     Ok(())
 }
-
-/// The steps, `all` included.
-const STEPS: usize = 14;
 
 /// The steps' answers for a person are one line, for a program an object.
 fn told(line: impl Into<String>, detail: Value) -> Result<Told, Failure> {

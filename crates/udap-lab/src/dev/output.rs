@@ -66,6 +66,7 @@ impl Reporter {
                     "{RED}✗{RESET} {BOLD}{name:<16}{RESET}{ms:>8.1} ms"
                 ));
                 self.explain(&failure.code, &failure.sentence, &failure.hint);
+                let _ = writeln!(anstream::stderr(), "  logs: {}", self.logs.display());
             }
         }
         self.failed |= result.is_err();
@@ -115,9 +116,6 @@ impl Reporter {
         let _ = writeln!(err, "{RED}error[{code}]{RESET}: {sentence}");
         if !hint.is_empty() {
             let _ = writeln!(err, "  hint: {hint}");
-        }
-        if self.logs.is_dir() {
-            let _ = writeln!(err, "  logs: {}", self.logs.display());
         }
     }
 }
