@@ -1,3 +1,12 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
+mod bench;
+mod dev;
 mod fhir;
+mod kill;
+mod medplum;
+mod program;

@@ -1,0 +1,146 @@
+//! `udap bench`, for a moment: what it prints, and that it leaves nothing behind.
+
+use crate::program::Home;
+
+const MEMBERS: [&str; 9] = [
+    "what",
+    "alg",
+    "rps",
+    "p50_ms",
+    "p99_ms",
+    "server_cpu_us",
+    "floor_us",
+    "ratio",
+    "errors",
+];
+
+#[test]
+fn one_object_with_the_same_members_whatever_is_measured() {
+    let home = Home::new();
+    for (args, what, alg) in [
+        (
+            &["bench", "token", "--seconds", "1", "--json"][..],
+            "token",
+            "ES256",
+        ),
+        (
+            &[
+                "bench",
+                "token",
+                "--alg",
+                "RS256",
+                "--seconds",
+                "1",
+                "--json",
+            ],
+            "token",
+            "RS256",
+        ),
+        (
+            &["bench", "gateway", "--seconds", "1", "--json"],
+            "gateway",
+            "ES256",
+        ),
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let [measured] = &ran.json()[..] else {
+            panic!("{ran:?}");
+        };
+        let members: Vec<_> = measured.as_object().unwrap().keys().collect();
+        assert_eq!(members, MEMBERS);
+        assert_eq!(measured["what"], what);
+        assert_eq!(measured["alg"], alg);
+        assert_eq!(measured["errors"], 0);
+        for member in [
+            "rps",
+            "p50_ms",
+            "p99_ms",
+            "server_cpu_us",
+            "floor_us",
+            "ratio",
+        ] {
+            assert!(measured[member].as_f64().unwrap() > 0.0, "{measured}");
+        }
+        assert_eq!(home.processes(), []);
+    }
+}
+
+#[test]
+fn it_aims_at_a_server_that_is_running() {
+    let home = Home::new();
+    let mut running = home.start(&[]);
+    let url = running.until("up")["up"].as_str().unwrap().to_owned();
+    let target = |more: &[&str]| {
+        let base = [
+            "bench",
+            "token",
+            "--seconds",
+            "1",
+            "--json",
+            "--url",
+            &url,
+            "--cert",
+            "udap-sandbox/apps/good-ec.pem",
+            "--key",
+            "udap-sandbox/apps/good-ec.key",
+            "--tls-root",
+            "udap-sandbox/tls-root.pem",
+        ];
+        home.run(&[&base, more].concat())
+    };
+    let ran = target(&[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let measured = &ran.json()[0];
+    assert!(
+        measured["server_cpu_us"].is_null() && measured["ratio"].is_null(),
+        "{measured}"
+    );
+    assert!(measured["floor_us"].as_f64().unwrap() > 0.0);
+
+    let (pid, _) = home
+        .processes()
+        .into_iter()
+        .find(|(_, args)| args.contains("data-holder"))
+        .unwrap();
+    let ran = target(&["--pid", &pid.to_string()]);
+    assert!(
+        ran.json()[0]["server_cpu_us"].as_f64().unwrap() > 0.0,
+        "{ran:?}"
+    );
+
+    // A refusal is an error, not a fast answer.
+    let ran = home.run(&[
+        "bench",
+        "token",
+        "--seconds",
+        "1",
+        "--json",
+        "--url",
+        &url,
+        "--cert",
+        "udap-sandbox/apps/revoked.pem",
+        "--key",
+        "udap-sandbox/apps/revoked.key",
+        "--tls-root",
+        "udap-sandbox/tls-root.pem",
+    ]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.json()[0]["code"], "bench-refused");
+    assert!(ran.out.contains("certificate-revoked"), "{}", ran.out);
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn numbers_have_a_range() {
+    let home = Home::new();
+    for args in [
+        &["bench", "token", "--seconds", "61", "--json"][..],
+        &["bench", "gateway", "--connections", "2000", "--json"],
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(ran.json()[0]["code"], "bench-range");
+    }
+}

@@ -1,0 +1,254 @@
+//! `udap dev`, from end to end.
+
+use std::{fs, net::TcpListener};
+
+use serde_json::Value;
+
+use crate::program::Home;
+
+const STEPS: [&str; 14] = [
+    "tls",
+    "discover",
+    "trust",
+    "register",
+    "token",
+    "read",
+    "search",
+    "phisher",
+    "other-community",
+    "revoked",
+    "wrong-key",
+    "replay",
+    "leave",
+    "all",
+];
+
+#[test]
+fn the_main_job_is_done_twice_and_nothing_is_left() {
+    let home = Home::new();
+    for _ in 0..2 {
+        let ran = home.dev(&["--once", "--json"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let steps = ran.json();
+        let names: Vec<_> = steps
+            .iter()
+            .map(|step| step["step"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, STEPS);
+        for step in &steps {
+            assert_eq!(step["ok"], true);
+            assert!(step["ms"].as_f64().unwrap() > 0.0, "{step}");
+            assert_eq!(step["detail"].is_object(), step["step"] != "all", "{step}");
+        }
+        let by_name =
+            |name: &str| &steps.iter().find(|step| step["step"] == name).unwrap()["detail"];
+        assert_eq!(by_name("tls")["version"], "TLS 1.3");
+        assert_eq!(by_name("tls")["key_exchange_group"], "X25519MLKEM768");
+        // A registration that the run before left would be changed, not new.
+        assert_eq!(by_name("register")["outcome"], "new");
+        assert_eq!(by_name("search")["patients"], 40);
+        assert_eq!(by_name("phisher")["client"]["code"], "chain-not-trusted");
+        refused(
+            &by_name("phisher")["registration"],
+            "unapproved_software_statement",
+            "chain-not-trusted",
+        );
+        refused(
+            &by_name("other-community")["token_for_the_first"],
+            "invalid_client",
+            "chain-not-trusted",
+        );
+        refused(
+            &by_name("revoked")["registration"],
+            "unapproved_software_statement",
+            "certificate-revoked",
+        );
+        refused(
+            &by_name("revoked")["token"],
+            "invalid_client",
+            "certificate-revoked",
+        );
+        refused(
+            &by_name("wrong-key")["key_of_x5c_1"],
+            "invalid_request",
+            "jwt-signature-invalid",
+        );
+        refused(
+            &by_name("wrong-key")["certificate_of_another_app"],
+            "invalid_client",
+            "san-uri-mismatch",
+        );
+        refused(
+            &by_name("replay")["token"],
+            "invalid_client",
+            "jwt-replayed",
+        );
+        refused(
+            &by_name("replay")["registration"],
+            "invalid_software_statement",
+            "jwt-replayed",
+        );
+        assert_eq!(by_name("leave")["gateway"]["status"], 401);
+        refused(
+            &by_name("leave")["token"],
+            "invalid_client",
+            "registration-cancelled",
+        );
+        assert_eq!(ran.err, "");
+        assert_eq!(home.processes(), []);
+    }
+}
+
+fn refused(detail: &Value, error: &str, code: &str) {
+    assert_eq!(detail["error"], error, "{detail}");
+    assert_eq!(detail["code"], code, "{detail}");
+}
+
+#[test]
+fn a_person_reads_a_line_for_each_step() {
+    let home = Home::new();
+    let ran = home.dev(&["--once"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines.len(), STEPS.len());
+    for (line, step) in lines.iter().zip(STEPS) {
+        let rest = line.strip_prefix(&format!("✓ {step} ")).unwrap();
+        assert!(rest.contains(" ms  "), "{line}");
+    }
+    assert!(
+        !ran.out.contains('\u{1b}'),
+        "no colours where there is no terminal"
+    );
+    assert!(ran.err.starts_with("sandbox in "), "{}", ran.err);
+}
+
+#[test]
+fn the_five_commands_work_as_they_are() {
+    let home = Home::new();
+    let mut running = home.start(&[]);
+    let up = running.until("up");
+    let base_url = format!("https://localhost:{}/fhir", home.port_base);
+    assert_eq!(up["up"], base_url.as_str());
+    let commands: Vec<_> = up["try"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c.as_str().unwrap())
+        .collect();
+    assert_eq!(commands.len(), 5);
+    for (command, expected) in commands.iter().zip([
+        (0, "is trusted"),
+        (0, "client_id"),
+        (0, "ey"),
+        (0, "\"Shaw\""),
+        (1, "certificate-revoked"),
+    ]) {
+        let output = std::process::Command::new("sh")
+            .args(["-c", command])
+            .current_dir(home.path())
+            .output()
+            .unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected.0), "{command}: {text}");
+        assert!(text.contains(expected.1), "{command}: {text}");
+    }
+
+    // A second one in the same directory is refused and disturbs nothing.
+    let second = home.dev(&["--once"]);
+    assert_eq!(second.code, Some(1));
+    assert!(
+        second.err.starts_with("error[sandbox-locked]: "),
+        "{}",
+        second.err
+    );
+
+    running.signal("INT");
+    let (code, rest) = running.end();
+    assert_eq!((code, rest.len()), (Some(0), 0));
+    assert_eq!(home.processes(), []);
+}
+
+#[test]
+fn ports_in_use_are_named_before_anything_starts() {
+    let home = Home::new();
+    let taken: Vec<_> = [1, 4]
+        .map(|offset| TcpListener::bind(("127.0.0.1", home.port_base + offset)).unwrap())
+        .into();
+    let ran = home.dev(&["--once", "--json"]);
+    assert_eq!(ran.code, Some(1));
+    let (ca, phisher) = (home.port_base + 1, home.port_base + 4);
+    let said = &ran.json()[0];
+    assert_eq!(said["code"], "port-in-use");
+    assert_eq!(
+        said["error"],
+        format!("ports {ca} (for ca-1), {phisher} (for phisher) are in use")
+    );
+    assert!(
+        !home.path().join("udap-sandbox/logs").exists(),
+        "nothing was started"
+    );
+    drop(taken);
+    assert_eq!(home.dev(&["--once"]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_used_is_a_sentence() {
+    let home = Home::new();
+    for (args, code, exit) in [
+        (
+            &["dev", "--once", "--port-base", "1"][..],
+            "port-base-invalid",
+            2,
+        ),
+        (
+            &["dev", "--once", "--upstream", "ftp://localhost/x"],
+            "upstream-invalid",
+            2,
+        ),
+        (
+            &["dev", "--once", "--dir", "udap/below-a-file"],
+            "sandbox-directory",
+            1,
+        ),
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(exit), "{ran:?}");
+        assert!(
+            ran.err.starts_with(&format!("error[{code}]: ")),
+            "{}",
+            ran.err
+        );
+        assert!(ran.err.contains("\n  hint: "), "{}", ran.err);
+        assert_eq!(ran.out, "");
+        let mut json = args.to_vec();
+        json.push("--json");
+        let ran = home.run(&json);
+        assert_eq!(ran.json()[0]["code"], code);
+        assert_eq!(ran.json()[0]["ok"], false);
+    }
+}
+
+#[test]
+fn an_actor_that_cannot_start_is_named_with_its_last_words() {
+    let home = Home::new();
+    assert_eq!(home.dev(&["--once"]).code, Some(0));
+    let database = home.path().join("udap-sandbox/data-holder/state/udap.db");
+    for beside in ["udap.db-wal", "udap.db-shm"] {
+        let _ = fs::remove_file(database.with_file_name(beside));
+    }
+    fs::write(&database, "this is no database").unwrap();
+    let ran = home.dev(&["--once"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.err
+            .contains("error[actor-ended]: data-holder ended at once"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("is not a database"), "{}", ran.err);
+    assert_eq!(home.processes(), []);
+    // What is said to be removable is.
+    fs::remove_dir_all(home.path().join("udap-sandbox/data-holder/state")).unwrap();
+    assert_eq!(home.dev(&["--once"]).code, Some(0));
+}
