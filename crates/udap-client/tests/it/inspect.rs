@@ -1,5 +1,6 @@
 //! `udap tls inspect` against servers with one fault each.
 
+mod corpus;
 mod host;
 mod openssl;
 
