@@ -145,6 +145,7 @@ impl Client {
         base_url: &str,
         community: Option<&str>,
     ) -> Result<Discovered, ClientError> {
+        check_base_url(base_url)?;
         let identity = self.identity().map(|identity| identity.community.as_str());
         if let Some(community) = community.or(identity) {
             return self.discover_in(base_url, community).await;

@@ -172,6 +172,19 @@ impl std::error::Error for Refused {}
 const MAX_TEXT: usize = 500;
 
 impl Refused {
+    fn hint(&self) -> Option<String> {
+        let by_status = match (self.endpoint, self.status) {
+            (Endpoint::Fhir, 401) => "the token does not count any more; get a new one",
+            (Endpoint::Fhir, 403) => {
+                "compare the token's scopes with what you ask for; there may be no scope for it"
+            }
+            (Endpoint::Fhir, 404 | 410) => "compare the resource's type and id",
+            _ => "",
+        };
+        let own = Some(by_status.to_owned()).filter(|hint| !hint.is_empty());
+        self.hint.clone().or(own)
+    }
+
     pub(crate) fn read(endpoint: Endpoint, status: u16, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: Option<&Value>| {
@@ -255,10 +268,7 @@ impl Refusal for ClientError {
             Self::Untrusted { error, .. } => error.hint(),
             Self::Param(e) => e.hint(),
             Self::Extension(e) => e.hint(),
-            Self::Refused(refused) => refused.hint.clone().or_else(|| {
-                let code = refused.udap_code.as_deref()?;
-                Some(format!("the server's own code is `{code}`"))
-            }),
+            Self::Refused(refused) => refused.hint(),
             Self::Redirected {
                 location: Some(location),
                 ..

@@ -24,7 +24,7 @@ mod pki;
 mod server;
 
 pub use pki::{Member, MemberBuilder, TestPki};
-pub use server::{Answer, Asked, TestServer};
+pub use server::{Answer, Asked, TestServer, TlsFiles, tls_files};
 
 use std::sync::Arc;
 use udap_pki::UnixTime;

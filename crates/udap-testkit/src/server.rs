@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use udap_pki::issue::{CertificateSpec, Issuer, Names, Profile, SignatureAlgorithm, Subject, Urls};
+use udap_pki::{Certificate, pem};
 use udap_trust::keys::{KeyType, generate};
 use udap_trust::random;
 use udap_trust::signer::{KeySigner, Signer as _};
@@ -183,9 +184,45 @@ async fn serve(
         .await;
 }
 
-/// A root and a certificate for `localhost`, valid in real time, since TLS libraries look at the
-/// real clock.
+/// A TLS certificate for `localhost` in files, of a root made for it alone.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The root.
+    pub root_pem: String,
+    /// The certificate.
+    pub chain_pem: String,
+    /// Its key, PKCS#8.
+    pub key_pem: String,
+}
+
+/// A TLS certificate for `localhost`, valid in real time: TLS libraries look at the real clock.
+#[must_use]
+pub fn tls_files() -> TlsFiles {
+    let (root, leaf, key) = localhost();
+    TlsFiles {
+        root_pem: root.to_pem(),
+        chain_pem: leaf.to_pem(),
+        key_pem: pem::encode("PRIVATE KEY", &key),
+    }
+}
+
 fn tls() -> (TlsAcceptor, CertificateDer<'static>) {
+    let (root, leaf, key) = localhost();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(leaf.der().to_vec())],
+            PrivateKeyDer::try_from(key).unwrap(),
+        )
+        .unwrap();
+    let root = CertificateDer::from(root.der().to_vec());
+    (TlsAcceptor::from(Arc::new(config)), root)
+}
+
+fn localhost() -> (Certificate, Certificate, Vec<u8>) {
     let now = udap_trust::clock::now();
     let make = |profile, subject: &Subject, spki: &[u8], issuer, by: &KeySigner| {
         pki::sign(
@@ -225,16 +262,5 @@ fn tls() -> (TlsAcceptor, CertificateDer<'static>) {
         Issuer::Certificate(&root),
         &root_key,
     );
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from(leaf.der().to_vec())],
-            PrivateKeyDer::try_from(key.to_vec()).unwrap(),
-        )
-        .unwrap();
-    let root = CertificateDer::from(root.der().to_vec());
-    (TlsAcceptor::from(Arc::new(config)), root)
+    (root, leaf, key.to_vec())
 }

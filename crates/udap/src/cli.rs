@@ -72,3 +72,91 @@ EXIT CODES
   0  yes: done, trusted, accepted
   1  no: refused, failed, or not known where it has to be
   2  unreadable input, or wrong usage";
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// Every command that is not a group of others, by its words.
+    fn walk(command: &clap::Command, path: &str, visit: &mut impl FnMut(&str, &clap::Command)) {
+        visit(path, command);
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            walk(sub, &format!("{path} {}", sub.get_name()), visit);
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    /// The help of every command, so that a change is seen as a difference.
+    #[test]
+    fn help() {
+        let mut all = String::new();
+        walk(&Cli::command(), "udap", &mut |path, command| {
+            let help = command
+                .clone()
+                .name("udap")
+                .bin_name(path)
+                .render_long_help();
+            all.push_str(&format!("$ {path} --help\n{help}\n"));
+        });
+        insta::assert_snapshot!(all);
+    }
+
+    /// No example rots: each is a command line that is understood.
+    #[test]
+    fn every_command_has_examples_and_each_is_understood() {
+        let mut count = 0;
+        walk(&Cli::command(), "udap", &mut |path, command| {
+            let group = command.has_subcommands();
+            let text = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                group || text.starts_with("EXAMPLES\n"),
+                "`{path}` has no examples"
+            );
+            for line in text.lines() {
+                assert!(
+                    line.len() <= 100,
+                    "would be wrapped, and could not be copied: {line}"
+                );
+            }
+            for line in text.replace("\\\n", "").lines().map(str::trim) {
+                for part in line.split(" | ").filter(|part| part.starts_with("udap ")) {
+                    let words = words(part);
+                    if let Err(error) = Cli::try_parse_from(&words) {
+                        panic!("in the help of `{path}`: {part}\n{error}");
+                    }
+                    count += 1;
+                }
+            }
+        });
+        assert!(count > 50, "only {count} examples were found");
+    }
+
+    /// What a shell makes of it: single quotes, and redirections are not the command's.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                '<' | '>' if !quoted => break,
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+}

@@ -88,8 +88,14 @@ pub(crate) fn talk(text: &str) {
 pub(crate) fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
     if error.use_stderr() && args.iter().any(|arg| arg == "--json") {
         let message = error.render().to_string();
-        let first = message.lines().next().unwrap_or_default();
-        let problem = Problem::new("usage", first.trim_start_matches("error: "))
+        // Up to the empty line before the usage: the sentence, and the options it is about.
+        let sentence: Vec<_> = message
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let sentence = sentence.join(" ");
+        let problem = Problem::new("usage", sentence.trim_start_matches("error: "))
             .hint("`--help` after the command shows its options")
             .unreadable();
         return problem.report(Format::Json);

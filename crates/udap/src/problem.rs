@@ -10,6 +10,7 @@ use udap_pki::{Reason, Trace};
 use udap_proto::Refusal;
 use udap_proto::claims::ClaimError;
 use udap_proto::metadata::MetadataError;
+use udap_trust::fetch::FetchError;
 use udap_trust::verify::TrustError;
 
 /// A command that failed.
@@ -161,6 +162,19 @@ impl Problem {
         }
     }
 
+    /// On the command line an exception is an option, where a server has it in its configuration.
+    fn about_fetching(self, error: &FetchError) -> Self {
+        match error {
+            FetchError::Address { host, .. } => self.hint(format!(
+                "if you mean to reach a host that is not public, list it: --allow-host {host}"
+            )),
+            FetchError::Tls { host, .. } => self.hint(format!(
+                "look with `udap tls inspect {host}`; for a private TLS root give `--tls-root FILE`"
+            )),
+            _ => self,
+        }
+    }
+
     /// A reason of the trust engine.
     pub(crate) fn reason(reason: &Reason) -> Self {
         let problem = Self::new(reason.code(), reason.to_string()).hint(reason.hint());
@@ -188,6 +202,7 @@ impl From<ClientError> for Problem {
             });
         }
         match &error {
+            ClientError::Fetch(error) => problem = problem.about_fetching(error),
             ClientError::Untrusted { error, .. } => {
                 if let TrustError::Refused { trace, .. } = error.as_ref() {
                     problem = problem.trace((**trace).clone());
@@ -217,9 +232,9 @@ impl From<udap_client::state::StateError> for Problem {
     }
 }
 
-impl From<udap_trust::fetch::FetchError> for Problem {
-    fn from(error: udap_trust::fetch::FetchError) -> Self {
-        Self::new(error.code(), error.to_string())
+impl From<FetchError> for Problem {
+    fn from(error: FetchError) -> Self {
+        Self::new(error.code(), error.to_string()).about_fetching(&error)
     }
 }
 
@@ -272,5 +287,66 @@ impl From<udap_gateway::ConfigError> for Problem {
 impl From<udap_ca::CaError> for Problem {
     fn from(error: udap_ca::CaError) -> Self {
         Self::new(error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use udap_client::{Endpoint, Refused};
+    use udap_testkit::{NOW, TestPki};
+
+    /// What a pipe gets: without colours.
+    fn plain(problem: &Problem) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        std::io::Write::write_all(&mut out, problem.to_text().as_bytes()).unwrap();
+        String::from_utf8(out.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn errors_as_people_see_them() {
+        let mismatch = ClientError::Metadata(MetadataError::Claim(ClaimError::Issuer {
+            expected: "https://fhir.example/r4/".into(),
+            found: "https://fhir.example/r4".into(),
+        }));
+        let refused = ClientError::Refused(Box::new(Refused {
+            endpoint: Endpoint::Registration,
+            status: 400,
+            error: Some("unapproved_software_statement".into()),
+            description: Some("the certificate is revoked".into()),
+            udap_code: Some("certificate-revoked".into()),
+            hint: Some("ask for a new one".into()),
+        }));
+        let private = ClientError::Fetch(FetchError::Address {
+            host: "localhost:1".into(),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+        });
+        let unknown = Problem::new("no-such-code", "something of somebody else");
+        let all = [mismatch.into(), refused.into(), private.into(), unknown];
+        let text: Vec<String> = all.iter().map(plain).collect();
+        insta::assert_snapshot!("text", text.join("\n"));
+        let json: Vec<String> = all.iter().map(|p| format!("{:#}", p.to_json())).collect();
+        insta::assert_snapshot!("json", json.join("\n"));
+    }
+
+    #[test]
+    fn the_trace_is_shown_only_when_asked_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let (here, there) = (
+            TestPki::new("https://here.example"),
+            TestPki::new("https://there.example"),
+        );
+        let app = there.leaf("https://app.example");
+        let engine = udap_trust::verify::TrustEngine::new(None, vec![here.trust()]);
+        let verdict = engine.verify("https://here.example", app.leaf(), &[], NOW);
+        let error = runtime.unwrap().block_on(verdict).unwrap_err();
+        let problem = Problem::from(ClientError::Untrusted {
+            community: "https://here.example".into(),
+            error: Box::new(error),
+        });
+        assert_eq!(problem.code(), "chain-not-trusted");
+        assert!(plain(&problem).contains("✗"), "{}", plain(&problem));
+        assert!(!plain(&problem.without_trace()).contains("✗"));
     }
 }

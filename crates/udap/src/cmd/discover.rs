@@ -146,7 +146,8 @@ EXAMPLES
     udap discover https://localhost:8440/fhir
 
   Any server, by the anchor of a community you both belong to:
-    udap discover https://fhir.example.org/r4 --community https://community.example --anchor community.pem
+    udap discover https://fhir.example.org/r4 --community https://community.example \\
+      --anchor community.pem
 
   Each check that led to the verdict:
     udap discover https://localhost:8440/fhir --explain

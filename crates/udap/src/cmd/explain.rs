@@ -59,11 +59,11 @@ fn all(format: Format) -> Result<ExitCode, Problem> {
 
 fn to_text(entry: &Explanation) -> String {
     let mut text = format!(
-        "\x1b[1m{}\x1b[0m: {}\n\n{}\n\nWhat to do: {}\n",
+        "\x1b[1m{}\x1b[0m: {}\n\n{}\n\n{}\n",
         entry.code,
         entry.title,
         wrapped(entry.meaning),
-        wrapped(entry.hint)
+        wrapped(&format!("What to do: {}", entry.hint))
     );
     if entry.section != "—" && !entry.section.is_empty() {
         text.push_str(&format!("Rule: {}\n", entry.section));

@@ -101,7 +101,9 @@ EXAMPLES
     udap get 'https://localhost:8440/fhir/Patient?family=Shaw'
 
   From any server of a community, for treatment:
-    udap get https://fhir.example.org/r4/Patient/1 --community https://community.example --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example --purpose TREAT
+    udap get https://fhir.example.org/r4/Patient/1 --community https://community.example \\
+      --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example \\
+      --purpose TREAT
 
   The requests as curl commands, in their order:
     udap get https://localhost:8440/fhir/Patient/1 --curl";

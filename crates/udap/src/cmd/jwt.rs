@@ -319,6 +319,12 @@ impl Judge {
 
 const EXAMPLES: &str = "\
 EXAMPLES
-  udap jwt verify --profile software-statement --anchor community.pem --aud https://fhir.example.org/r4/oauth/register --crl issuing.crl --crl root.crl --token - < statement.txt
-  udap jwt verify --profile authn --anchor community.pem --aud https://fhir.example.org/r4/oauth/token --uri https://app.example --revocation off --token - < assertion.txt
-  udap jwt verify --profile metadata --anchor community.pem --aud https://fhir.example.org/r4 --revocation off --time 2026-11-24T16:00:00Z --token - < metadata.txt";
+  udap jwt verify --profile software-statement --anchor community.pem \\
+    --aud https://fhir.example.org/r4/oauth/register --crl issuing.crl --crl root.crl \\
+    --token - < statement.txt
+  udap jwt verify --profile authn --anchor community.pem \\
+    --aud https://fhir.example.org/r4/oauth/token --uri https://app.example --revocation off \\
+    --token - < assertion.txt
+  udap jwt verify --profile metadata --anchor community.pem \\
+    --aud https://fhir.example.org/r4 --revocation off --time 2026-11-24T16:00:00Z --token - \\
+    < metadata.txt";

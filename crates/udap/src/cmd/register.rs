@@ -105,7 +105,8 @@ EXAMPLES
     udap register https://localhost:8440/fhir
 
   With any server of a community:
-    udap register https://fhir.example.org/r4 --community https://community.example --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example
+    udap register https://fhir.example.org/r4 --community https://community.example \\
+      --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example
 
   See how a revoked app is refused:
     udap register https://localhost:8440/fhir --app revoked

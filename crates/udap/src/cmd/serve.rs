@@ -43,9 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let metrics = metrics(&config, &shutdown)?;
     drop(entered);
 
-    tracing::info!(base_url = config.base_url, addr = %config.listen, "serving");
     let routes = server.clone();
-    let served = listen::run(
+    let running = listen::start(
         config.listen(),
         config.workers,
         move || {
@@ -56,7 +55,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             }
         },
         shutdown.clone(),
-    );
+    )?;
+    tracing::info!(base_url = config.base_url, addr = %running.addr(), "serving");
+    let served = running.join();
     // Every request was answered. What runs beside them stops, and what is in memory is written down.
     shutdown.trigger();
     if let Some(metrics) = metrics {

@@ -79,7 +79,9 @@ EXAMPLES
     udap token https://localhost:8440/fhir --scope system/Patient.rs
 
   From any server of a community, for treatment:
-    udap token https://fhir.example.org/r4 --community https://community.example --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example --purpose TREAT
+    udap token https://fhir.example.org/r4 --community https://community.example \\
+      --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example \\
+      --purpose TREAT
 
   What would be sent, without any connection:
     udap token https://localhost:8440/fhir --offline";

@@ -77,4 +77,5 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
 const EXAMPLES: &str = "\
 EXAMPLES
   udap ca init --community https://community.example --base-url http://ca.community.example
-  udap ca init --community https://community.example --base-url http://ca.community.example --dir ca --key-type rsa2048";
+  udap ca init --community https://community.example --base-url http://ca.community.example \\
+    --dir ca --key-type rsa2048";

@@ -144,7 +144,9 @@ EXAMPLES
     udap ca issue --profile app --name 'Example app' --uri https://app.example --out app
 
   A data holder, by its FHIR base URL:
-    udap ca issue --profile data-holder --name 'Example clinic' --uri https://fhir.example.org/r4 --out server
+    udap ca issue --profile data-holder --name 'Example clinic' \\
+      --uri https://fhir.example.org/r4 --out server
 
   For the member's own key:
-    udap ca issue --profile app --name 'Example app' --uri https://app.example --csr app.csr --out app";
+    udap ca issue --profile app --name 'Example app' --uri https://app.example --csr app.csr \\
+      --out app";

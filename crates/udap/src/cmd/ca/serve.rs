@@ -35,14 +35,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         let (ca, shutdown) = (Arc::clone(&ca), shutdown.clone());
         background.spawn(async move { ca.run_background(shutdown).await })
     };
-    tracing::info!(addr = %args.listen, dir = %ca.directory().display(), "publishing");
     let published = Arc::clone(&ca);
-    let served = listen::run(
+    let running = listen::start(
         Listen::plain(args.listen),
         1,
         move || udap_ca::router(Arc::clone(&published)),
         shutdown.clone(),
-    );
+    )?;
+    tracing::info!(addr = %running.addr(), dir = %ca.directory().display(), "publishing");
+    let served = running.join();
     shutdown.trigger();
     background.block_on(async {
         if let Err(error) = renewing.await {

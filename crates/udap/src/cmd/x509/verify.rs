@@ -320,13 +320,15 @@ fn steps(list: &[Step]) -> Value {
 const EXAMPLES: &str = "\
 EXAMPLES
   Is this app's certificate good in this community, and not revoked?
-    udap x509 verify --anchor root.pem --cert app.pem --untrusted issuing.pem --crl root.crl --crl issuing.crl --name uri:https://app.example
+    udap x509 verify --anchor root.pem --cert app.pem --untrusted issuing.pem --crl root.crl \\
+      --crl issuing.crl --name uri:https://app.example
 
   The same with what is missing fetched, and every check shown:
     udap x509 verify --anchor root.pem --cert app.pem --fetch --explain
 
   A TLS server, as of a day in the past:
-    udap x509 verify --anchor root.pem --cert server.pem --purpose server --name dns:fhir.example.org --time 2026-01-31T12:00:00Z --revocation off
+    udap x509 verify --anchor root.pem --cert server.pem --purpose server \\
+      --name dns:fhir.example.org --time 2026-01-31T12:00:00Z --revocation off
 
   Thousands by one process:
     udap x509 verify --batch < requests.jsonl > answers.jsonl";

@@ -1,0 +1,298 @@
+//! From discovery to data and back out again.
+
+use crate::community::{APP, COMMUNITY, Community};
+
+/// One community for all: starting one takes a second or two.
+#[test]
+fn the_whole_way() {
+    let community = Community::start();
+    let base = community.base_url.clone();
+    let patients = format!("{base}/Patient?_count=1");
+
+    // Offline, nothing is known yet.
+    let said = community.client(&[
+        "token",
+        &base,
+        "--offline",
+        "--json",
+        "--contact",
+        "mailto:a@b.example",
+        "--purpose",
+        "TREAT",
+    ]);
+    assert_eq!((said.code, said.error().as_str()), (1, "offline-unknown"));
+
+    let said = community.client(&["discover", &base, "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let found = said.json();
+    assert_eq!(found["trusted"], true);
+    assert_eq!(found["community"], COMMUNITY);
+    assert_eq!(found["revocation_checked"], true);
+    assert_eq!(found["metadata"]["token_endpoint"], found["token_endpoint"]);
+
+    // A near miss: the two values stand under one another, the first difference marked.
+    let said = community.client(&["discover", &format!("{base}/")]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.starts_with("error[iss-mismatch]: "),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("see: udap explain iss-mismatch"));
+    let mark = said.err.lines().find(|line| line.trim() == "^").unwrap();
+    assert_eq!(mark.find('^').unwrap(), 12 + base.len());
+
+    // What is asserted to others is never made up.
+    let said = community.client(&[
+        "get",
+        &patients,
+        "--json",
+        "--contact",
+        "mailto:a@b.example",
+    ]);
+    assert_eq!((said.code, said.error().as_str()), (2, "option-missing"));
+    let said = community.client(&["get", &patients, "--json", "--purpose", "TREAT"]);
+    assert_eq!((said.code, said.error().as_str()), (2, "option-missing"));
+
+    // `get` does everything by itself, and remembers it.
+    let full = [
+        "get",
+        &patients,
+        "--contact",
+        "mailto:a@b.example",
+        "--purpose",
+        "TREAT",
+    ];
+    let said = community.client(&full);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.starts_with("registered as "), "{}", said.err);
+    let bundle = said.json();
+    assert_eq!(bundle["resourceType"], "Bundle");
+    assert_eq!(bundle["entry"].as_array().unwrap().len(), 1);
+    let said = community.client(&["get", &patients, "--purpose", "TREAT"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (0, ""),
+        "registered already: {said:?}"
+    );
+
+    // A further page, by the link in the answer.
+    let next = bundle["link"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|link| link["relation"] == "next");
+    let next = next.unwrap()["url"].as_str().unwrap();
+    let said = community.client(&["get", next, "--purpose", "TREAT"]);
+    assert_eq!(said.json()["resourceType"], "Bundle");
+
+    // The scopes decide.
+    let observations = format!("{base}/Observation?patient=1");
+    let said = community.client(&[
+        "get",
+        &observations,
+        "--purpose",
+        "TREAT",
+        "--scope",
+        "system/Patient.rs",
+        "--json",
+    ]);
+    assert_eq!((said.code, said.error().as_str()), (1, "fhir-refused"));
+
+    // Shown, not sent.
+    let said = community.client(&["get", &patients, "--purpose", "TREAT", "--curl"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("client_assertion=CLIENT_ASSERTION"));
+    assert!(said.out.contains("Bearer ACCESS_TOKEN"));
+    assert!(!said.out.contains("# register"), "it is registered already");
+    let said = community.client(&[
+        "token",
+        &base,
+        "--purpose",
+        "TREAT",
+        "--offline",
+        "--show-secrets",
+        "--json",
+    ]);
+    let form = said.json()["requests"][0]["body"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let assertion = form
+        .split("client_assertion=")
+        .nth(1)
+        .unwrap()
+        .split('&')
+        .next()
+        .unwrap();
+    assert_eq!(assertion.split('.').count(), 3, "{form}");
+
+    // Registering again changes the registration, and keeps its identifier.
+    let said = community.client(&[
+        "register",
+        &base,
+        "--json",
+        "--contact",
+        "mailto:a@b.example",
+    ]);
+    let changed = said.json();
+    assert_eq!(changed["registration"], "changed");
+    assert_eq!(changed["uri"], APP);
+    let said = community.client(&["token", &base, "--json", "--purpose", "TREAT"]);
+    assert_eq!(said.json()["client_id"], changed["client_id"]);
+
+    // Somebody cancels behind our back: what is remembered is not believed for long.
+    let elsewhere = community.path("elsewhere");
+    let said = community.client(&[
+        "register",
+        &base,
+        "--cancel",
+        "--json",
+        "--state-dir",
+        elsewhere.to_str().unwrap(),
+    ]);
+    assert_eq!(said.json()["registration"], "cancelled");
+    let said = community.client(&full);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("registering again"), "{}", said.err);
+
+    // Leaving, once and not twice.
+    let said = community.client(&["register", &base, "--cancel"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = community.client(&["register", &base, "--cancel", "--json"]);
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (1, "registration-refused")
+    );
+
+    revoked(&community);
+    outsiders(&community);
+}
+
+/// A revoked app is refused, in the server's own words.
+fn revoked(community: &Community) {
+    community.issue("app", "https://revoked.example", "revoked");
+    community.ok(&[
+        "ca",
+        "revoke",
+        "revoked.pem",
+        "--dir",
+        "ca",
+        "--reason",
+        "key-compromise",
+    ]);
+    let listed = community
+        .ok(&["ca", "list", "--dir", "ca", "--json"])
+        .json();
+    let states = listed["certificates"].as_array().unwrap();
+    assert_eq!(
+        states
+            .iter()
+            .filter(|row| row["state"] == "revoked")
+            .count(),
+        1
+    );
+    // The server has a CRL in hand already and looks again by itself; a fresh one sees it at once.
+    let said = community.ok(&["ca", "revoke", "app.pem", "--dir", "ca", "--json"]);
+    assert_eq!(said.json()["reason"], "unspecified");
+    let twice = crate::community::udap(
+        community.dir(),
+        &["ca", "revoke", "app.pem", "--dir", "ca", "--json"],
+    );
+    assert_eq!(
+        (twice.code, twice.error().as_str()),
+        (1, "ca-already-revoked")
+    );
+    let verify = [
+        "x509",
+        "verify",
+        "--anchor",
+        "ca/root.pem",
+        "--cert",
+        "revoked.pem",
+        "--fetch",
+        "--json",
+    ];
+    let mut args = verify.to_vec();
+    let host = community.ca_host();
+    args.extend(["--allow-host", host]);
+    // The answer has three seconds to be there, which a machine that is busy otherwise may not manage.
+    let ask = || crate::community::udap(community.dir(), &args);
+    let said = (0..5)
+        .map(|_| ask())
+        .find(|said| said.json()["code"] != "revocation-unavailable")
+        .unwrap();
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.json()["code"], "certificate-revoked", "{said:?}");
+}
+
+/// Another authority's app, and a server of no community that is known.
+fn outsiders(community: &Community) {
+    community.ok(&[
+        "ca",
+        "init",
+        "--dir",
+        "other",
+        "--community",
+        "https://other.example",
+        "--base-url",
+        "http://localhost:1",
+    ]);
+    community.ok(&[
+        "ca",
+        "issue",
+        "--dir",
+        "other",
+        "--profile",
+        "app",
+        "--name",
+        "x",
+        "--uri",
+        APP,
+        "--out",
+        "outsider",
+    ]);
+    let base = &community.base_url;
+    let said = community.client_as(
+        "outsider",
+        &[
+            "register",
+            base,
+            "--json",
+            "--contact",
+            "mailto:a@b.example",
+        ],
+    );
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (1, "registration-refused")
+    );
+    assert!(
+        said.out.contains("unapproved_software_statement"),
+        "{said:?}"
+    );
+
+    let said = crate::community::udap(
+        community.dir(),
+        &[
+            "discover",
+            base,
+            "--json",
+            "--community",
+            "https://other.example",
+            "--anchor",
+            "other/root.pem",
+            "--tls-root",
+            "tls-root.pem",
+            "--allow-host",
+            base.trim_start_matches("https://")
+                .trim_end_matches("/fhir"),
+        ],
+    );
+    assert_eq!(said.code, 1);
+    // The server serves another community: it says so, or its certificate does.
+    assert!(
+        ["community-not-served", "chain-not-trusted"].contains(&said.error().as_str()),
+        "{said:?}"
+    );
+}

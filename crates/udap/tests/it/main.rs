@@ -1,0 +1,21 @@
+//! The program as its users run it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod community;
+mod flow;
+mod jwt;
+mod offline;
+mod x509;
+
+/// Command lines with their output and exit codes, in `tests/cmd/`.
+#[test]
+fn commands() {
+    trycmd::TestCases::new()
+        .case("tests/cmd/*.trycmd")
+        .env("NO_COLOR", "1")
+        .run();
+}

@@ -1,0 +1,169 @@
+//! What needs no other process.
+
+use crate::community::udap;
+use serde_json::Value;
+
+#[test]
+fn errors_are_json_where_json_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, code, error) in [
+        (&["explain", "nonsense-code"][..], 1, "code-unknown"),
+        (
+            &["discover", "http://fhir.example/r4"],
+            2,
+            "base-url-invalid",
+        ),
+        (
+            &["discover", "https://fhir.example/r4"],
+            1,
+            "community-none-configured",
+        ),
+        (&["get", "https://fhir.example/r4"], 2, "base-url-unclear"),
+        (
+            &["discover", "https://a.example", "--sandbox", "nowhere"],
+            2,
+            "sandbox-unusable",
+        ),
+        (&["config", "show"], 2, "config-unreadable"),
+        (&["serve"], 2, "config-unreadable"),
+        (&["x509", "show", "nothing.pem"], 2, "file-unusable"),
+        (&["crl", "show", "nothing.crl"], 2, "file-unusable"),
+        (
+            &["jws", "verify", "--jwk", "nothing", "--token", "a.b.c"],
+            2,
+            "file-unusable",
+        ),
+        (
+            &["tls", "inspect", "https://a.example"],
+            2,
+            "tls-target-invalid",
+        ),
+        (&["ca", "list", "--dir", "nowhere"], 1, "ca-not-initialised"),
+        (&["discover"], 2, "usage"),
+        (&["nonsense"], 2, "usage"),
+    ] {
+        let mut all = args.to_vec();
+        all.push("--json");
+        let said = udap(dir.path(), &all);
+        assert_eq!(
+            (said.code, said.error().as_str()),
+            (code, error),
+            "{args:?} {said:?}"
+        );
+        assert_eq!(said.err, "", "{args:?}");
+        // The same for people: on stderr, and nothing on stdout.
+        let said = udap(dir.path(), args);
+        assert_eq!((said.code, said.out.as_str()), (code, ""), "{args:?}");
+        assert!(said.err.starts_with("error"), "{args:?} {}", said.err);
+    }
+}
+
+#[test]
+fn every_code_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = udap(dir.path(), &["explain", "--all", "--json"]).json();
+    let all = all.as_array().unwrap();
+    assert!(all.len() > 150, "{}", all.len());
+    for entry in all {
+        for member in ["code", "title", "meaning", "hint"] {
+            assert!(
+                entry[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{entry}"
+            );
+        }
+    }
+    let one = udap(dir.path(), &["explain", "replay", "--json"]);
+    assert!(one.code == 0 || one.error() == "code-unknown");
+}
+
+#[test]
+fn a_configuration_is_shown_with_where_each_value_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "base_url = \"https://fhir.example/r4\"\nupstreem = \"http://a\"\n";
+    std::fs::write(dir.path().join("udap.toml"), text).unwrap();
+    let said = udap(dir.path(), &["config", "show"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("udap.toml:2:1"), "{}", said.err);
+    assert!(
+        said.err.contains("did you mean `upstream`?"),
+        "{}",
+        said.err
+    );
+
+    let text = "base_url = \"https://fhir.example/r4\"\ntls = \"off\"\n\
+        [[community]]\nuri = \"https://community.example\"\nanchors = \"a.pem\"\n\
+        identity = { cert = \"s.pem\", key = \"-----BEGIN PRIVATE KEY-----\" }\n";
+    std::fs::write(dir.path().join("udap.toml"), text).unwrap();
+    let said = udap(dir.path(), &["config", "show", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!said.out.contains("PRIVATE KEY"), "secrets stay hidden");
+    let rows = said.json()["settings"].as_array().unwrap().clone();
+    let base = rows.iter().find(|row| row["key"] == "base_url").unwrap();
+    assert_eq!(base["origin"]["file"]["line"], 1);
+    let listen = rows.iter().find(|row| row["key"] == "listen").unwrap();
+    assert_eq!(listen["origin"], Value::from("default"));
+    let said = udap(dir.path(), &["config", "check"]);
+    assert_eq!(said.code, 2);
+}
+
+#[test]
+fn nothing_is_overwritten_and_a_key_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| udap(dir.path(), args);
+    let init = [
+        "ca",
+        "init",
+        "--community",
+        "https://c.example",
+        "--base-url",
+        "http://ca.example",
+    ];
+    assert_eq!(run(&init).code, 0);
+    assert_eq!(run(&init).code, 0, "the same again is no mistake");
+    let issue = [
+        "ca",
+        "issue",
+        "--profile",
+        "app",
+        "--name",
+        "A",
+        "--uri",
+        "https://a.example",
+        "--out",
+        "app.v2",
+        "--json",
+    ];
+    let said = run(&issue);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.json()["cert"], "app.v2.pem");
+    let mode = std::fs::metadata(dir.path().join("app.v2.key"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = run(&["ca", "list", "--json"]).json();
+    assert_eq!(run(&issue).error(), "file-unusable");
+    assert_eq!(
+        run(&["ca", "list", "--json"]).json(),
+        before,
+        "nothing was issued"
+    );
+}
+
+#[test]
+fn the_whole_of_a_full_disk_is_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = crate::community::command(dir.path())
+        .args(["explain", "--all"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.starts_with("error[output-unwritable]"), "{err}");
+}
