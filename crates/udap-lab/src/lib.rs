@@ -1,7 +1,7 @@
 //! The laboratory: a whole trust community on one machine, and the benchmarks.
 //!
 //! [`dev`] makes the sandbox, starts every actor of a community as a process of its own and runs the
-//! main job against them; [`bench`] measures what a request costs; [`fhir`] is the small FHIR server
+//! main job against them; [`mod@bench`] measures what a request costs; [`fhir`] is the small FHIR server
 //! that stands behind both; [`actor`] is what those processes run that no other command offers.
 //!
 //! ```no_run

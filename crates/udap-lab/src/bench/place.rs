@@ -70,14 +70,16 @@ fn remove(layout: &Layout) {
 
 /// The first of some ports in a row that nobody listens on, below those that the system gives away.
 fn free_ports() -> Result<u16, BenchError> {
-    let first = 20_000 + u16::try_from(std::process::id() % 1000).unwrap_or_default() * 10;
+    let start = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or_default();
     let free =
         |base: u16| (base..base + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-    (0..100)
-        .map(|step| 20_000 + (first - 20_000 + step * 10) % 10_000)
+    (0..ROWS)
+        .map(|step| FIRST_PORT + (start + step) % ROWS * 10)
         .find(|base| free(*base))
         .ok_or_else(|| BenchError::Other("no free ports were found".to_owned()))
 }
 
 /// Those of a sandbox, and one for a floor.
 const PORTS: u16 = 6;
+const FIRST_PORT: u16 = 20_000;
+const ROWS: u16 = 400;

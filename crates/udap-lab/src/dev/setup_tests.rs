@@ -30,6 +30,9 @@ use super::{
 
 const DAY: i64 = 86_400;
 
+/// What it is called, and what it does to a file.
+type Way = (&'static str, fn(&Path));
+
 struct Sandbox {
     layout: Layout,
     _dir: tempfile::TempDir,
@@ -205,7 +208,7 @@ async fn a_second_run_uses_what_is_there_and_a_later_one_renews_what_is_over() {
 async fn what_is_damaged_or_missing_is_made_anew() {
     let sandbox = Sandbox::new();
     sandbox.setup(0).await.unwrap();
-    let ways: [(&str, fn(&Path)); 4] = [
+    let ways: [Way; 4] = [
         ("cut", |path| {
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
