@@ -398,6 +398,13 @@ async fn what_other_certificates_of_the_community_may() {
     let a = &world().a;
     for (what, member, expected) in [
         (
+            "a TLS server's",
+            a.member(&["https://tls.peers.example"])
+                .profile(Profile::TlsServer)
+                .issue(),
+            ANOTHERS,
+        ),
+        (
             "an OCSP responder's",
             a.member(&[]).profile(Profile::OcspSigner).issue(),
             ANOTHERS,
