@@ -1,4 +1,7 @@
 //! What each fuzz target does with its input, apart from the fuzzer, so that the corpus also runs as an
-//! ordinary test (see `crates/udap-pki/tests/it/corpus.rs`).
+//! ordinary test (see `tests/it/corpus.rs` of udap-pki, udap-proto and udap-trust).
 
 pub mod pki;
+pub mod tls;
+pub mod proto;
+pub mod url;

@@ -1,4 +1,4 @@
-//! The fuzz targets' corpus as an ordinary test, each entry also with every octet changed and cut at every place.
+//! The fuzz targets' corpus as an ordinary test, each entry also changed and cut at forty places.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ fn run(target: &str, judge: fn(&[u8])) {
             path.display(),
             start.elapsed()
         );
-        for at in 0..data.len().min(400) {
+        for at in (0..data.len()).step_by(data.len() / 40 + 1) {
             judge(&data[..at]);
             let mut changed = data.clone();
             changed[at] = changed[at].wrapping_add(1);

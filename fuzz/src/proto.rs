@@ -1,0 +1,119 @@
+//! What strangers send to an authorization server: JWTs, JSON, forms, scopes, metadata. Nothing here may panic, be slow,
+//! or be read differently the second time.
+
+use serde_json::Value;
+use udap_pki::UnixTime;
+use udap_proto::claims::Claims;
+use udap_proto::jwk::{Jwk, JwkSet};
+use udap_proto::jws::{Jws, JwsAlg};
+use udap_proto::registration::{Body, Change};
+use udap_proto::scope::{Context, Permission, ScopeSet};
+use udap_proto::token::ClientCredentials;
+use udap_proto::{
+    access_token, assertion, certification, event, extensions, id_token, json, metadata, statement,
+};
+
+const NOW: UnixTime = UnixTime(1_795_536_000);
+const URL: &str = "https://holder.example/token";
+
+/// A compact JWS, offered to every verifier as far as it comes without a verdict.
+pub fn jws(data: &[u8]) {
+    let Ok(compact) = std::str::from_utf8(data) else {
+        return;
+    };
+    let parsed = Jws::parse(compact);
+    let _ = assertion::parse(compact, URL, NOW);
+    let stages = [
+        statement::verify_signature(compact, &JwsAlg::ALL).is_ok(),
+        certification::verify_signature(compact, &JwsAlg::ALL).is_ok(),
+        event::verify_signature(compact, &JwsAlg::ALL).is_ok(),
+        access_token::verify(compact, &JwkSet::default(), URL, URL, NOW).is_ok(),
+        id_token::verify(compact, &JwkSet::default(), &expected(), NOW).is_ok(),
+    ];
+    let Ok(jws) = parsed else {
+        assert_eq!(stages, [false; 5]);
+        return;
+    };
+    assert!(!stages[3] && !stages[4], "no key was given");
+    let _ = jws.verify_by_leaf(&JwsAlg::ALL);
+    claims(jws.payload());
+}
+
+fn expected() -> id_token::Expected<'static> {
+    id_token::Expected {
+        issuer: URL,
+        algorithms: &JwsAlg::ALL,
+        client_id: "c",
+        nonce: "n",
+    }
+}
+
+/// Strict JSON: what it accepts everybody else accepts as well, with the same meaning.
+pub fn json(data: &[u8]) {
+    let Ok(ours) = json::value(data) else { return };
+    let theirs: Value = serde_json::from_slice(data).expect("stricter, never laxer");
+    assert_eq!(ours, theirs);
+    // Fractions may differ in their last digit: numbers that matter are whole.
+    json::value(ours.to_string().as_bytes()).expect("what was written is read");
+    if let Value::Object(map) = &ours {
+        claims(map);
+    }
+}
+
+fn claims(map: &serde_json::Map<String, Value>) {
+    if let Ok(claims) = Claims::read(map) {
+        let _ = claims.require_sub_is_iss();
+        let _ = claims.require_audience(URL).map_err(|e| format!("{e}"));
+        let _ = claims
+            .require_in_force(NOW, 300)
+            .map_err(|e| format!("{e}"));
+    }
+    if let Ok(Change::Register(metadata)) = Change::read(map) {
+        let again = Change::read(&metadata.to_params()).expect("what is echoed can be registered");
+        assert_eq!(Change::Register(metadata), again);
+    }
+    if let Ok(extensions) = extensions::read(map) {
+        let _ = extensions::check(&extensions, &["hl7-b2b"]).map_err(|e| format!("{e}"));
+    }
+    let _ = Jwk::from_json(map).map(|key| key.thumbprint_input());
+    let _ = JwkSet::from_json(map).map(|keys| keys.to_json());
+}
+
+/// Two sets of scopes, the second behind the first line break: what is asked for and what is allowed.
+pub fn scope(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (asked, allowed) = text.split_once('\n').unwrap_or((text, ""));
+    let (asked, allowed) = (ScopeSet::parse(asked), ScopeSet::parse(allowed));
+    assert_eq!(ScopeSet::parse(&asked.to_string()), asked);
+    let granted = asked.under(&allowed);
+    for context in [Context::Patient, Context::User, Context::System] {
+        for resource in ["Patient", "Observation"] {
+            for permission in [Permission::Read, Permission::Search, Permission::Delete] {
+                let by = |set: &ScopeSet| set.permits(context, resource, permission);
+                assert!(
+                    !by(&granted) || by(&asked) && by(&allowed),
+                    "more was granted than asked or allowed"
+                );
+            }
+        }
+    }
+}
+
+/// A token request's form.
+pub fn form(data: &[u8]) {
+    if let Ok(request) = ClientCredentials::read(data) {
+        let again = ClientCredentials::read(request.to_form().as_bytes());
+        assert_eq!(again, Ok(request));
+    }
+}
+
+/// A metadata document, or the body of a registration request.
+pub fn metadata(data: &[u8]) {
+    let _ = metadata::verify_signature(data, &JwsAlg::ALL).map_err(|e| format!("{e}"));
+    if let Ok(body) = Body::read(data) {
+        let again = Body::read(body.to_json().to_string().as_bytes());
+        assert_eq!(again, Ok(body));
+    }
+}
