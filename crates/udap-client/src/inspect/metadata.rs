@@ -26,7 +26,7 @@ pub(super) async fn look(
     let found = |base_url: String, result, code, text: String| UdapMetadata {
         base_url,
         result,
-        community: None,
+        communities: Vec::new(),
         code,
         text,
     };
@@ -62,18 +62,15 @@ pub(super) async fn look(
     for base in bases {
         let answer = match inspection.communities.is_empty() {
             true => unjudged(&client, &base).await,
-            false => client.discover(&base, None).await.map(|server| Judged {
-                community: Some(server.server().community.clone()),
-                text: format!("trusted: {} vouches for it", server.server().community),
-            }),
+            false => judged(&client, &base, inspection).await,
         };
         all.push(match answer {
             Ok(judged) => UdapMetadata {
-                result: match judged.community {
-                    Some(_) => UdapResult::Trusted,
-                    None => UdapResult::NotJudged,
+                result: match judged.communities.is_empty() {
+                    true => UdapResult::NotJudged,
+                    false => UdapResult::Trusted,
                 },
-                community: judged.community,
+                communities: judged.communities,
                 base_url: base,
                 code: None,
                 text: judged.text,
@@ -93,20 +90,42 @@ pub(super) async fn look(
                 None,
                 format!("no UDAP metadata: {error}"),
             ),
-            Err(error) => found(
-                base,
-                UdapResult::Refused,
-                Some(error.code()),
-                format!("not trusted: {error}"),
-            ),
+            Err(error) => {
+                let text = format!("not trusted: {error}");
+                found(base, UdapResult::Refused, Some(error.code()), text)
+            }
         });
     }
     all
 }
 
 struct Judged {
-    community: Option<String>,
+    communities: Vec<String>,
     text: String,
+}
+
+/// Each community by itself: a host may well be a member of several.
+async fn judged(
+    client: &Client,
+    base: &str,
+    inspection: &Inspection,
+) -> Result<Judged, ClientError> {
+    let mut communities = Vec::new();
+    let mut refusal = ClientError::NoCommunity;
+    for community in &inspection.communities {
+        match client.discover(base, Some(&community.uri)).await {
+            Ok(_) => communities.push(community.uri.clone()),
+            Err(error) if error.is_about_one_community() => refusal = error,
+            Err(error) => return Err(error),
+        }
+    }
+    match communities.as_slice() {
+        [] => Err(refusal),
+        [..] => Ok(Judged {
+            text: format!("trusted; vouched for by {}", communities.join(", ")),
+            communities,
+        }),
+    }
 }
 
 /// Without a community there is nobody to vouch; what can be said is whose key signed it.
@@ -126,7 +145,7 @@ async fn unjudged(client: &Client, base: &str) -> Result<Judged, ClientError> {
     let signed = metadata::verify_signature(answer.body(), &JwsAlg::SSRAA)?;
     let names = signed.signer().leaf().uri_names().join(", ");
     Ok(Judged {
-        community: None,
+        communities: Vec::new(),
         text: format!(
             "metadata, signed by the certificate of {names}; whether a community vouches for that was not asked (--anchor FILE)"
         ),

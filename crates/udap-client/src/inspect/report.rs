@@ -246,8 +246,8 @@ pub struct UdapMetadata {
     pub base_url: String,
     /// What came of it.
     pub result: UdapResult,
-    /// The community that vouches for the server.
-    pub community: Option<String>,
+    /// The communities that vouch for the server.
+    pub communities: Vec<String>,
     /// The code of the refusal.
     pub code: Option<&'static str>,
     /// In words.

@@ -350,10 +350,15 @@ async fn udap_metadata_is_found_and_judged_by_the_community() {
         results,
         [UdapResult::None, UdapResult::Trusted, UdapResult::None]
     );
-    assert_eq!(told.udap[1].community.as_deref(), Some(COMMUNITY));
+    assert_eq!(told.udap[1].communities, [COMMUNITY]);
 
     let mut other: CommunityTrust = TestPki::new("https://other.example").trust();
     other.policy.revocation = Revocation::Off;
+    let both = inspect(&asked(vec![other.clone(), pki.trust()]))
+        .await
+        .unwrap();
+    assert_eq!(both.udap[1].communities, [COMMUNITY]);
+
     let told = inspect(&asked(vec![other])).await.unwrap();
     assert_eq!(told.udap[1].result, UdapResult::Refused);
     assert_eq!(told.udap[1].code, Some("chain-not-trusted"));

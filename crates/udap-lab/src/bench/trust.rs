@@ -152,14 +152,14 @@ fn measure(duration: Duration) -> Result<TrustCost, anyhow::Error> {
     Ok(TrustCost {
         cold_us,
         cold_floor_us,
-        cold_ratio: cold_us / cold_floor_us,
+        cold_ratio: hundredths(cold_us / cold_floor_us),
         warm_us,
         rsa_cold_us,
         rsa_cold_floor_us,
-        rsa_cold_ratio: rsa_cold_us / rsa_cold_floor_us,
+        rsa_cold_ratio: hundredths(rsa_cold_us / rsa_cold_floor_us),
         revoked_10_us: cold_us,
         revoked_100000_us,
-        revoked_ratio: revoked_100000_us / cold_us,
+        revoked_ratio: hundredths(revoked_100000_us / cold_us),
     })
 }
 
@@ -189,12 +189,17 @@ impl<'a> Kind<'a> {
         Ok(())
     }
 
-    /// The lower quartile, to a hundredth.
+    /// The lower quartile.
     fn micros(mut self) -> f64 {
         self.samples.sort_by(f64::total_cmp);
         let quartile = self.samples.get(self.samples.len() / 4).copied();
-        (quartile.unwrap_or(f64::NAN) * 100.0).round() / 100.0
+        hundredths(quartile.unwrap_or(f64::NAN))
     }
+}
+
+/// What is behind is noise.
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// CPU time of this thread since it began.
