@@ -1,6 +1,8 @@
 //! `udap dev`: a trust community in a directory, every actor a process of its own, and the main job.
 
 mod actors;
+#[cfg(test)]
+mod actors_tests;
 mod commands;
 mod error;
 pub(crate) mod files;
@@ -20,7 +22,7 @@ use url::Url;
 
 use self::{actors::FhirServer, job::World, layout::PORTS, output::Reporter};
 pub(crate) use self::{
-    actors::{Actors, Spec},
+    actors::{Actors, READY_WITHIN, Spec},
     error::DevError,
     job::{app_metadata, purpose, scopes},
     layout::Layout,

@@ -15,7 +15,7 @@ use super::{
     token::Client,
 };
 use crate::{
-    dev::{Layout, Spec},
+    dev::{Layout, READY_WITHIN, Spec},
     fhir::BENCH_PATIENT,
     wire::{self, Address, Wire},
 };
@@ -143,6 +143,7 @@ fn pass_spec(layout: &Layout) -> Spec {
             format!("http://localhost:{}", layout.fhir_port()),
         ],
         ready_url: format!("https://localhost:{port}/fhir/metadata"),
+        ready_within: READY_WITHIN,
         log: layout.log(PASS),
     }
 }

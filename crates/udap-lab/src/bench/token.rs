@@ -33,7 +33,7 @@ use super::{
     require,
 };
 use crate::{
-    dev::{Layout, Spec, app_metadata, purpose, read_chain, read_signer, scopes},
+    dev::{Layout, READY_WITHIN, Spec, app_metadata, purpose, read_chain, read_signer, scopes},
     wire::{self, Address, Wire},
 };
 
@@ -380,6 +380,7 @@ fn floor_spec(layout: &Layout) -> Spec {
             path("tls/data-holder.key"),
         ],
         ready_url: format!("https://localhost:{port}/"),
+        ready_within: READY_WITHIN,
         log: layout.log(FLOOR),
     }
 }

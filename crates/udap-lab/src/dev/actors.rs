@@ -32,6 +32,8 @@ pub(crate) struct Spec {
     pub(crate) args: Vec<String>,
     /// A URL that answers 200 as soon as it serves.
     pub(crate) ready_url: String,
+    /// How long that may take.
+    pub(crate) ready_within: Duration,
     pub(crate) log: PathBuf,
 }
 
@@ -47,6 +49,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
             port,
             args: strings(&["ca", "serve", "--dir", &dir, "--listen", &listen]),
             ready_url: format!("{}/readyz", layout.ca_url(community)),
+            ready_within: READY_WITHIN,
             log: layout.log(community.actor()),
         });
     }
@@ -58,6 +61,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
             port: layout.fhir_port(),
             args: strings(&["fhir", &listen, &url]),
             ready_url: format!("{url}/metadata"),
+            ready_within: READY_WITHIN,
             log: layout.log("fhir"),
         });
     }
@@ -82,6 +86,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
             port,
             args: strings(&["serve", "--config", &config]),
             ready_url: format!("{url}{}", udap_proto::metadata::PATH),
+            ready_within: READY_WITHIN,
             log: layout.log(name),
         });
     }
@@ -173,7 +178,7 @@ impl Actors {
         spec: &Spec,
         tls: &Arc<ClientConfig>,
     ) -> Result<(), DevError> {
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let deadline = Instant::now() + spec.ready_within;
         loop {
             self.require_alive(at)?;
             let detail = match wire::get(&spec.ready_url, None, tls).await {
@@ -184,7 +189,7 @@ impl Actors {
             if Instant::now() >= deadline {
                 return Err(DevError::NotReady {
                     actor: spec.name,
-                    seconds: READY_TIMEOUT.as_secs(),
+                    seconds: spec.ready_within.as_secs(),
                     detail,
                     tail: tail(&spec.log),
                     log: spec.log.clone(),
@@ -317,7 +322,7 @@ fn strings(parts: &[&str]) -> Vec<String> {
 
 const POLL: Duration = Duration::from_millis(25);
 /// A busy machine may take seconds to start five processes; a good one takes 100 ms.
-const READY_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
 /// The processes of a sandbox that was killed end by themselves within this time.
 const PORTS_TIMEOUT: Duration = Duration::from_secs(3);
 /// Requests in flight are answered in less.

@@ -130,6 +130,10 @@ fn it_aims_at_a_server_that_is_running() {
     assert!(ran.out.contains("certificate-revoked"), "{}", ran.out);
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
+    // And nobody there is no measurement.
+    let ran = target(&[]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.json()[0]["code"], "bench-failed");
 }
 
 #[test]

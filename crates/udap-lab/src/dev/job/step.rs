@@ -139,3 +139,70 @@ pub(super) fn must_be_ok(what: &str, answer: &Response<Bytes>) -> Result<Value, 
     serde_json::from_slice(answer.body())
         .map_err(|error| Failure::new(format!("{what} was answered with no JSON: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Response<Bytes> {
+        let body = Bytes::from(body.to_owned());
+        Response::builder().status(status).body(body).unwrap()
+    }
+
+    #[test]
+    fn only_the_refusal_that_must_come_is_one() {
+        let refused = |status, body: &str| {
+            must_be_refused(
+                "it",
+                &answer(status, body),
+                "invalid_client",
+                "jwt-replayed",
+            )
+            .map_err(|failure| (failure.code, failure.sentence))
+        };
+        let right = r#"{"error":"invalid_client","udap_code":"jwt-replayed"}"#;
+        assert_eq!(refused(400, right), Ok(()));
+        for (status, body, said) in [
+            (200, "{}", "it was accepted"),
+            (500, right, "with 500 invalid_client"),
+            (
+                400,
+                r#"{"error":"invalid_client","udap_code":"client-unknown"}"#,
+                "[client-unknown]",
+            ),
+            (
+                400,
+                r#"{"error":"invalid_request","udap_code":"jwt-replayed"}"#,
+                "invalid_request",
+            ),
+            (400, "<html>", "400  []"),
+        ] {
+            let (code, sentence) = refused(status, body).unwrap_err();
+            assert_eq!(code, "step-failed");
+            assert!(sentence.contains(said), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_failure_carries_the_code_of_whoever_refused() {
+        let refused = ClientError::Refused(Box::new(Refused {
+            endpoint: udap_client::Endpoint::Token,
+            status: 400,
+            error: Some("invalid_client".to_owned()),
+            description: None,
+            udap_code: Some("client-unknown".to_owned()),
+            hint: None,
+        }));
+        assert_eq!(Failure::from(refused.clone()).code, "client-unknown");
+        assert_eq!(
+            Failure::from(ClientError::NoIdentity).code,
+            "identity-missing"
+        );
+        let other = must_refuse::<()>("it", Err(ClientError::NoIdentity), "a", "b");
+        assert_eq!(other.unwrap_err().code, "identity-missing");
+        let other = must_refuse::<()>("it", Err(refused), "invalid_client", "jwt-replayed");
+        assert_eq!(other.unwrap_err().code, "step-failed");
+    }
+}
