@@ -301,7 +301,7 @@ pub mod limits {
     /// Certificates between leaf and anchor, whatever the policy says.
     pub const INTERMEDIATES: u8 = 16;
     /// Comparisons of a name with a constraint.
-    pub const NAME_COMPARISONS: u32 = 250_000;
+    pub const NAME_COMPARISONS: u32 = 100_000;
     /// How often the signer of a CRL may himself need a CRL of another signer.
     pub const NESTING: u8 = 3;
     /// Needs that one answer may name.

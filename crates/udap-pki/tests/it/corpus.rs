@@ -30,7 +30,7 @@ fn run(target: &str, judge: fn(&[u8])) {
         let start = Instant::now();
         judge(&data);
         assert!(
-            start.elapsed() < Duration::from_secs(1),
+            start.elapsed() < Duration::from_secs(5),
             "{} is slow: {:?}",
             path.display(),
             start.elapsed()

@@ -816,7 +816,7 @@ fn signers_that_vouch_for_each_other_vouch_for_nobody() {
     let start = Instant::now();
     let outcome = judge(&chain.leaf, &pool, &[chain.root.clone()], &crls, &require());
     assert_eq!(code(&outcome), "revocation-unavailable");
-    assert!(start.elapsed().as_secs() < 2);
+    assert!(start.elapsed().as_secs() < 10);
 }
 
 #[test]
@@ -844,7 +844,7 @@ fn a_list_of_many_costs_what_a_list_of_few_costs() {
         rounds.min().unwrap()
     };
     let (few, many) = (cost(&few), cost(&many));
-    assert!(many < few * 2, "{few:?} {many:?}");
+    assert!(many < few * 3, "{few:?} {many:?}");
 }
 
 #[test]

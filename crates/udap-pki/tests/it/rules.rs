@@ -882,11 +882,11 @@ fn what_makes_a_certificate_ambiguous_is_no_certificate() {
     let spec = Spec::leaf("Leaf", "CA", &key);
     assert!(refused(&spec.clone().with(key_usage(&[1]))).contains("twice"));
     refused(&spec.clone().with(extension("2.5.29.17", false, &[0x30, 0])));
-    refused(
-        &spec
-            .clone()
-            .with(extension("2.5.29.19", false, &seq(&[&int(3)]))),
-    );
+    refused(&spec.clone().with(extension(
+        "2.5.29.19",
+        false,
+        &seq(&[&tlv(1, &[&[0xff]]), &tlv(2, &[&[0x80]])]),
+    )));
     refused(
         &spec
             .clone()
