@@ -2,6 +2,6 @@
 //! ordinary test (see `tests/it/corpus.rs` of udap-pki, udap-proto and udap-trust).
 
 pub mod pki;
-pub mod tls;
 pub mod proto;
+pub mod tls;
 pub mod url;

@@ -2,6 +2,7 @@
 //! dead, stale or forged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod corpus;
 mod fetch;
 mod forged;
 mod freshness;
