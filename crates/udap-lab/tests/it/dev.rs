@@ -252,3 +252,26 @@ fn an_actor_that_cannot_start_is_named_with_its_last_words() {
     fs::remove_dir_all(home.path().join("udap-sandbox/data-holder/state")).unwrap();
     assert_eq!(home.dev(&["--once"]).code, Some(0));
 }
+
+#[test]
+fn a_stranger_needs_nothing_but_the_files() {
+    let home = Home::new();
+    let mut running = home.start(&[]);
+    running.until("up");
+    let output = std::process::Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stranger.py"))
+        .arg("udap-sandbox/sandbox.json")
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        said,
+        serde_json::json!({ "registered": 201, "scope": "system/Patient.rs", "patients": 4 })
+    );
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
