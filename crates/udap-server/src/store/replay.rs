@@ -14,7 +14,6 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use udap_pki::UnixTime;
 use udap_proto::claims::SKEW_SECS;
@@ -30,11 +29,6 @@ const FILE_RECORDS: u64 = 1_000_000;
 const KEEP_SECS: i64 = 120;
 /// How long a start waits for another process to let go of the log.
 const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// A record so soon after the last ones were forced to the disk shows that the server is busy…
-const BUSY: Duration = Duration::from_millis(2);
-/// …and then waits so long for others to come with it: a quarter of what the disk takes, often.
-const GATHER: Duration = Duration::from_micros(300);
 
 type Key = [u8; 16];
 
@@ -301,16 +295,11 @@ struct Open {
 }
 
 /// Takes what has gathered, writes it, forces it to the disk, and tells everybody. While the disk
-/// works, the next records gather. Under load a moment is given to gather more: forcing costs as
-/// much for one record as for a hundred, and whoever is told together is woken together.
+/// works, the next records gather.
 fn write_log(mut open: Open, mut files: Files, appends: &mpsc::Receiver<Append>) {
     let mut bytes = Vec::new();
     let mut waiting = Vec::new();
-    let mut forced: Option<Instant> = None;
     while let Ok(first) = appends.recv() {
-        if forced.is_some_and(|at| at.elapsed() < BUSY) {
-            std::thread::sleep(GATHER);
-        }
         bytes.clear();
         waiting.clear();
         for append in std::iter::once(first).chain(appends.try_iter().take(4096)) {
@@ -347,7 +336,6 @@ fn write_log(mut open: Open, mut files: Files, appends: &mpsc::Receiver<Append>)
                     false
                 }
             };
-        forced = Some(Instant::now());
         open.records += waiting.len() as u64;
         for done in waiting.drain(..) {
             let _ = done.send(written);
