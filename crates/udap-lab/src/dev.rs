@@ -87,13 +87,13 @@ pub enum Format {
 #[must_use]
 pub fn run(options: DevOptions) -> ExitCode {
     let logs = options.dir.join("logs");
-    let mut reporter = Reporter::new(options.format, logs);
+    let reporter = Reporter::new(options.format, logs);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(sandbox(&options, &mut reporter)),
+        Ok(runtime) => runtime.block_on(sandbox(&options, &reporter)),
         Err(error) => Err(system("threads", &error)),
     };
     match result {
@@ -114,7 +114,7 @@ enum End {
     Interrupted,
 }
 
-async fn sandbox(options: &DevOptions, reporter: &mut Reporter) -> Result<End, DevError> {
+async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevError> {
     if !(1024..=u16::MAX - (PORTS - 1)).contains(&options.port_base) {
         return Err(DevError::PortBase {
             port_base: options.port_base,
@@ -150,23 +150,23 @@ async fn sandbox(options: &DevOptions, reporter: &mut Reporter) -> Result<End, D
         () = interrupted.wait() => return Ok(End::Interrupted),
     };
     let mut world = World::new(&layout, tls, fhir, upstream)?;
+    let up = match options.stay {
+        Stay::ForTheJob => serde_json::Value::Null,
+        Stay::UntilInterrupted => commands::up(&layout),
+    };
     let end = tokio::select! {
-        done = job::run(&mut world, &mut actors, reporter) => match done {
+        done = job::run(&mut world, &mut actors, reporter, up) => match done {
             Ok(()) => End::Whole,
             Err(_) => End::StepFailed,
         },
         () = interrupted.wait() => End::Interrupted,
     };
     if end == End::Whole && options.stay == Stay::UntilInterrupted {
-        reporter.up(
-            &layout.data_holder_url(),
-            &commands::to_try(&layout),
-            &commands::up_json(&layout),
-        );
+        reporter.up(&layout.data_holder_url(), &commands::to_try(&layout));
         stay(&mut actors, &mut interrupted).await?;
     }
     actors.stop().await?;
-    if end == End::StepFailed {
+    if end != End::Whole {
         reporter.not_all();
     }
     Ok(end)

@@ -14,7 +14,7 @@ pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
 }
 
 /// The same for a program.
-pub(crate) fn up_json(layout: &Layout) -> Value {
+pub(crate) fn up(layout: &Layout) -> Value {
     json!({
         "up": layout.data_holder_url(),
         "sandbox_json": layout.path("sandbox.json"),

@@ -26,11 +26,12 @@ use super::{actors::Actors, output::Reporter};
 pub(crate) use step::{Failure, Told};
 pub(crate) use world::{World, app_metadata, purpose, scopes};
 
-/// Runs every step in order until one fails.
+/// Runs every step in order until one fails. `up` is told with the last one.
 pub(crate) async fn run(
     world: &mut World<'_>,
     actors: &mut Actors,
-    reporter: &mut Reporter,
+    reporter: &Reporter,
+    up: Value,
 ) -> Result<(), Failure> {
     let started = Instant::now();
     macro_rules! steps {
@@ -64,7 +65,7 @@ pub(crate) async fn run(
     let all = Told {
         line: "everything that must work worked, and everything that must be refused was"
             .to_owned(),
-        detail: Value::Null,
+        detail: up,
     };
     reporter.step("all", started.elapsed(), &Ok(all));
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Format,
@@ -15,16 +15,11 @@ use super::{
 pub(crate) struct Reporter {
     format: Format,
     logs: PathBuf,
-    failed: bool,
 }
 
 impl Reporter {
     pub(crate) const fn new(format: Format, logs: PathBuf) -> Self {
-        Self {
-            format,
-            logs,
-            failed: false,
-        }
+        Self { format, logs }
     }
 
     /// What a person who waits wants to know.
@@ -35,7 +30,7 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn step(&mut self, name: &str, took: Duration, result: &Result<Told, Failure>) {
+    pub(crate) fn step(&self, name: &str, took: Duration, result: &Result<Told, Failure>) {
         let ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
         match (self.format, result) {
             (Format::Json, Ok(told)) => {
@@ -69,11 +64,10 @@ impl Reporter {
                 let _ = writeln!(anstream::stderr(), "  logs: {}", self.logs.display());
             }
         }
-        self.failed |= result.is_err();
     }
 
     /// The end of a run that did not reach the end of the job.
-    pub(crate) fn failed(&mut self, error: &DevError) {
+    pub(crate) fn failed(&self, error: &DevError) {
         match self.format {
             Format::Json => out(&json!({
                 "step": "all",
@@ -86,28 +80,26 @@ impl Reporter {
             .to_string()),
             Format::Human => self.explain(error.code(), &error.to_string(), &error.hint()),
         }
-        self.failed = true;
     }
 
-    /// The end of a run in which a step failed: the last object says so too.
+    /// The end of a run in which a step failed or that was interrupted: the last object says so.
     pub(crate) fn not_all(&self) {
         if self.format == Format::Json {
             out(&json!({ "step": "all", "ok": false }).to_string());
         }
     }
 
-    /// The address and the commands to go on with.
-    pub(crate) fn up(&self, base_url: &str, commands: &[String], json: &Value) {
-        match self.format {
-            Format::Json => out(&json.to_string()),
-            Format::Human => {
-                let mut text = format!("\n{BOLD}The sandbox is up at {base_url}{RESET}\n\nTry\n");
-                for command in commands {
-                    text.push_str(&format!("  {command}\n"));
-                }
-                text.push_str("\nCtrl-C ends it.");
-                out(&text);
+    /// The address and the commands to go on with; a program was told with the last step.
+    pub(crate) fn up(&self, base_url: &str, commands: &[String]) {
+        if self.format == Format::Human {
+            let mut text = format!("\n{BOLD}The sandbox is up at {base_url}{RESET}\n\nTry\n");
+            for command in commands {
+                text.push_str("  ");
+                text.push_str(command);
+                text.push('\n');
             }
+            text.push_str("\nCtrl-C ends it.");
+            out(&text);
         }
     }
 

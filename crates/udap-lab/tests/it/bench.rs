@@ -70,7 +70,7 @@ fn one_object_with_the_same_members_whatever_is_measured() {
 fn it_aims_at_a_server_that_is_running() {
     let home = Home::new();
     let mut running = home.start(&[]);
-    let url = running.until("up")["up"].as_str().unwrap().to_owned();
+    let url = running.until_up()["up"].as_str().unwrap().to_owned();
     let target = |more: &[&str]| {
         let base = [
             "bench",

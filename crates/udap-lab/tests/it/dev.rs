@@ -126,7 +126,7 @@ fn a_person_reads_a_line_for_each_step() {
 fn the_five_commands_work_as_they_are() {
     let home = Home::new();
     let mut running = home.start(&[]);
-    let up = running.until("up");
+    let up = running.until_up();
     let base_url = format!("https://localhost:{}/fhir", home.port_base);
     assert_eq!(up["up"], base_url.as_str());
     let commands: Vec<_> = up["try"]
@@ -257,7 +257,7 @@ fn an_actor_that_cannot_start_is_named_with_its_last_words() {
 fn a_stranger_needs_nothing_but_the_files() {
     let home = Home::new();
     let mut running = home.start(&[]);
-    running.until("up");
+    running.until_up();
     let output = std::process::Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stranger.py"))
         .arg("udap-sandbox/sandbox.json")

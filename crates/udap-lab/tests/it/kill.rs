@@ -52,7 +52,7 @@ fn an_actor_is_killed_at_any_moment() {
 fn a_sandbox_that_is_up_says_which_actor_ended() {
     let home = Home::new();
     let mut running = home.start(&[]);
-    running.until("up");
+    running.until_up();
     let (data_holder, _) = home
         .processes()
         .into_iter()
@@ -68,7 +68,7 @@ fn a_sandbox_that_is_up_says_which_actor_ended() {
 
     // The same after the parent of a sandbox that was up is killed: its children see it.
     let mut running = home.start(&[]);
-    running.until("up");
+    running.until_up();
     running.signal("KILL");
     running.child.wait().unwrap();
     home.require_nothing_left();

@@ -38,7 +38,7 @@ fn the_main_job_in_front_of_medplum() {
 /// Every page of a search, at the gateway's address and at no other.
 fn page_to_the_end(home: &Home, medplum: &Medplum) {
     let mut running = home.start(&["--upstream", &medplum.base]);
-    let base_url = running.until("up")["up"].as_str().unwrap().to_owned();
+    let base_url = running.until_up()["up"].as_str().unwrap().to_owned();
     let get = |url: &str| {
         let ran = home.run(&["get", url]);
         assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -138,17 +138,17 @@ impl Running {
         }
     }
 
-    /// Reads on until this member is there.
-    pub(crate) fn until(&mut self, member: &str) -> Value {
+    /// Reads on until everything is up; where that is, and what to try.
+    pub(crate) fn until_up(&mut self) -> Value {
         loop {
-            let Some(line) = self.next() else {
+            let Some(step) = self.next() else {
                 let mut err = String::new();
                 std::io::Read::read_to_string(&mut self.err, &mut err).unwrap();
-                panic!("it ended before `{member}`: {err}");
+                panic!("it ended before it was up: {err}");
             };
-            assert_ne!(line["ok"], false, "{line}");
-            if line.get(member).is_some() {
-                return line;
+            assert_ne!(step["ok"], false, "{step}");
+            if step["step"] == "all" {
+                return step["detail"].clone();
             }
         }
     }
