@@ -92,3 +92,15 @@ async fn an_operation_outcome_is_told() {
     assert_eq!(refused.udap_code.as_deref(), Some("scope-missing"));
     assert_eq!(refused.description.as_deref(), Some("no scope permits it"));
 }
+
+#[tokio::test]
+async fn a_header_that_would_be_two_is_not_sent() {
+    let scene = Scene::new().await;
+    let (client, token) = with_token(&scene, |_| Answer::new(200, "{}")).await;
+    let before = scene.server.asked().len();
+    let mut plan = client.plan_get(token.base_url(), &scene.base()).unwrap();
+    plan.headers
+        .push(("authorization", "Bearer a\r\nx-evil: b".to_owned()));
+    assert_eq!(code(client.send(&plan).await), "header-invalid");
+    assert_eq!(scene.server.asked().len(), before);
+}

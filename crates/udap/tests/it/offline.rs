@@ -167,3 +167,24 @@ fn the_whole_of_a_full_disk_is_a_sentence() {
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.starts_with("error[output-unwritable]"), "{err}");
 }
+
+/// Standard streams and one more file are not enough for timers and sockets.
+#[test]
+fn a_system_that_gives_nothing_is_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("sh")
+        .current_dir(dir.path())
+        .args([
+            "-c",
+            "ulimit -n 4; exec \"$0\" discover https://fhir.example/r4 --json",
+        ])
+        .arg(env!("CARGO_BIN_EXE_udap"))
+        .output()
+        .unwrap();
+    let said = crate::community::Said::from(output);
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (1, "runtime-unavailable"),
+        "{said:?}"
+    );
+}
