@@ -172,3 +172,15 @@ async fn an_entry_stays_until_one_list_after_the_certificates_end() {
     fixture.clock.advance(13 * 3600);
     assert!(!list().await.contains(serial));
 }
+
+#[tokio::test]
+async fn the_root_is_not_revoked_by_itself() {
+    let fixture = Fixture::new().await;
+    let serial = fixture.ca.root_certificate().serial_hex();
+    let error = fixture
+        .ca
+        .revoke(&serial, RevocationReason::KeyCompromise)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "ca-root-revocation");
+}

@@ -227,6 +227,21 @@ async fn a_conflict_a_full_disk_and_a_write_through_a_reader_have_codes() {
 }
 
 #[tokio::test]
+async fn a_damaged_database_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("udap.db");
+    let db = Db::open(&path, &[ONE]).await.unwrap();
+    db.close().await;
+    // The first page says what the file is; behind it, where the tables are, stands nonsense.
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 4096);
+    bytes[4096..].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let error = Db::open(&path, &[ONE]).await.unwrap_err();
+    assert_eq!(error.code(), "database-damaged", "{error}");
+}
+
+#[tokio::test]
 async fn what_is_not_a_database_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
