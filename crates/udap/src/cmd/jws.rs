@@ -27,7 +27,7 @@ pub(crate) struct VerifyArgs {
     /// The public key: a JWK, or a JWK set of which `kid` chooses
     #[arg(long, value_name = "FILE", required_unless_present = "x5c")]
     jwk: Option<PathBuf>,
-    /// Verify with the certificate in x5c[0]; whether it is trusted is not looked at
+    /// Verify with the first certificate of x5c; whether it is trusted is not looked at
     #[arg(long, conflicts_with = "jwk")]
     x5c: bool,
     /// The only algorithm to accept
