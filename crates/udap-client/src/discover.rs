@@ -30,7 +30,7 @@ pub struct Server {
     /// Where users sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
-    /// What it accepts and requires, where it says so; the lists of [`LISTS`], by their names.
+    /// What it accepts and requires, where it says so; the lists of the metadata by their names.
     pub lists: std::collections::BTreeMap<String, Vec<String>>,
 }
 
