@@ -83,6 +83,10 @@ impl DevError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
+            _ if self.code() == "disk-full" => {
+                "free some space there, or choose a directory on another disk with `--dir`; what is there is not lost"
+                    .to_owned()
+            }
             Self::PortsInUse { .. } => {
                 "end the program that listens there, or move every port with `--port-base N`"
                     .to_owned()
