@@ -30,6 +30,9 @@ use url::Url;
 pub const MAX_URL: usize = 2048;
 /// The most bytes of an answer: CRLs with 100,000 entries take some 4 MB.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The most bytes of an issuer's certificate or an OCSP response, which strangers can make us ask for:
+/// a bundle of cross certificates or a response with its delegate's chain fits many times.
+pub const MAX_SMALL_BYTES: usize = 64 * 1024;
 /// How long one request may take, connecting and reading included.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for what a verification waits for (architecture: at most 3 s for all of it).
@@ -51,6 +54,12 @@ pub enum Kind {
 impl Kind {
     const fn allows_http(self) -> bool {
         !matches!(self, Self::Api)
+    }
+    const fn max_bytes(self) -> usize {
+        match self {
+            Self::Api | Self::Crl => MAX_BYTES,
+            Self::Ocsp | Self::Issuer => MAX_SMALL_BYTES,
+        }
     }
     const fn timeout(self) -> Duration {
         match self {
@@ -168,7 +177,7 @@ impl Fetcher {
                 .await
                 .map_err(|e| FetchError::from_client(url, &e))?;
             let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_BYTES)
+            let body = Limited::new(body, kind.max_bytes())
                 .collect()
                 .await
                 .map_err(|e| FetchError::from_body(url, e.as_ref()))?

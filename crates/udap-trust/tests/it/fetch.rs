@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use std::time::{Duration, Instant};
 use udap_testkit::{Answer, TestServer};
-use udap_trust::fetch::{Fetcher, Kind, MAX_BYTES, TlsRoots};
+use udap_trust::fetch::{Fetcher, Kind, MAX_BYTES, MAX_SMALL_BYTES, TlsRoots};
 
 async fn code(fetcher: &Fetcher, kind: Kind, url: &str) -> &'static str {
     match fetcher.get(kind, url).await {
@@ -221,6 +221,14 @@ async fn an_answer_is_read_up_to_its_limit() {
         code(&fetcher, Kind::Crl, &server.url("/more")).await,
         "answer-too-large"
     );
+    // What a stranger can make us ask for is read less far.
+    server.put("/small", Reply::ok(vec![0; MAX_SMALL_BYTES + 1]));
+    for kind in [Kind::Issuer, Kind::Ocsp] {
+        assert_eq!(
+            code(&fetcher, kind, &server.url("/small")).await,
+            "answer-too-large"
+        );
+    }
     // Without an announced length: the connection is dropped where the limit is reached.
     server.put("/endless", Reply::ok("").endless());
     let begun = Instant::now();
