@@ -37,12 +37,7 @@ impl Refusal for AssertionError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Claim(e) => e.hint(),
-            Self::NotInCertificate { uri, names } => names
-                .iter()
-                .find_map(|name| crate::claims::near_miss(name, uri))
-                .map(|how| {
-                    format!("one of the names differs only {how}; URIs are compared byte for byte")
-                }),
+            Self::NotInCertificate { uri, names } => crate::claims::nearest_name(names, uri),
             _ => None,
         }
     }

@@ -84,12 +84,7 @@ impl Refusal for CertificationError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Claim(e) => e.hint(),
-            Self::NotInCertificate { iss, names } => names
-                .iter()
-                .find_map(|name| crate::claims::near_miss(name, iss))
-                .map(|how| {
-                    format!("one of the names differs only {how}; URIs are compared byte for byte")
-                }),
+            Self::NotInCertificate { iss, names } => crate::claims::nearest_name(names, iss),
             Self::OtherApp { sub, app } => crate::claims::near_miss(app, sub)
                 .map(|how| format!("the two differ {how}; URIs are compared byte for byte")),
             _ => None,

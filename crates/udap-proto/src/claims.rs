@@ -296,6 +296,14 @@ pub(crate) fn date(
     }
 }
 
+/// The hint for a URI that is none of a certificate's names but nearly one of them.
+pub(crate) fn nearest_name(names: &[String], wanted: &str) -> Option<String> {
+    let how = names.iter().find_map(|name| near_miss(name, wanted))?;
+    Some(format!(
+        "one of the names differs only {how}; URIs are compared byte for byte"
+    ))
+}
+
 /// In a few words, how two URIs that should be equal differ, when they nearly are.
 #[must_use]
 pub fn near_miss(expected: &str, found: &str) -> Option<&'static str> {

@@ -13,29 +13,3 @@ pub trait Refusal: std::error::Error {
         None
     }
 }
-
-/// Renders two values that should have been equal one under the other, with a mark under the first
-/// character that differs, so that a trailing slash or a letter's case can be seen.
-#[must_use]
-pub fn first_difference(expected: &str, found: &str) -> String {
-    let same = expected
-        .chars()
-        .zip(found.chars())
-        .take_while(|(a, b)| a == b)
-        .count();
-    format!(
-        "expected {expected}\n   found {found}\n         {}^",
-        " ".repeat(same)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_first_difference_is_marked() {
-        assert_eq!(
-            super::first_difference("https://a/b", "https://a/b/"),
-            "expected https://a/b\n   found https://a/b/\n                    ^"
-        );
-    }
-}
