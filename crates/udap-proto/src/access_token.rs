@@ -5,7 +5,8 @@ use crate::error::Refusal;
 use crate::jwk::JwkSet;
 use crate::jws::{Jws, JwsAlg, JwsError, Unsigned};
 use crate::scope::ScopeSet;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use udap_pki::UnixTime;
 
 /// The declared type, without which a JWT is no access token (RFC 9068 §2.1).
@@ -43,28 +44,58 @@ impl AccessToken {
     /// The token, ready to be signed with a key of that `kid`.
     #[must_use]
     pub fn unsigned(&self, alg: JwsAlg, kid: &str) -> Unsigned {
-        let mut header = Map::new();
-        header.insert("typ".into(), TYP.into());
-        header.insert("alg".into(), alg.as_str().into());
-        header.insert("kid".into(), kid.into());
-        let mut claims = Map::new();
-        claims.insert("iss".into(), self.iss.as_str().into());
-        claims.insert("sub".into(), self.client_id.as_str().into());
-        claims.insert("aud".into(), self.aud.as_str().into());
-        claims.insert("client_id".into(), self.client_id.as_str().into());
-        claims.insert("scope".into(), self.scope.to_string().into());
-        claims.insert("iat".into(), self.iat.0.into());
-        claims.insert("exp".into(), self.exp.0.into());
-        claims.insert("jti".into(), self.jti.as_str().into());
-        claims.insert(
-            "udap".into(),
-            json!({"community": self.community, "uri": self.uri}),
-        );
-        if !self.extensions.is_empty() {
-            claims.insert("extensions".into(), Value::Object(self.extensions.clone()));
-        }
-        Unsigned::new(&header, &claims)
+        Unsigned::new(
+            &AccessTokenHeader {
+                typ: TYP,
+                alg: alg.as_str(),
+                kid,
+            },
+            &Payload {
+                iss: &self.iss,
+                sub: &self.client_id,
+                aud: &self.aud,
+                client_id: &self.client_id,
+                scope: &self.scope.to_string(),
+                iat: self.iat.0,
+                exp: self.exp.0,
+                jti: &self.jti,
+                udap: Udap {
+                    community: &self.community,
+                    uri: &self.uri,
+                },
+                extensions: &self.extensions,
+            },
+        )
     }
+}
+
+#[derive(Serialize)]
+struct AccessTokenHeader<'a> {
+    typ: &'a str,
+    alg: &'a str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    client_id: &'a str,
+    scope: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: &'a str,
+    udap: Udap<'a>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    extensions: &'a Map<String, Value>,
+}
+
+/// What the gateway wants to know beyond RFC 9068.
+#[derive(Serialize)]
+struct Udap<'a> {
+    community: &'a str,
+    uri: &'a str,
 }
 
 /// Why an access token was refused.

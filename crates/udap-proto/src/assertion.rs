@@ -4,8 +4,9 @@
 use crate::claims::{ClaimError, Claims, MAX_LIFETIME_SECS};
 use crate::error::Refusal;
 use crate::extensions::{self, ExtensionError};
-use crate::jws::{Jws, JwsAlg, JwsError, Signer, Unsigned};
+use crate::jws::{Header, Jws, JwsAlg, JwsError, Signer, Unsigned};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use udap_pki::{Certificate, UnixTime, Valid};
 
 /// Why an authentication token was refused.
@@ -56,7 +57,20 @@ pub struct Parsed {
 /// # Errors
 /// [`AssertionError::Jws`] or [`AssertionError::Claim`]
 pub fn parse(compact: &str, endpoint: &str, now: UnixTime) -> Result<Parsed, AssertionError> {
-    let jws = Jws::parse(compact)?;
+    parse_with(compact, endpoint, now, |_| None)
+}
+
+/// As [`parse`], with a memory of headers; see [`Jws::parse_with`].
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    compact: &str,
+    endpoint: &str,
+    now: UnixTime,
+    known: impl FnOnce(&str) -> Option<Arc<Header>>,
+) -> Result<Parsed, AssertionError> {
+    let jws = Jws::parse_with(compact, known)?;
     jws.require_plain_typ()?;
     let claims = Claims::read(jws.payload())?;
     claims.require_sub_is_iss()?;
@@ -74,16 +88,10 @@ impl Parsed {
 
     /// Verifies the signature with the key of `x5c[0]` and no other.
     ///
-    /// `read` turns DER into a certificate; it may remember what it parsed before.
-    ///
     /// # Errors
     /// [`JwsError`]
-    pub fn verify_signature(
-        self,
-        accepted: &[JwsAlg],
-        read: impl FnMut(&[u8]) -> Result<Certificate, String>,
-    ) -> Result<Signed, JwsError> {
-        let signer = self.jws.verify_by_leaf_with(accepted, read)?;
+    pub fn verify_signature(self, accepted: &[JwsAlg]) -> Result<Signed, JwsError> {
+        let signer = self.jws.verify_by_leaf(accepted)?;
         Ok(Signed {
             jws: self.jws,
             claims: self.claims,
@@ -105,6 +113,12 @@ impl Signed {
     #[must_use]
     pub const fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// The header's text and what was read from it; see [`Jws::header_read`].
+    #[must_use]
+    pub fn header_read(&self) -> (&str, &Arc<Header>) {
+        self.jws.header_read()
     }
 
     /// Checks it against a verdict about the signer's certificate and the URI under which the client

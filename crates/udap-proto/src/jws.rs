@@ -9,7 +9,9 @@ use crate::error::Refusal;
 use crate::json::{self, JsonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Map, Value};
+use std::sync::{Arc, OnceLock};
 use udap_pki::{Certificate, KeyKind, PublicKey, Scheme};
 
 /// The longest JWS that is looked at, in bytes. A statement with a chain of four RSA-4096
@@ -172,11 +174,44 @@ impl Refusal for JwsError {
     }
 }
 
-/// A JWS whose shape is right and whose signature nobody has looked at yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Jws {
+/// The header of a JWS, read. It depends on the header's text alone, and a client sends the same one
+/// each time: who keeps it ([`Jws::header_read`]) need not read it again ([`Jws::parse_with`]).
+#[derive(Debug)]
+pub struct Header {
     alg: JwsAlg,
-    header: Map<String, Value>,
+    members: Map<String, Value>,
+    /// Who is named as the signer; set once a signature by it was good.
+    signer: OnceLock<Signer>,
+}
+
+impl Header {
+    fn parse(text: &str) -> Result<Self, JwsError> {
+        let members = object("header", text)?;
+        if members.contains_key("crit") {
+            return Err(JwsError::Crit);
+        }
+        let Some(Value::String(name)) = members.get("alg") else {
+            return Err(JwsError::AlgMissing);
+        };
+        let Some(alg) = JwsAlg::from_name(name) else {
+            return Err(JwsError::AlgRefused {
+                alg: name.chars().take(32).collect(),
+            });
+        };
+        Ok(Self {
+            alg,
+            members,
+            signer: OnceLock::new(),
+        })
+    }
+}
+
+/// A JWS whose shape is right and whose signature nobody has looked at yet.
+#[derive(Debug, Clone)]
+pub struct Jws {
+    header: Arc<Header>,
+    /// How long the header's text is: so much of the signing input.
+    header_bytes: usize,
     payload: Map<String, Value>,
     signing_input: String,
     signature: Vec<u8>,
@@ -189,6 +224,18 @@ impl Jws {
     /// [`JwsError`] for anything but three strict base64url parts with strict JSON objects in the
     /// first two, an algorithm of [`JwsAlg`] and no `crit`.
     pub fn parse(compact: &str) -> Result<Self, JwsError> {
+        Self::parse_with(compact, |_| None)
+    }
+
+    /// As [`Self::parse`], with a memory of headers by their text. What it returns must have come
+    /// from [`Self::header_read`] of a JWS with that very text.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with(
+        compact: &str,
+        known: impl FnOnce(&str) -> Option<Arc<Header>>,
+    ) -> Result<Self, JwsError> {
         if compact.len() > MAX_BYTES {
             return Err(JwsError::TooLarge {
                 bytes: compact.len(),
@@ -202,17 +249,9 @@ impl Jws {
                 parts: compact.split('.').count(),
             });
         };
-        let header = object("header", header64)?;
-        if header.contains_key("crit") {
-            return Err(JwsError::Crit);
-        }
-        let Some(Value::String(name)) = header.get("alg") else {
-            return Err(JwsError::AlgMissing);
-        };
-        let Some(alg) = JwsAlg::from_name(name) else {
-            return Err(JwsError::AlgRefused {
-                alg: name.chars().take(32).collect(),
-            });
+        let header = match known(header64) {
+            Some(header) => header,
+            None => Arc::new(Header::parse(header64)?),
         };
         let payload = object("payload", payload64)?;
         let signature = URL_SAFE_NO_PAD
@@ -223,8 +262,8 @@ impl Jws {
             .unwrap_or_default()
             .to_owned();
         Ok(Self {
-            alg,
             header,
+            header_bytes: header64.len(),
             payload,
             signing_input,
             signature,
@@ -233,20 +272,27 @@ impl Jws {
 
     /// The algorithm its header names.
     #[must_use]
-    pub const fn alg(&self) -> JwsAlg {
-        self.alg
+    pub fn alg(&self) -> JwsAlg {
+        self.header.alg
+    }
+
+    /// The header's text and what was read from it, to be kept.
+    #[must_use]
+    pub fn header_read(&self) -> (&str, &Arc<Header>) {
+        let text = self.signing_input.get(..self.header_bytes);
+        (text.unwrap_or_default(), &self.header)
     }
 
     /// The header's `typ`, if it has one that is a string.
     #[must_use]
     pub fn typ(&self) -> Option<&str> {
-        self.header.get("typ").and_then(Value::as_str)
+        self.header.members.get("typ").and_then(Value::as_str)
     }
 
     /// The header's `kid`; meaningful only inside a key set fetched for a configured issuer.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
-        self.header.get("kid").and_then(Value::as_str)
+        self.header.members.get("kid").and_then(Value::as_str)
     }
 
     /// The payload, not verified: for routing and for tools that show it.
@@ -257,8 +303,8 @@ impl Jws {
 
     /// The header, for tools that show it.
     #[must_use]
-    pub const fn header(&self) -> &Map<String, Value> {
-        &self.header
+    pub fn header(&self) -> &Map<String, Value> {
+        &self.header.members
     }
 
     /// Refuses a token of another declared kind. A UDAP JWT has no `typ`, or `JWT`; access tokens
@@ -267,7 +313,7 @@ impl Jws {
     /// # Errors
     /// [`JwsError::Typ`]
     pub fn require_plain_typ(&self) -> Result<(), JwsError> {
-        match self.header.get("typ") {
+        match self.header.members.get("typ") {
             None => Ok(()),
             Some(Value::String(typ)) if typ.eq_ignore_ascii_case("JWT") => Ok(()),
             Some(Value::String(typ)) => Err(JwsError::Typ {
@@ -285,7 +331,7 @@ impl Jws {
     /// When the header is missing, not an array of standard base64 strings (RFC 7515 §4.1.6),
     /// empty, or longer than [`MAX_X5C`].
     pub fn x5c(&self) -> Result<Vec<Vec<u8>>, JwsError> {
-        let certificates = match self.header.get("x5c") {
+        let certificates = match self.header.members.get("x5c") {
             None => return Err(JwsError::X5cMissing),
             Some(Value::Array(certificates)) => certificates,
             Some(_) => {
@@ -326,48 +372,39 @@ impl Jws {
     /// # Errors
     /// [`JwsError`], [`JwsError::Signature`] when the signature is not of that key.
     pub fn verify_by_leaf(&self, accepted: &[JwsAlg]) -> Result<Signer, JwsError> {
-        self.verify_by_leaf_with(accepted, |der| {
-            Certificate::from_der(der).map_err(|e| e.to_string())
-        })
-    }
-
-    /// As [`Self::verify_by_leaf`], with a reader of certificates that may remember what it parsed.
-    ///
-    /// # Errors
-    /// As [`Self::verify_by_leaf`].
-    pub fn verify_by_leaf_with(
-        &self,
-        accepted: &[JwsAlg],
-        mut read: impl FnMut(&[u8]) -> Result<Certificate, String>,
-    ) -> Result<Signer, JwsError> {
-        if !accepted.contains(&self.alg) {
+        let alg = self.header.alg;
+        if !accepted.contains(&alg) {
             return Err(JwsError::AlgRefused {
-                alg: self.alg.as_str().to_owned(),
+                alg: alg.as_str().to_owned(),
             });
+        }
+        if let Some(signer) = self.header.signer.get() {
+            let key = signer.leaf.public_key();
+            self.verify_by(key.map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?)?;
+            return Ok(signer.clone());
         }
         let x5c = self.x5c()?;
         let mut ders = x5c.iter();
         let Some(leaf_der) = ders.next() else {
             return Err(JwsError::X5cMissing);
         };
-        let leaf = read(leaf_der).map_err(|why| JwsError::X5cLeaf { why })?;
-        let key = leaf
-            .public_key()
-            .map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?;
-        self.verify_by(key)?;
+        let unreadable_leaf = |e: &dyn std::fmt::Display| JwsError::X5cLeaf { why: e.to_string() };
+        let leaf = Certificate::from_der(leaf_der).map_err(|e| unreadable_leaf(&e))?;
+        self.verify_by(leaf.public_key().map_err(|e| unreadable_leaf(&e))?)?;
         let mut intermediates = Vec::with_capacity(x5c.len() - 1);
         let mut unreadable = 0;
         for der in ders {
-            match read(der) {
+            match Certificate::from_der(der) {
                 Ok(certificate) => intermediates.push(certificate),
                 Err(_) => unreadable += 1,
             }
         }
-        Ok(Signer {
+        let signer = Signer {
             leaf,
             intermediates,
             unreadable,
-        })
+        };
+        Ok(self.header.signer.get_or_init(|| signer).clone())
     }
 
     /// Verifies the signature with a key that was chosen by other means than this token.
@@ -375,18 +412,15 @@ impl Jws {
     /// # Errors
     /// [`JwsError::AlgKeyMismatch`] or [`JwsError::Signature`].
     pub fn verify_by(&self, key: &PublicKey) -> Result<(), JwsError> {
-        if !self.alg.fits(key.kind()) {
+        let alg = self.header.alg;
+        if !alg.fits(key.kind()) {
             return Err(JwsError::AlgKeyMismatch {
-                alg: self.alg,
+                alg,
                 key: key.kind(),
             });
         }
-        key.verify(
-            self.alg.scheme(),
-            self.signing_input.as_bytes(),
-            &self.signature,
-        )
-        .map_err(|_| JwsError::Signature)
+        key.verify(alg.scheme(), self.signing_input.as_bytes(), &self.signature)
+            .map_err(|_| JwsError::Signature)
     }
 }
 
@@ -432,7 +466,7 @@ pub struct Unsigned {
 impl Unsigned {
     /// A JWS with these header members and claims.
     #[must_use]
-    pub fn new(header: &Map<String, Value>, claims: &Map<String, Value>) -> Self {
+    pub fn new(header: &impl Serialize, claims: &impl Serialize) -> Self {
         Self::from_json(&to_bytes(header), &to_bytes(claims))
     }
 
@@ -493,7 +527,7 @@ fn header(alg: JwsAlg, chain: &[Certificate]) -> Map<String, Value> {
     header
 }
 
-fn to_bytes(map: &Map<String, Value>) -> Vec<u8> {
-    // Strings, numbers and arrays of them always serialize.
-    serde_json::to_vec(map).unwrap_or_default()
+fn to_bytes(members: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers, arrays and objects of them always serialize.
+    serde_json::to_vec(members).unwrap_or_default()
 }

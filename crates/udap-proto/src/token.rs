@@ -3,7 +3,9 @@
 use crate::error::Refusal;
 use crate::scope::{self, ScopeSet};
 use percent_encoding::percent_decode;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The only client assertion type of UDAP (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -110,13 +112,13 @@ impl ClientCredentials {
 
 /// The parameters of an `application/x-www-form-urlencoded` body, each at most once (RFC 6749 §3.2).
 #[derive(Debug)]
-struct Form(Vec<(String, String)>);
+struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Form {
-    fn read(body: &[u8]) -> Result<Self, FormError> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for part in body.split(|b| *b == b'&').filter(|part| !part.is_empty()) {
-            let at = part.iter().position(|b| *b == b'=').unwrap_or(part.len());
+impl<'a> Form<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, FormError> {
+        let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+        for part in Split(body).filter(|part| !part.is_empty()) {
+            let at = memchr::memchr(b'=', part).unwrap_or(part.len());
             let (name, value) = part.split_at(at);
             let name = decode(name)?;
             let value = decode(value.get(1..).unwrap_or_default())?;
@@ -158,23 +160,39 @@ impl Form {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<String, FormError> {
-    if bytes.iter().any(|b| *b == b'+' || *b == b'%') {
-        let spaced: Vec<u8> = bytes
-            .iter()
-            .map(|b| if *b == b'+' { b' ' } else { *b })
-            .collect();
-        percent_decode(&spaced)
-            .decode_utf8()
-            .map(std::borrow::Cow::into_owned)
-            .map_err(|_| FormError::Malformed {
-                why: "it is not UTF-8",
-            })
-    } else {
-        String::from_utf8(bytes.to_vec()).map_err(|_| FormError::Malformed {
-            why: "it is not UTF-8",
-        })
+/// The parts of a body between `&`.
+struct Split<'a>(&'a [u8]);
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let at = memchr::memchr(b'&', self.0).unwrap_or(self.0.len());
+        let (part, rest) = self.0.split_at(at);
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(part)
     }
+}
+
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
+    const NOT_UTF8: FormError = FormError::Malformed {
+        why: "it is not UTF-8",
+    };
+    if memchr::memchr2(b'+', b'%', bytes).is_none() {
+        return std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| NOT_UTF8);
+    }
+    let spaced: Vec<u8> = bytes
+        .iter()
+        .map(|b| if *b == b'+' { b' ' } else { *b })
+        .collect();
+    let text = percent_decode(&spaced).decode_utf8();
+    text.map(|text| Cow::Owned(text.into_owned()))
+        .map_err(|_| NOT_UTF8)
 }
 
 /// What a token endpoint answers when all went well (RFC 6749 §5.1).
@@ -188,20 +206,21 @@ pub struct Answer {
     pub scope: Option<ScopeSet>,
 }
 
-impl Answer {
-    /// The JSON form. `scope` is always written: the client then need not remember what it asked for.
-    #[must_use]
-    pub fn to_json(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        map.insert("access_token".into(), self.access_token.as_str().into());
-        map.insert("token_type".into(), "Bearer".into());
-        map.insert("expires_in".into(), self.expires_in.into());
+/// The JSON form. `scope` is always written: the client then need not remember what it asked for.
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("access_token", &self.access_token)?;
+        map.serialize_entry("token_type", "Bearer")?;
+        map.serialize_entry("expires_in", &self.expires_in)?;
         if let Some(scope) = &self.scope {
-            map.insert("scope".into(), scope.to_string().into());
+            map.serialize_entry("scope", &scope.to_string())?;
         }
-        map
+        map.end()
     }
+}
 
+impl Answer {
     /// Reads an answer; `None` when it lacks a token or is not a bearer token.
     #[must_use]
     pub fn from_json(map: &Map<String, Value>) -> Option<Self> {

@@ -18,9 +18,9 @@ use udap_host::db::{Db, DbError};
 use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
 use udap_host::token_status::{TokenState, TokenStatus};
-use udap_pki::Certificate;
 use udap_proto::Refusal;
 use udap_proto::jwk::JwkSet;
+use udap_proto::jws::Header;
 use udap_proto::scope::ScopeSet;
 use udap_trust::clock;
 use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
@@ -28,9 +28,9 @@ use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
 /// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
 /// hand lapses.
 const REFRESH: Duration = Duration::from_secs(30);
-/// How many bytes of parsed certificates are remembered: some 20,000 of 1.5 KB, the active clients
-/// of a busy server. Parsed, each takes about twice as much.
-const MAX_LEAVES: u64 = 32 * 1024 * 1024;
+/// How many bytes of texts of JWT headers are remembered: some 8,000 of 4 KB, the active clients of a
+/// busy server. Read, each takes about three times as much.
+const MAX_HEADERS: u64 = 32 * 1024 * 1024;
 /// The longest sentence that is answered and kept, in bytes: it may hold what a sender wrote, and a
 /// small request must not make a large row of every refusal.
 const MAX_SENTENCE: usize = 1000;
@@ -62,8 +62,8 @@ pub struct App {
     pub(crate) scopes: ScopeSet,
     /// Lifetime of access tokens, in seconds.
     pub(crate) token_lifetime_secs: i64,
-    /// Certificates of clients that were found good, parsed, by the SHA-256 of their DER.
-    pub(crate) leaves: Cache<[u8; 32], Certificate>,
+    /// What the headers of clients' JWTs say, certificates parsed, by their text.
+    pub(crate) headers: Cache<Box<str>, Arc<Header>, foldhash::quality::RandomState>,
     /// Proxies whose word about a client's address is taken.
     pub(crate) trusted_proxies: TrustedProxies,
     /// The most bytes of a request's body.
@@ -158,12 +158,10 @@ impl Server {
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
             token_lifetime_secs: config.token_lifetime_secs,
-            leaves: Cache::builder()
-                .max_capacity(MAX_LEAVES)
-                .weigher(|_, certificate: &Certificate| {
-                    u32::try_from(certificate.der().len()).unwrap_or(u32::MAX)
-                })
-                .build(),
+            headers: Cache::builder()
+                .max_capacity(MAX_HEADERS)
+                .weigher(|text: &Box<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+                .build_with_hasher(foldhash::quality::RandomState::default()),
             trusted_proxies: config.trusted_proxies.clone(),
             max_body_bytes: config.limits.max_body_bytes,
             audit,

@@ -11,15 +11,16 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Instant;
 use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
-use udap_pki::{Certificate, UnixTime};
+use udap_pki::UnixTime;
 use udap_proto::access_token::AccessToken;
 use udap_proto::assertion::{self, AssertionError};
 use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
-use udap_proto::jws::{JwsAlg, JwsError, Signer};
+use udap_proto::jws::{JwsAlg, JwsError};
 use udap_proto::scope::ScopeSet;
 use udap_proto::token::{Answer, ClientCredentials, FormError};
 use udap_trust::clock;
@@ -45,11 +46,7 @@ pub(crate) async fn post(
                 purpose_of_use: issued.purpose_of_use,
             };
             server.audit.record(who, event).await;
-            json(
-                StatusCode::OK,
-                "application/json",
-                &Value::Object(issued.answer.to_json()),
-            )
+            json(StatusCode::OK, "application/json", &issued.answer)
         }
         Err(error) => {
             let answer = error.to_wire();
@@ -98,7 +95,13 @@ async fn token(
     let request = ClientCredentials::read(&body)?;
 
     // Shape, audience, time: what costs nothing, before the registration is looked for.
-    let parsed = assertion::parse(&request.client_assertion, &server.token_endpoint, now)?;
+    let known = |text: &str| server.headers.get(text);
+    let parsed = assertion::parse_with(
+        &request.client_assertion,
+        &server.token_endpoint,
+        now,
+        known,
+    )?;
     let client_id = parsed.client_id().to_owned();
     who.client_id = Some(short(&client_id).into());
     if request
@@ -136,9 +139,7 @@ async fn token(
             community: registration.community.clone(),
         })?;
     let signed = parsed
-        .verify_signature(&served.community.algorithms, |der| {
-            server.read_certificate(der)
-        })
+        .verify_signature(&served.community.algorithms)
         .map_err(AssertionError::from)?;
 
     // Trust, on the anchors of that registration's community only.
@@ -151,7 +152,11 @@ async fn token(
         .verify(&registration.community, &leaf, &intermediates, now)
         .await?;
 
-    server.remember(signed.signer());
+    // The headers of clients that were found good are remembered; others cost nobody any memory.
+    let (text, header) = signed.header_read();
+    if !server.headers.contains_key(text) {
+        server.headers.insert(text.into(), Arc::clone(header));
+    }
 
     // The registered URI is a name of that very certificate.
     let verified = signed.verify(&verdict, &registration.uri)?;
@@ -221,28 +226,6 @@ fn purposes(extensions: &Map<String, Value>) -> Vec<String> {
 }
 
 impl Server {
-    /// A certificate from its DER, from memory if it was found good before: a busy client sends the
-    /// same one each time.
-    fn read_certificate(&self, der: &[u8]) -> Result<Certificate, String> {
-        let mut key = [0; 32];
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
-        key.copy_from_slice(hash.as_ref());
-        match self.leaves.get(&key) {
-            Some(known) => Ok(known),
-            None => Certificate::from_der(der).map_err(|e| e.to_string()),
-        }
-    }
-
-    /// Remembers the certificates of a signer that was found good; others cost nobody any memory.
-    fn remember(&self, signer: &Signer) {
-        for certificate in std::iter::once(signer.leaf()).chain(signer.intermediates()) {
-            if !self.leaves.contains_key(certificate.sha256()) {
-                self.leaves
-                    .insert(*certificate.sha256(), certificate.clone());
-            }
-        }
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "one for each claim that is not the server's own"

@@ -62,11 +62,7 @@ async fn an_assertion_is_what_the_server_side_accepts() {
     let parsed =
         assertion::parse(&form.client_assertion, &scene.server.url("/token"), NOW).unwrap();
     assert_eq!(parsed.client_id(), "c-1");
-    let signed = parsed
-        .verify_signature(&JwsAlg::SSRAA, |der| {
-            udap_pki::Certificate::from_der(der).map_err(|e| e.to_string())
-        })
-        .unwrap();
+    let signed = parsed.verify_signature(&JwsAlg::SSRAA).unwrap();
     assert_eq!(signed.signer().leaf(), member.leaf());
 }
 

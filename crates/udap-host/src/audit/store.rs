@@ -1,7 +1,6 @@
 //! The table of the audit trail.
 
 use std::{
-    fmt::{self, Write as _},
     net::IpAddr,
     sync::{Arc, LazyLock},
 };
@@ -88,10 +87,15 @@ fn record(row: &AnyRow) -> Result<Record, DbError> {
 
 pub(super) async fn insert(db: &Db, entries: &[Entry]) -> Result<(), DbError> {
     let mut write = db.write().await?;
-    // Statements of two fixed sizes, so that each is prepared once.
-    let (many, few) = entries.as_chunks::<MANY>();
+    // Statements of three fixed sizes, so that each is prepared once: each costs two switches between
+    // threads, whether it has one row or many.
+    let (many, rest) = entries.as_chunks::<MANY>();
+    let (some, few) = rest.as_chunks::<SOME>();
     for chunk in many {
         insert_rows(&mut write, chunk, &INSERT_MANY).await?;
+    }
+    for chunk in some {
+        insert_rows(&mut write, chunk, &INSERT_SOME).await?;
     }
     for entry in few {
         insert_rows(&mut write, std::slice::from_ref(entry), &INSERT_ONE).await?;
@@ -161,19 +165,15 @@ struct Borrowed<'a> {
 
 struct Hex<'a>(&'a [u8; 32]);
 
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.0.iter().try_for_each(|byte| {
-            f.write_char(char::from(DIGITS[usize::from(byte >> 4)]))?;
-            f.write_char(char::from(DIGITS[usize::from(byte & 15)]))
-        })
-    }
-}
-
 impl Serialize for Hex<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let mut text = [0; 64];
+        for (place, digit) in text.iter_mut().zip(digits) {
+            *place = DIGITS[usize::from(digit)];
+        }
+        serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -182,28 +182,20 @@ fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
-/// `INSERT … VALUES ($1, …), ($7, …), …`
+/// `INSERT … VALUES (?, …), (?, …), …`. Without numbers, since SQLite looks for `$n` in a list of all.
 fn insert_statement(rows: usize) -> Arc<str> {
-    let mut sql = format!("INSERT INTO audit ({COLUMNS}) VALUES ");
     let columns = COLUMNS.split(',').count();
-    for row in 0..rows {
-        let comma = if row == 0 { "" } else { ", " };
-        let _ = write!(sql, "{comma}(");
-        for column in 0..columns {
-            let comma = if column == 0 { "" } else { ", " };
-            let _ = write!(sql, "{comma}${}", row * columns + column + 1);
-        }
-        sql.push(')');
-    }
-    sql.into()
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    let rows = vec![row; rows].join(", ");
+    format!("INSERT INTO audit ({COLUMNS}) VALUES {rows}").into()
 }
 
 static INSERT_ONE: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(1));
+static INSERT_SOME: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(SOME));
 static INSERT_MANY: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(MANY));
 
-/// Rows of a large statement. More save calls, but SQLite looks each `$n` up in a list: beyond
-/// some fifty parameters that costs more than it saves.
-const MANY: usize = 8;
+const SOME: usize = 8;
+const MANY: usize = 64;
 
 /// Bytes of a text.
 const MAX_TEXT: usize = 1024;

@@ -130,8 +130,14 @@ async fn write(db: &Db, shared: &Shared) {
                 break;
             }
             shared.space.notify_waiters();
+            let full = batch.len() == BATCH;
             if !persist(db, shared, batch, closed).await {
                 return;
+            }
+            // What came meanwhile is the beginning of the next batch: a commit right away would be
+            // one for a handful of entries, again and again.
+            if !full && !closed && !shared.lock().queue.is_empty() {
+                let _ = tokio::time::timeout(GATHER, shared.hurry.notified()).await;
             }
         }
     }

@@ -172,9 +172,7 @@ fn verify_statement(args: &Args, judge: &Judge, compact: &str) -> Result<Valid, 
 fn verify_authn(args: &Args, judge: &Judge, compact: &str) -> Result<Valid, Problem> {
     let signed = assertion::parse(compact, &args.aud, judge.now)
         .map_err(refused)?
-        .verify_signature(&JwsAlg::SSRAA, |der| {
-            Certificate::from_der(der).map_err(|error| error.to_string())
-        })
+        .verify_signature(&JwsAlg::SSRAA)
         .map_err(refused)?;
     let valid = judge.signer(signed.signer())?;
     let uri = match (&args.uri, valid.leaf().uri_names()) {
