@@ -294,9 +294,8 @@ impl ClientMetadata {
             ));
         }
         let scope = param_text(payload, "scope")?;
-        if scope.len() > scope::MAX_BYTES {
-            return Err(wrong("scope", &short(&scope), "at most 16 KiB"));
-        }
+        let scope =
+            ScopeSet::read(&scope).ok_or_else(|| wrong("scope", &short(&scope), scope::LIMITS))?;
         let mut other = Map::new();
         for name in OTHER_TEXTS {
             if payload.contains_key(name) {
@@ -307,7 +306,7 @@ impl ClientMetadata {
             client_name,
             grant,
             redirect_uris: redirect_uris.unwrap_or_default(),
-            scope: ScopeSet::parse(&scope),
+            scope,
             contacts,
             logo_uri,
             other,

@@ -5,10 +5,16 @@
 //! of `cruds` in that order (version 2), which `?` and search parameters may narrow. Everything
 //! else (`openid`, `udap`, `launch/patient`, …) is kept as it was written and permits nothing here.
 
+use std::collections::HashSet;
 use std::fmt;
 
-/// The longest scope string that is read, in bytes; hundreds of resource scopes fit.
+/// The longest scope string that is taken from a message, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
+/// The most scopes that are taken from a message. An app that reads every resource type of US Core
+/// with granular queries names some 200; sets are compared pair by pair, so there must be an end.
+pub const MAX_SCOPES: usize = 500;
+/// The two limits, for the sentence of an error.
+pub(crate) const LIMITS: &str = "at most 500 scopes in 16 KiB";
 
 /// On whose behalf a resource is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -300,11 +306,22 @@ impl ScopeSet {
     /// permits nothing.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut set = Self::default();
-        for word in text.split_ascii_whitespace() {
-            set.insert(Scope::parse(word));
-        }
-        set
+        let mut seen = HashSet::new();
+        let words = text.split_ascii_whitespace();
+        Self(
+            words
+                .filter(|word| seen.insert(*word))
+                .map(Scope::parse)
+                .collect(),
+        )
+    }
+
+    /// As [`Self::parse`], of a text that somebody sent: `None` beyond [`MAX_BYTES`] or
+    /// [`MAX_SCOPES`].
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let set = (text.len() <= MAX_BYTES).then(|| Self::parse(text))?;
+        (set.len() <= MAX_SCOPES).then_some(set)
     }
 
     /// Adds a scope unless it is there.

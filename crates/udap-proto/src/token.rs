@@ -79,18 +79,16 @@ impl ClientCredentials {
         }
         form.fixed("client_assertion_type", ASSERTION_TYPE)?;
         form.fixed("udap", "1")?;
-        let scope = form.need("scope")?;
-        if scope.len() > scope::MAX_BYTES {
-            return Err(FormError::Wrong {
-                name: "scope",
-                found: scope.chars().take(80).collect(),
-                expected: "at most 16 KiB",
-            });
-        }
+        let text = form.need("scope")?;
+        let scope = ScopeSet::read(text).ok_or_else(|| FormError::Wrong {
+            name: "scope",
+            found: text.chars().take(80).collect(),
+            expected: scope::LIMITS,
+        })?;
         Ok(Self {
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
-            scope: ScopeSet::parse(scope),
+            scope,
         })
     }
 
@@ -245,6 +243,7 @@ impl Answer {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::scope::MAX_SCOPES;
 
     fn code(form: &str) -> Result<ClientCredentials, &'static str> {
         ClientCredentials::read(form.as_bytes()).map_err(|e| e.code())
@@ -258,6 +257,11 @@ mod tests {
             scope: ScopeSet::parse("system/Patient.rs system/Observation.rs"),
         };
         assert_eq!(code(&request.to_form()), Ok(request));
+    }
+
+    fn scopes(count: usize) -> String {
+        let scopes: Vec<_> = (0..count).map(|i| format!("s{i}")).collect();
+        scopes.join("+")
     }
 
     #[test]
@@ -288,6 +292,18 @@ mod tests {
                 code(&good.replacen(from, to, 1)).unwrap_err(),
                 expected,
                 "{to}"
+            );
+        }
+        for (most, one_more) in [(true, scopes(MAX_SCOPES)), (false, scopes(MAX_SCOPES + 1))] {
+            let form = good.replacen("scope=s", &format!("scope={one_more}"), 1);
+            let found = code(&form).map(|_| ());
+            assert_eq!(
+                found,
+                if most {
+                    Ok(())
+                } else {
+                    Err("parameter-invalid")
+                }
             );
         }
         let many: String = (0..40).map(|i| format!("&p{i}=1")).collect();

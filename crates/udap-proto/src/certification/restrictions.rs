@@ -5,7 +5,7 @@ use crate::claims::{ClaimError, text};
 use crate::error::Refusal;
 use crate::jwk::JwkSet;
 use crate::registration::{ClientMetadata, MAX_ITEMS};
-use crate::scope::{MAX_BYTES, ScopeSet};
+use crate::scope::{self, ScopeSet};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use udap_pki::PublicKey;
@@ -106,12 +106,12 @@ impl Restrictions {
             .transpose()?;
         let scope = payload
             .contains_key("scope")
-            .then(|| text(payload, "scope"))
+            .then(|| {
+                ScopeSet::read(&text(payload, "scope")?)
+                    .ok_or_else(|| shape("scope", scope::LIMITS))
+            })
             .transpose()?;
-        if scope.as_ref().is_some_and(|scope| scope.len() > MAX_BYTES) {
-            return Err(shape("scope", "at most 16 KiB"));
-        }
-        let launches = |scope: &String| scope.split(' ').any(|s| s == "launch");
+        let launches = |scope: &ScopeSet| scope.iter().any(|s| s.as_str() == "launch");
         if payload.contains_key("launch_uri") && !scope.as_ref().is_some_and(launches) {
             return Err(misplaced("launch_uri", "`scope` does not have `launch`"));
         }
@@ -147,7 +147,7 @@ impl Restrictions {
             redirect_uris,
             grant_types,
             response_types: texts(payload, "response_types")?,
-            scope: scope.map(|scope| ScopeSet::parse(&scope)),
+            scope,
             keys,
             addresses,
         })

@@ -31,7 +31,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Connections that are kept alive
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = connections)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = connections)]
     connections: usize,
     /// A server that runs already, by its FHIR base URL
     #[arg(long, value_name = "URL", requires = "cert", requires = "key")]
@@ -59,7 +59,7 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// Connections that are kept alive
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = connections)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = connections)]
     connections: usize,
 }
 
