@@ -282,6 +282,13 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "HL7 SSRAA §2.4",
     },
     Explanation {
+        code: "config-certifiers-unnamed",
+        title: "every member would be a certifier",
+        meaning: "A trust anchor of the community is also listed in `certifier_anchors`, so any app could certify any other.",
+        hint: "name the certifiers' URIs in `certifiers`, or give them an anchor of their own",
+        section: "UDAP Certifications and Endorsements §4",
+    },
+    Explanation {
         code: "config-tls-is-identity",
         title: "one certificate for TLS and for the community",
         meaning: "The certificate of the web server proves a host, that of the community a member; one key must not serve both.",

@@ -120,6 +120,22 @@ pub struct Community {
     pub revocation: Revocation,
     /// How long an out-of-date CRL or OCSP answer still counts, in seconds.
     pub grace_secs: i64,
+    pub certifications: Certifications,
+}
+
+/// What a community makes of certifications; their programmes are told apart by URI.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certifications {
+    /// Those that are looked at; any other is ignored.
+    pub supported: Vec<String>,
+    /// Those without which no app is registered; all of them supported.
+    pub required: Vec<String>,
+    /// Those for which an app's own signature is enough; all of them supported.
+    pub self_signed: Vec<String>,
+    /// PEM files with the trust anchors of certifiers, which are not the members'.
+    pub anchors: Vec<PathBuf>,
+    /// The URIs of the certifiers; none is whoever these anchors vouch for.
+    pub certifiers: Vec<String>,
 }
 
 /// The data holder's certificate in one community.

@@ -2,10 +2,12 @@
 //! Certifications and Endorsements for Client Applications §§2–4), in three stages like a statement.
 
 mod address;
+mod limits;
 mod redirect;
 mod restrictions;
 
 pub use address::AddressRange;
+pub use limits::RequestLimits;
 pub use redirect::RedirectPattern;
 pub use restrictions::{Mismatch, Restrictions};
 
@@ -129,6 +131,32 @@ impl Signed {
     #[must_use]
     pub const fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// Who it claims to be by, not verified: to choose whom to ask for trust, and for logs.
+    #[must_use]
+    pub fn claimed_iss(&self) -> &str {
+        self.claimed("iss")
+    }
+
+    /// Whether it claims to be by the app that it is about, not verified.
+    #[must_use]
+    pub fn claims_self_signed(&self) -> bool {
+        !self.claimed_iss().is_empty() && self.claimed_iss() == self.claimed("sub")
+    }
+
+    fn claimed(&self, claim: &str) -> &str {
+        let text = self.payload.get(claim).and_then(Value::as_str);
+        text.unwrap_or_default()
+    }
+
+    /// Which programmes it claims to be of, not verified: one that nobody here knows is not worth a
+    /// fetch.
+    #[must_use]
+    pub fn claimed_uris(&self) -> Vec<&str> {
+        let uris = self.payload.get("certification_uris");
+        let uris = uris.and_then(Value::as_array).into_iter().flatten();
+        uris.filter_map(Value::as_str).collect()
     }
 
     /// Checks it against a verdict about the signer's certificate (reached among those trusted to
@@ -330,7 +358,7 @@ impl Verified {
     /// # Errors
     /// [`Mismatch`] names the first parameter that goes beyond it.
     pub fn matches(&self, metadata: &ClientMetadata, key: &PublicKey) -> Result<(), Mismatch> {
-        self.restrictions.check_key(key)?;
+        self.restrictions.limits.check_key(key)?;
         self.restrictions.check(metadata)
     }
 
@@ -339,7 +367,7 @@ impl Verified {
     /// # Errors
     /// [`Mismatch`]
     pub fn matches_request(&self, key: &PublicKey, from: IpAddr) -> Result<(), Mismatch> {
-        self.restrictions.check_key(key)?;
-        self.restrictions.check_address(from)
+        self.restrictions.limits.check_key(key)?;
+        self.restrictions.limits.check_address(Some(from))
     }
 }

@@ -10,6 +10,10 @@ pub enum Event {
     RegistrationModified,
     RegistrationCancelled,
     RegistrationRefused(Refusal),
+    /// A certification was left out of a registration that went well without it.
+    CertificationRefused(Refusal),
+    /// A required certification no longer holds; the registration rests until there is another.
+    RegistrationLapsed(Refusal),
     TokenIssued {
         scope: Arc<str>,
         purpose_of_use: Vec<String>,
@@ -78,6 +82,8 @@ impl Event {
             Self::RegistrationModified => "registration-modified",
             Self::RegistrationCancelled => "registration-cancelled",
             Self::RegistrationRefused(_) => "registration-refused",
+            Self::CertificationRefused(_) => "certification-refused",
+            Self::RegistrationLapsed(_) => "registration-lapsed",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenRefused(_) => "token-refused",
             Self::AccessAllowed { .. } => "access-allowed",
@@ -94,6 +100,8 @@ impl Event {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::RegistrationRefused(refusal)
+            | Self::CertificationRefused(refusal)
+            | Self::RegistrationLapsed(refusal)
             | Self::TokenRefused(refusal)
             | Self::AccessRefused { refusal, .. }
             | Self::CertificateTrouble(refusal) => Some(refusal),

@@ -45,6 +45,7 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
         for path in &community.intermediates {
             certificates(path)?;
         }
+        certifiers(community)?;
         certificates(&community.identity.cert)?;
         community.identity.key.read().map_err(|error| {
             whole(match error {
@@ -52,6 +53,29 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
                 FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
             })
         })?;
+    }
+    Ok(())
+}
+
+/// Where one anchor vouches for members and for certifiers, every member would be a certifier unless
+/// the certifiers are named.
+fn certifiers(community: &Community) -> Result<(), ConfigError> {
+    let mut members = Vec::new();
+    for path in &community.anchors {
+        members.extend(certificates(path)?);
+    }
+    for path in &community.certifications.anchors {
+        for anchor in certificates(path)? {
+            let shared = members
+                .iter()
+                .any(|member| member.spki_der() == anchor.spki_der());
+            if shared && community.certifications.certifiers.is_empty() {
+                return Err(whole(Problem::CertifiersUnnamed {
+                    anchor: anchor.subject().to_string(),
+                    community: community.uri.clone(),
+                }));
+            }
+        }
     }
     Ok(())
 }

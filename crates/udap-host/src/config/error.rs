@@ -61,6 +61,10 @@ pub enum Problem {
         first: String,
         second: String,
     },
+    #[error(
+        "community `{community}`: {anchor} vouches for members and for certifiers, and the certifiers are not named"
+    )]
+    CertifiersUnnamed { anchor: String, community: String },
     #[error("the TLS certificate {} or its key is also the identity in community `{community}`", path.display())]
     TlsIsIdentity { path: PathBuf, community: String },
     #[error("{} does not hold certificates: {detail}", path.display())]
@@ -85,6 +89,7 @@ impl ConfigError {
             Problem::SecretTwice { .. } => "config-secret-twice",
             Problem::CommunityTwice { .. } => "config-community-twice",
             Problem::SharedAnchor { .. } => "config-shared-anchor",
+            Problem::CertifiersUnnamed { .. } => "config-certifiers-unnamed",
             Problem::TlsIsIdentity { .. } => "config-tls-is-identity",
             Problem::CertificateFile { .. } => "config-certificate-file",
             Problem::KeyExposed { .. } => "config-key-exposed",

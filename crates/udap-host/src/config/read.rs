@@ -10,8 +10,8 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Community, Config, ConfigError, Fetch, Identity, LogFormat, Problem, Revocation, Secret,
-    TlsRoots, check,
+    Certifications, Community, Config, ConfigError, Fetch, Identity, LogFormat, Problem,
+    Revocation, Secret, TlsRoots, check,
     section::{Field, Section, Source, suggest},
 };
 use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
@@ -219,6 +219,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
     let grace_secs = section
         .get("grace", Seconds(0), |field| seconds(field, 0, 86_400))?
         .0;
+    let certifications = certifications(&section)?;
     Ok(Community {
         uri,
         anchors,
@@ -226,7 +227,32 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         identity: Identity { cert, key },
         revocation,
         grace_secs,
+        certifications,
     })
+}
+
+/// Which certifications count in a community, and who may make them.
+fn certifications(section: &Section<'_>) -> Result<Certifications, ConfigError> {
+    let uris = |key: &str| section.get(key, Vec::new(), uris);
+    let certifications = Certifications {
+        supported: uris("certifications_supported")?,
+        required: uris("certifications_required")?,
+        self_signed: uris("certifications_self_signed")?,
+        anchors: section.get("certifier_anchors", Vec::new(), paths)?,
+        certifiers: uris("certifiers")?,
+    };
+    for (key, listed) in [
+        ("certifications_required", &certifications.required),
+        ("certifications_self_signed", &certifications.self_signed),
+    ] {
+        let stray = listed
+            .iter()
+            .find(|uri| !certifications.supported.contains(uri));
+        if let (Some(stray), Some(field)) = (stray, section.find(key)) {
+            return Err(field.invalid(stray, "it is not among `certifications_supported`"));
+        }
+    }
+    Ok(certifications)
 }
 
 /// `x` or `x_file`, never both, one of them.
@@ -339,6 +365,14 @@ fn paths(field: &Field<'_>) -> Result<Vec<PathBuf>, ConfigError> {
         .list("a path or a list of paths")?
         .iter()
         .map(Field::path)
+        .collect()
+}
+
+fn uris(field: &Field<'_>) -> Result<Vec<String>, ConfigError> {
+    field
+        .list("a list of URIs")?
+        .iter()
+        .map(absolute_uri)
         .collect()
 }
 
@@ -457,6 +491,11 @@ const COMMUNITY: &[&str] = &[
     "identity",
     "revocation",
     "grace",
+    "certifications_supported",
+    "certifications_required",
+    "certifications_self_signed",
+    "certifier_anchors",
+    "certifiers",
 ];
 
 const REVOCATION: [(&str, Revocation); 4] = [

@@ -51,6 +51,11 @@ anchors = ["one-root.pem", "one-old-root.pem"]
 intermediates = ["one-ca.pem"]
 revocation = "prefer"
 grace = 600
+certifications_supported = ["https://one.example/privacy", "https://one.example/audit"]
+certifications_required = ["https://one.example/audit"]
+certifications_self_signed = ["https://one.example/privacy"]
+certifier_anchors = "auditors.pem"
+certifiers = ["https://auditor.example"]
 [community.identity]
 cert = "one.pem"
 key = """
@@ -242,6 +247,18 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         ),
         ("config-invalid-value", community("revocation = \"of\"")),
         (
+            "config-invalid-value",
+            community("certifications_required = [\"https://c.example/audit\"]"),
+        ),
+        (
+            "config-invalid-value",
+            community("certifications_self_signed = [\"https://c.example/audit\"]"),
+        ),
+        (
+            "config-invalid-value",
+            community("certifications_supported = [\"https://c.example/audit \"]"),
+        ),
+        (
             "config-secret-twice",
             SMALLEST.replace("server.pem\",", "server.pem\", key = \"x\","),
         ),
@@ -317,6 +334,16 @@ fn files_are_checked_each_with_its_code() {
     };
     let good = || text("two-ca.pem");
     check(good()).unwrap();
+
+    let certifiers = format!("{}certifier_anchors = \"two-ca.pem\"\n", good());
+    let error = check(certifiers.clone()).unwrap_err();
+    assert_eq!(error.code(), "config-certifiers-unnamed");
+    check(format!(
+        "{certifiers}certifiers = [\"https://auditor.example\"]\n"
+    ))
+    .unwrap();
+    let apart = good() + "certifier_anchors = \"one-ca.pem\"\n";
+    check(apart).unwrap();
 
     let error = check(text("one-ca.pem")).unwrap_err();
     assert_eq!(error.code(), "config-shared-anchor");

@@ -1,14 +1,11 @@
 //! What a certification is limited to, and whether a registration stays within.
 
-use super::{AddressRange, CertificationError, RedirectPattern};
+use super::{CertificationError, RedirectPattern, RequestLimits};
 use crate::claims::{ClaimError, text};
 use crate::error::Refusal;
-use crate::jwk::JwkSet;
 use crate::registration::{ClientMetadata, MAX_ITEMS};
 use crate::scope::{self, ScopeSet};
 use serde_json::{Map, Value};
-use std::net::IpAddr;
-use udap_pki::PublicKey;
 
 /// The restricting claims of a certification (UDAP Certifications and Endorsements §2). A claim that
 /// is absent restricts nothing; of a list, a registration may ask for a part.
@@ -26,10 +23,8 @@ pub struct Restrictions {
     pub response_types: Option<Vec<String>>,
     /// `scope`
     pub scope: Option<ScopeSet>,
-    /// `jwks`: the app's keys
-    pub keys: Option<JwkSet>,
-    /// `ip_allowed`: where token requests may come from
-    pub addresses: Option<Vec<AddressRange>>,
+    /// `jwks` and `ip_allowed`, which count at each token request
+    pub limits: RequestLimits,
 }
 
 /// A registration goes beyond a certification.
@@ -121,26 +116,6 @@ impl Restrictions {
                 "keys are named in `jwks`, so that they are signed",
             ));
         }
-        let keys = match payload.get("jwks") {
-            None => None,
-            Some(Value::Object(set)) => {
-                Some(JwkSet::from_json(set).map_err(CertificationError::Keys)?)
-            }
-            Some(_) => return Err(shape("jwks", "a JSON Web Key Set")),
-        };
-        let addresses = texts(payload, "ip_allowed")?
-            .map(|ranges| {
-                ranges
-                    .iter()
-                    .map(|range| AddressRange::parse(range))
-                    .collect::<Option<_>>()
-            })
-            .map(|read| {
-                read.ok_or_else(|| {
-                    shape("ip_allowed", "an array of addresses, ranges and prefixes")
-                })
-            })
-            .transpose()?;
         Ok(Self {
             texts: fixed,
             contacts,
@@ -148,8 +123,7 @@ impl Restrictions {
             grant_types,
             response_types: texts(payload, "response_types")?,
             scope,
-            keys,
-            addresses,
+            limits: RequestLimits::read(payload)?,
         })
     }
 
@@ -199,31 +173,6 @@ impl Restrictions {
         }
         Ok(())
     }
-
-    pub(super) fn check_key(&self, key: &PublicKey) -> Result<(), Mismatch> {
-        let Some(keys) = &self.keys else {
-            return Ok(());
-        };
-        let known = |spki: &[u8]| keys.keys().iter().any(|jwk| jwk.key().spki_der() == spki);
-        if known(key.spki_der()) {
-            return Ok(());
-        }
-        Err(mismatch(
-            "jwks",
-            "another key",
-            format!("{} keys", keys.keys().len()),
-        ))
-    }
-
-    pub(super) fn check_address(&self, from: IpAddr) -> Result<(), Mismatch> {
-        let Some(ranges) = &self.addresses else {
-            return Ok(());
-        };
-        if ranges.iter().any(|range| range.contains(from)) {
-            return Ok(());
-        }
-        Err(mismatch("ip_allowed", from, "other addresses"))
-    }
 }
 
 /// A claim that is a list of at most so many texts, if it is there.
@@ -248,11 +197,15 @@ pub(super) fn texts(
     }
 }
 
-fn shape(claim: &'static str, expected: &'static str) -> CertificationError {
+pub(super) fn shape(claim: &'static str, expected: &'static str) -> CertificationError {
     ClaimError::Shape { claim, expected }.into()
 }
 
-fn mismatch(param: &'static str, found: impl ToString, covered: impl ToString) -> Mismatch {
+pub(super) fn mismatch(
+    param: &'static str,
+    found: impl ToString,
+    covered: impl ToString,
+) -> Mismatch {
     // Both are a sender's texts: enough to recognise them by.
     let short = |text: String| text.chars().take(200).collect();
     Mismatch {
