@@ -24,6 +24,7 @@ pub mod catalogue;
 pub mod certification;
 pub mod claims;
 pub mod community;
+pub mod discovery;
 pub mod error;
 pub mod event;
 pub mod extensions;

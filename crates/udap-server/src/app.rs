@@ -2,6 +2,7 @@
 
 use crate::access_key::AccessKey;
 use crate::communities::{Communities, CommunitySetup};
+use crate::discovery::Discovery;
 use crate::store::{MIGRATIONS, Registrations, Replay};
 use crate::{path, router};
 use axum::Extension;
@@ -19,6 +20,7 @@ use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
 use udap_host::token_status::{TokenState, TokenStatus};
 use udap_proto::Refusal;
+use udap_proto::discovery::AuthorizationServer;
 use udap_proto::jwk::JwkSet;
 use udap_proto::jws::Header;
 use udap_proto::scope::ScopeSet;
@@ -52,6 +54,8 @@ pub struct App {
     pub(crate) token_endpoint: String,
     /// The communities served: identities, metadata, trust.
     pub(crate) communities: Communities,
+    /// What is said to those who know nothing of UDAP.
+    pub(crate) discovery: Discovery,
     /// Who is registered.
     pub(crate) registrations: Registrations,
     /// Which JWTs were seen.
@@ -136,6 +140,19 @@ impl Server {
             scopes_supported: config.scopes_supported.clone(),
         };
         let communities = Communities::open(config, &setup, fetcher).await?;
+        let discovery = Discovery::new(&AuthorizationServer {
+            issuer: base_url.clone(),
+            token_endpoint: setup.token_endpoint.clone(),
+            registration_endpoint: setup.registration_endpoint.clone(),
+            jwks_uri: format!("{base_url}{}", path::JWKS),
+            introspection_endpoint: None,
+            revocation_endpoint: None,
+            grant_types: vec!["client_credentials"],
+            scopes: setup.scopes_supported.clone(),
+            algs: communities.algorithms(),
+            // SMART's own clients, by their JWKS, are not registered here yet.
+            capabilities: vec!["permission-v1", "permission-v2"],
+        });
         let base_path = url::Url::parse(&base_url)
             .map(|url| url.path().trim_end_matches('/').to_owned())
             .unwrap_or_default();
@@ -153,6 +170,7 @@ impl Server {
             token_endpoint: setup.token_endpoint,
             base_url,
             communities,
+            discovery,
             registrations: Registrations::new(db),
             replay,
             access_key,

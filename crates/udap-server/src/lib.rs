@@ -26,6 +26,7 @@ mod access_key;
 mod app;
 pub mod catalogue;
 mod communities;
+mod discovery;
 mod jwks;
 mod metadata;
 mod registration;

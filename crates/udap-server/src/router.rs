@@ -1,12 +1,14 @@
 //! Every route of the authorization server.
 
 use crate::app::Server;
-use crate::{jwks, metadata, path, registration, token};
+use crate::{discovery, jwks, metadata, path, registration, token};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use udap_proto::discovery::{OAUTH_PATH, SMART_PATH};
 
-/// The routes under the base URL's path; anything else is for the gateway.
+/// The routes under the base URL's path, and the one document that stands in front of it; anything
+/// else is for the gateway.
 pub(crate) fn routes(server: Server) -> Router {
     let base = server.base_path().to_owned();
     let max_body_bytes = server.max_body_bytes;
@@ -14,6 +16,14 @@ pub(crate) fn routes(server: Server) -> Router {
         .route(
             &format!("{base}{}", udap_proto::metadata::PATH),
             get(metadata::get),
+        )
+        .route(
+            &format!("{base}{SMART_PATH}"),
+            get(discovery::smart_configuration),
+        )
+        .route(
+            &format!("{OAUTH_PATH}{base}"),
+            get(discovery::oauth_metadata),
         )
         .route(
             &format!("{base}{}", path::REGISTER),
