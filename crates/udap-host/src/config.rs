@@ -121,6 +121,9 @@ pub struct Community {
     /// How long an out-of-date CRL or OCSP answer still counts, in seconds.
     pub grace_secs: i64,
     pub certifications: Certifications,
+    /// URIs of registered members that are told about every access token, as the resource servers
+    /// of this data holder are (RFC 7662 §4).
+    pub resource_servers: Vec<String>,
 }
 
 /// What a community makes of certifications; their programmes are told apart by URI.

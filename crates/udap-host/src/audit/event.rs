@@ -19,6 +19,16 @@ pub enum Event {
         purpose_of_use: Vec<String>,
     },
     TokenRefused(Refusal),
+    /// A client ended an access token of its own; `Who::jti` is the token's.
+    TokenRevoked,
+    /// A revocation that had no effect, also where the client was not told so.
+    RevocationRefused(Refusal),
+    /// Somebody asked about an access token; `Who::jti` is the token's.
+    TokenIntrospected {
+        /// Why it was said not to count; none when it counts.
+        inactive: Option<&'static str>,
+    },
+    IntrospectionRefused(Refusal),
     /// `interaction` is `read Patient` or `search Observation`: a type, never an id or a query.
     AccessAllowed {
         interaction: String,
@@ -86,6 +96,10 @@ impl Event {
             Self::RegistrationLapsed(_) => "registration-lapsed",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenRefused(_) => "token-refused",
+            Self::TokenRevoked => "token-revoked",
+            Self::RevocationRefused(_) => "revocation-refused",
+            Self::TokenIntrospected { .. } => "token-introspected",
+            Self::IntrospectionRefused(_) => "introspection-refused",
             Self::AccessAllowed { .. } => "access-allowed",
             Self::AccessRefused { .. } => "access-refused",
             Self::CertificateTrouble(_) => "certificate-trouble",
@@ -103,6 +117,8 @@ impl Event {
             | Self::CertificationRefused(refusal)
             | Self::RegistrationLapsed(refusal)
             | Self::TokenRefused(refusal)
+            | Self::RevocationRefused(refusal)
+            | Self::IntrospectionRefused(refusal)
             | Self::AccessRefused { refusal, .. }
             | Self::CertificateTrouble(refusal) => Some(refusal),
             _ => None,
@@ -118,6 +134,10 @@ impl Event {
             } => Data::Token {
                 scope,
                 purpose_of_use,
+            },
+            Self::TokenIntrospected { inactive } => Data::Introspected {
+                active: inactive.is_none(),
+                why: *inactive,
             },
             Self::AccessAllowed {
                 interaction,
@@ -144,6 +164,11 @@ pub(super) enum Data<'a> {
     Token {
         scope: &'a str,
         purpose_of_use: &'a [String],
+    },
+    Introspected {
+        active: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'a str>,
     },
     Access {
         interaction: &'a str,

@@ -220,6 +220,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         .get("grace", Seconds(0), |field| seconds(field, 0, 86_400))?
         .0;
     let certifications = certifications(&section)?;
+    let resource_servers = section.get("resource_servers", Vec::new(), uris)?;
     Ok(Community {
         uri,
         anchors,
@@ -228,6 +229,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         revocation,
         grace_secs,
         certifications,
+        resource_servers,
     })
 }
 
@@ -496,6 +498,7 @@ const COMMUNITY: &[&str] = &[
     "certifications_self_signed",
     "certifier_anchors",
     "certifiers",
+    "resource_servers",
 ];
 
 const REVOCATION: [(&str, Revocation); 4] = [

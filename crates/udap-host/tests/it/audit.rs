@@ -56,6 +56,13 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
             purpose_of_use: vec!["TREAT".to_owned()],
         },
         Event::TokenRefused(refusal()),
+        Event::TokenRevoked,
+        Event::RevocationRefused(refusal()),
+        Event::TokenIntrospected { inactive: None },
+        Event::TokenIntrospected {
+            inactive: Some("token-revoked"),
+        },
+        Event::IntrospectionRefused(refusal()),
         Event::AccessAllowed {
             interaction: "read Patient".to_owned(),
             status: 200,

@@ -56,6 +56,7 @@ certifications_required = ["https://one.example/audit"]
 certifications_self_signed = ["https://one.example/privacy"]
 certifier_anchors = "auditors.pem"
 certifiers = ["https://auditor.example"]
+resource_servers = ["https://imaging.example/fhir"]
 [community.identity]
 cert = "one.pem"
 key = """
@@ -112,6 +113,8 @@ fn every_setting_is_read_and_shown_without_secrets() {
     let [one, two] = config.communities.as_slice() else {
         panic!("two communities")
     };
+    assert_eq!(one.resource_servers, ["https://imaging.example/fhir"]);
+    assert!(two.resource_servers.is_empty());
     assert!(matches!(&one.identity.key, Secret::Inline(key) if key.contains("not to be shown")));
     assert_eq!(
         two.identity.key,
