@@ -82,13 +82,14 @@ async fn one_that_lands_between_verification_and_write_wins() {
     assert!(parameters.contains("Test app"), "{parameters}");
 }
 
-/// How many bytes the replay log has.
+/// How many bytes of the replay log are written; zeros are room for more.
 fn replay_log(holder: &Holder) -> usize {
     let files = holder.state();
     let log = files
         .iter()
         .filter(|(path, _)| path.extension().is_some_and(|e| e == "log"));
-    log.map(|(_, bytes)| bytes.len()).sum()
+    log.map(|(_, bytes)| bytes.iter().filter(|byte| **byte != 0).count())
+        .sum()
 }
 
 /// A server whose apps are all known asks the core nothing for hours; it looks at CRLs all the same.
