@@ -8,6 +8,7 @@
 
 mod access_token;
 mod certification;
+mod conformance;
 mod corpus;
 mod event;
 mod id_token;

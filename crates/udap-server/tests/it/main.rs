@@ -10,6 +10,7 @@ mod support;
 
 mod any_input;
 mod concurrency;
+mod conformance;
 mod discovery;
 mod jwks;
 mod kill;
