@@ -21,6 +21,7 @@ pub mod dependencies;
 pub mod graph;
 pub mod length;
 pub mod manifests;
+pub mod matrix;
 pub mod source;
 pub mod words;
 

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use udap_house::words::{Lines, Rule};
-use udap_house::{Graph, Source, arrows, catalogues, dependencies, length, manifests, words};
+use udap_house::{
+    Graph, Source, arrows, catalogues, dependencies, length, manifests, matrix, words,
+};
 
 #[test]
 fn arrows_between_crates_point_down_only() {
@@ -45,6 +47,12 @@ fn every_error_code_is_in_words_and_there_once() {
 #[test]
 fn every_error_code_is_shown_by_a_test() {
     none(catalogues::untested(&sources(), EXCUSED));
+}
+
+#[test]
+fn the_matrix_names_tests_that_are_there() {
+    let rows = matrix::read(matrix::DATA).unwrap();
+    none(matrix::wrong(&rows, &sources()));
 }
 
 #[test]
