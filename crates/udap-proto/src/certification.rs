@@ -126,6 +126,18 @@ pub fn verify_signature(compact: &str, accepted: &[JwsAlg]) -> Result<Signed, Jw
     })
 }
 
+/// Which programmes a JWT claims to be a certification of, nothing verified: one that nobody here
+/// knows is not worth a look.
+///
+/// # Errors
+/// [`JwsError`] for what is no JWT at all.
+pub fn claimed_uris(compact: &str) -> Result<Vec<String>, JwsError> {
+    let jws = Jws::parse(compact)?;
+    let uris = jws.payload().get("certification_uris");
+    let uris = uris.and_then(Value::as_array).into_iter().flatten();
+    Ok(uris.filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
 impl Signed {
     /// Who signed.
     #[must_use]
@@ -148,15 +160,6 @@ impl Signed {
     fn claimed(&self, claim: &str) -> &str {
         let text = self.payload.get(claim).and_then(Value::as_str);
         text.unwrap_or_default()
-    }
-
-    /// Which programmes it claims to be of, not verified: one that nobody here knows is not worth a
-    /// fetch.
-    #[must_use]
-    pub fn claimed_uris(&self) -> Vec<&str> {
-        let uris = self.payload.get("certification_uris");
-        let uris = uris.and_then(Value::as_array).into_iter().flatten();
-        uris.filter_map(Value::as_str).collect()
     }
 
     /// Checks it against a verdict about the signer's certificate (reached among those trusted to

@@ -1,6 +1,7 @@
 //! The state that the endpoints share, and how it comes to be.
 
 use crate::access_key::AccessKey;
+use crate::certifications::Watch;
 use crate::communities::{Communities, CommunitySetup};
 use crate::discovery::Discovery;
 use crate::store::{MIGRATIONS, Registrations, Replay};
@@ -58,6 +59,8 @@ pub struct App {
     pub(crate) discovery: Discovery,
     /// Who is registered.
     pub(crate) registrations: Registrations,
+    /// When certifiers were asked last.
+    pub(crate) watch: Watch,
     /// Which JWTs were seen.
     pub(crate) replay: Replay,
     /// Signs access tokens.
@@ -172,13 +175,14 @@ impl Server {
             communities,
             discovery,
             registrations: Registrations::new(db),
+            watch: Watch::default(),
             replay,
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
             token_lifetime_secs: config.token_lifetime_secs,
             headers: Cache::builder()
                 .max_capacity(MAX_HEADERS)
-                .weigher(|text: &Box<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+                .weigher(weight)
                 .build_with_hasher(foldhash::quality::RandomState::default()),
             trusted_proxies: config.trusted_proxies.clone(),
             max_body_bytes: config.limits.max_body_bytes,
@@ -212,17 +216,28 @@ impl Server {
     }
 
     /// What runs beside requests until the shutdown: CRLs are looked at again, so that a revocation
-    /// is seen soon, and metadata is signed again before it ends.
+    /// is seen soon, metadata is signed again before it ends, and certifications are watched.
     pub async fn run_background(self, shutdown: Shutdown) {
-        let mut tick = tokio::time::interval(REFRESH);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        tick.tick().await;
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = shutdown.wait() => break,
+        // Certifiers that take their time to answer must not keep a revocation waiting.
+        let certifications = async {
+            let mut tick = ticks();
+            loop {
+                tick.tick().await;
+                self.watch_certifications(clock::now()).await;
             }
-            self.refresh().await;
+        };
+        let refresh = async {
+            let mut tick = ticks();
+            tick.tick().await;
+            loop {
+                tick.tick().await;
+                self.refresh().await;
+            }
+        };
+        tokio::select! {
+            () = certifications => {}
+            () = refresh => {}
+            () = shutdown.wait() => {}
         }
     }
 
@@ -279,6 +294,17 @@ impl TokenStatus for Server {
             }
         })
     }
+}
+
+#[expect(clippy::borrowed_box, reason = "the cache hands over its keys so")]
+fn weight(text: &Box<str>, _: &Arc<Header>) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut tick = tokio::time::interval(REFRESH);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tick
 }
 
 fn fetch_policy(config: &Config) -> Result<FetchPolicy, StartError> {

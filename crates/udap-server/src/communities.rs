@@ -6,9 +6,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use udap_host::config::Config;
+use udap_host::config::{Certifications, Config};
 use udap_pki::{Anchor, Certificate, Policy, UnixTime, pem};
 use udap_proto::Refusal as _;
+use udap_proto::certification;
 use udap_proto::community::Community;
 use udap_proto::ids::CommunityUri;
 use udap_proto::jws::{JwsAlg, Signer as StatementSigner};
@@ -35,12 +36,15 @@ pub(crate) struct Communities {
     /// In the order of the configuration; the first one signs when nobody asks for another.
     all: Vec<Served>,
     trust: TrustEngine,
+    fetcher: Fetcher,
 }
 
 /// One community and this data holder's place in it.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) community: Community,
+    /// Which certifications count here.
+    pub(crate) certifications: Certifications,
     base_url: String,
     chain: Vec<Certificate>,
     signer: KeySigner,
@@ -83,7 +87,17 @@ impl Communities {
                 grace_secs: configured.grace_secs,
                 ..Policy::default()
             };
+            // Whom it trusts to certify is a world of its own: no anchor of members counts in it.
+            let mut certifiers = CommunityTrust {
+                uri: certifiers_of(&configured.uri),
+                anchors: Vec::new(),
+                ..trust.clone()
+            };
+            for certificate in read_all(&configured.certifications.anchors)? {
+                certifiers.anchors.push(Anchor::new(certificate));
+            }
             trusted.push(trust);
+            trusted.push(certifiers);
 
             let community = Community::ssraa(CommunityUri::new(&configured.uri));
             let key = configured.identity.key.read()?;
@@ -94,16 +108,46 @@ impl Communities {
             };
             let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
             let chain = read(&configured.identity.cert)?;
-            all.push(Served::new(community, setup, chain, signer).await?);
+            let certifications = configured.certifications.clone();
+            all.push(Served::new(community, certifications, setup, chain, signer).await?);
         }
         Ok(Self {
             all,
-            trust: TrustEngine::new(Some(fetcher), trusted),
+            trust: TrustEngine::new(Some(fetcher.clone()), trusted),
+            fetcher,
         })
     }
 
     pub(crate) const fn trust(&self) -> &TrustEngine {
         &self.trust
+    }
+
+    /// What is asked beside evidence for trust: whether certifications still hold.
+    pub(crate) const fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
+    pub(crate) fn all(&self) -> &[Served] {
+        &self.all
+    }
+
+    /// Whether a community trusts somebody to certify; in what an app says about itself, whether it
+    /// trusts the app.
+    pub(crate) async fn certifier(
+        &self,
+        community: &str,
+        signed: &certification::Signed,
+        now: UnixTime,
+    ) -> Result<Verdict, TrustError> {
+        let world = if signed.claims_self_signed() {
+            community.to_owned()
+        } else {
+            certifiers_of(community)
+        };
+        let signer = signed.signer();
+        self.trust
+            .verify(&world, signer.leaf(), signer.intermediates(), now)
+            .await
     }
 
     /// The community of that URI, or the first when none is named.
@@ -206,6 +250,7 @@ impl Communities {
 impl Served {
     async fn new(
         community: Community,
+        certifications: Certifications,
         setup: &CommunitySetup,
         chain: Vec<Certificate>,
         signer: KeySigner,
@@ -251,8 +296,8 @@ impl Served {
                 .map(str::to_owned)
                 .to_vec(),
             extensions_required: vec![udap_proto::extensions::hl7_b2b::KEY.to_owned()],
-            certifications_supported: Vec::new(),
-            certifications_required: Vec::new(),
+            certifications_supported: certifications.supported.clone(),
+            certifications_required: certifications.required.clone(),
             grant_types: vec!["client_credentials"],
             scopes: setup.scopes_supported.clone(),
             authorization_endpoint: None,
@@ -268,6 +313,7 @@ impl Served {
         let served = Self {
             base_url: setup.base_url.clone(),
             community,
+            certifications,
             chain,
             signer,
             metadata,
@@ -307,6 +353,12 @@ impl Served {
             signed_at: now,
         })
     }
+}
+
+/// The name of a community's certifiers among the worlds of trust. It is no URI, so no community has
+/// it.
+fn certifiers_of(community: &str) -> String {
+    format!("certifiers of {community}")
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {

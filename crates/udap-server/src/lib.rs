@@ -25,6 +25,7 @@
 mod access_key;
 mod app;
 pub mod catalogue;
+mod certifications;
 mod communities;
 mod discovery;
 mod jwks;

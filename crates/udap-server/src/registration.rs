@@ -2,6 +2,7 @@
 //! UDAP Dynamic Client Registration).
 
 use crate::app::{Server, Told, general_hint, short};
+use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::NotAccepted;
 use crate::scopes::{self, ScopeError};
 use crate::store::{Cancelled, NewRegistration, Seen, Written};
@@ -16,6 +17,7 @@ use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
+use udap_proto::Refusal as _;
 use udap_proto::jws::Jws;
 use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant};
 use udap_proto::statement::{self, StatementError, Verified};
@@ -119,7 +121,25 @@ async fn register(
         let answer = match &wanted {
             None => cancel(server, &verified, &community, still_trusted, who).await?,
             Some(metadata) => {
-                write(server, &verified, &community, metadata, still_trusted, who).await?
+                // What others say about the app. §4 step 5.
+                let judged = judge(
+                    server,
+                    &verified,
+                    metadata,
+                    &body.certifications,
+                    &community,
+                )
+                .await?;
+                write(
+                    server,
+                    &verified,
+                    &community,
+                    metadata,
+                    judged,
+                    still_trusted,
+                    who,
+                )
+                .await?
             }
         };
         if let Some(answer) = answer {
@@ -150,15 +170,44 @@ fn allowed(
     Ok(metadata)
 }
 
+/// Which of the certifications that came along count; refused when one that is required is not among
+/// them.
+async fn judge(
+    server: &Server,
+    verified: &Verified,
+    metadata: &ClientMetadata,
+    sent: &[String],
+    community: &str,
+) -> Result<Judged, RegistrationError> {
+    let served = server
+        .communities
+        .select(Some(community))
+        .ok_or(RegistrationError::Unavailable)?;
+    let applicant = Applicant {
+        served,
+        statement: verified,
+        metadata,
+        endpoint: &server.registration_endpoint,
+    };
+    let judged = certifications::judge(&server.communities, applicant, sent, clock::now()).await;
+    judged.require(&served.certifications.required)?;
+    Ok(judged)
+}
+
 /// Registers, or replaces the registration; `None` when trust moved meanwhile.
 async fn write(
     server: &Server,
     verified: &Verified,
     community: &str,
     metadata: &ClientMetadata,
+    judged: Judged,
     still_trusted: impl Fn() -> bool + Send,
     who: &mut Who,
 ) -> Result<Option<Answer>, RegistrationError> {
+    let mut answer = registration::answer("", verified.compact(), metadata);
+    if !judged.accepted.is_empty() {
+        answer.insert("certifications".into(), judged.compact().into());
+    }
     let new = NewRegistration {
         client_id: random::id(),
         community: community.to_owned(),
@@ -166,6 +215,7 @@ async fn write(
         statement: verified.compact().to_owned(),
         certificate: verified.leaf().der().to_vec(),
         metadata: metadata.clone(),
+        certifications: judged.accepted,
     };
     let Some((client_id, written)) = server
         .registrations
@@ -175,7 +225,17 @@ async fn write(
         return Ok(None);
     };
     who.client_id = Some(client_id.as_str().into());
-    let answer = registration::answer(&client_id, verified.compact(), metadata);
+    answer.insert("client_id".into(), client_id.into());
+    for (_, refused) in judged.refused {
+        let refusal = AuditRefusal {
+            code: refused.code(),
+            detail: short(&refused.to_string()),
+        };
+        server
+            .audit
+            .record(who.clone(), Event::CertificationRefused(refusal))
+            .await;
+    }
     Ok(Some(match written {
         Written::Created => (StatusCode::CREATED, Event::RegistrationCreated, answer),
         Written::Replaced => (StatusCode::OK, Event::RegistrationModified, answer),
@@ -227,6 +287,8 @@ enum RegistrationError {
     GrantUnsupported { grant: String },
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    #[error(transparent)]
+    Lacking(#[from] Lacking),
     #[error("there is no registration of `{uri}` to cancel")]
     NothingToCancel { uri: String },
     #[error("the registration is suspended; it cannot be cancelled and made anew")]
@@ -276,6 +338,7 @@ impl RegistrationError {
             Self::Replayed => own("invalid_software_statement", "jwt-replayed"),
             Self::GrantUnsupported { .. } => own("invalid_client_metadata", "grant-unsupported"),
             Self::Scope(e) => own("invalid_client_metadata", e.code()),
+            Self::Lacking(e) => Told::by(e.error(), e),
             Self::NothingToCancel { .. } => own("invalid_client_metadata", "registration-unknown"),
             Self::Suspended => own("unapproved_software_statement", "registration-suspended"),
             Self::Db(error) => {

@@ -19,6 +19,7 @@ use udap_host::problem::{OAuthError, json};
 use udap_pki::UnixTime;
 use udap_proto::access_token::AccessToken;
 use udap_proto::assertion::{self, AssertionError};
+use udap_proto::certification::Mismatch;
 use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
 use udap_proto::jws::{JwsAlg, JwsError};
 use udap_proto::scope::ScopeSet;
@@ -161,6 +162,13 @@ async fn token(
     // The registered URI is a name of that very certificate.
     let verified = signed.verify(&verdict, &registration.uri)?;
 
+    // With a key and from where its certifications let it ask.
+    for limits in registration.limits.iter() {
+        let key = leaf.public_key().map_err(|_| TokenError::Unavailable)?;
+        limits.check_key(key)?;
+        limits.check_address(who.remote)?;
+    }
+
     // New, and remembered durably. What a sender did not sign costs nobody a record.
     let claims = verified.claims();
     who.jti = Some(jti_hash(&claims.jti));
@@ -297,6 +305,8 @@ enum TokenError {
     Extension(#[from] ExtensionError),
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    #[error(transparent)]
+    Certification(#[from] Mismatch),
     #[error("the server cannot answer for the moment")]
     Unavailable,
 }
@@ -335,6 +345,7 @@ impl TokenError {
             Self::Replayed => own("invalid_client", "jwt-replayed"),
             Self::Extension(e) => Told::by("invalid_grant", e),
             Self::Scope(e) => own("invalid_scope", e.code()),
+            Self::Certification(e) => Told::by("invalid_client", e),
             Self::Unavailable => return OAuthError::unavailable(),
         };
         OAuthError {

@@ -49,16 +49,18 @@ pub enum Kind {
     Ocsp,
     /// An issuer's certificate (AIA): signed in itself, so http is allowed.
     Issuer,
+    /// Whether a certification still holds: small, waited for, and not signed, so https only.
+    Status,
 }
 
 impl Kind {
     const fn allows_http(self) -> bool {
-        !matches!(self, Self::Api)
+        !matches!(self, Self::Api | Self::Status)
     }
     const fn max_bytes(self) -> usize {
         match self {
             Self::Api | Self::Crl => MAX_BYTES,
-            Self::Ocsp | Self::Issuer => MAX_SMALL_BYTES,
+            Self::Ocsp | Self::Issuer | Self::Status => MAX_SMALL_BYTES,
         }
     }
     const fn timeout(self) -> Duration {

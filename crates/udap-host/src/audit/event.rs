@@ -14,6 +14,8 @@ pub enum Event {
     CertificationRefused(Refusal),
     /// A required certification no longer holds; the registration rests until there is another.
     RegistrationLapsed(Refusal),
+    /// It holds again.
+    RegistrationRestored,
     TokenIssued {
         scope: Arc<str>,
         purpose_of_use: Vec<String>,
@@ -94,6 +96,7 @@ impl Event {
             Self::RegistrationRefused(_) => "registration-refused",
             Self::CertificationRefused(_) => "certification-refused",
             Self::RegistrationLapsed(_) => "registration-lapsed",
+            Self::RegistrationRestored => "registration-restored",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenRefused(_) => "token-refused",
             Self::TokenRevoked => "token-revoked",

@@ -51,6 +51,7 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
         Event::RegistrationRefused(refusal()),
         Event::CertificationRefused(refusal()),
         Event::RegistrationLapsed(refusal()),
+        Event::RegistrationRestored,
         Event::TokenIssued {
             scope: "system/*.rs".into(),
             purpose_of_use: vec!["TREAT".to_owned()],

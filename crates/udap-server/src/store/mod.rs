@@ -1,8 +1,10 @@
 //! What is kept: registrations in the database, seen JWTs in a log of their own. One file each.
 
+mod certifications;
 mod registrations;
 mod replay;
 
+pub(crate) use certifications::{Accepted, Among, Askable};
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Replay, Seen};
 
@@ -10,4 +12,8 @@ use udap_host::audit;
 use udap_host::db::Migration;
 
 /// The schema, step by step.
-pub(crate) const MIGRATIONS: &[Migration] = &[registrations::MIGRATION, audit::migration(2)];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    registrations::MIGRATION,
+    audit::migration(2),
+    certifications::MIGRATION,
+];

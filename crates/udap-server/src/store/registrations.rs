@@ -1,12 +1,14 @@
 //! Who is registered. The key is (community, URI): never the certificate, which is renewed, and
 //! never the URI alone, which another community may know too.
 
+use super::certifications::{self, Accepted};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_host::token_status::TokenState;
 use udap_pki::UnixTime;
+use udap_proto::certification::RequestLimits;
 use udap_proto::registration::ClientMetadata;
 use udap_proto::scope::ScopeSet;
 
@@ -47,13 +49,15 @@ struct Remembered {
 }
 
 /// What a token request and the gateway need to know of a registration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Registration {
     pub(crate) client_id: String,
     pub(crate) community: String,
     pub(crate) uri: String,
     pub(crate) state: State,
     pub(crate) scope: ScopeSet,
+    /// With which keys and from where it may ask for tokens, by its certifications.
+    pub(crate) limits: Arc<[RequestLimits]>,
     /// Rises when the registration is replaced: tokens of an earlier generation end.
     generation: i64,
 }
@@ -62,20 +66,24 @@ pub(crate) struct Registration {
 pub(crate) enum State {
     Active,
     Suspended,
+    /// A required certification no longer holds; registering with another ends it.
+    Lapsed,
     Cancelled,
 }
 
 impl State {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Lapsed => "lapsed",
             Self::Cancelled => "cancelled",
         }
     }
     fn read(text: &str) -> Self {
         match text {
             "active" => Self::Active,
+            "lapsed" => Self::Lapsed,
             "cancelled" => Self::Cancelled,
             // What is not understood is not let in.
             _ => Self::Suspended,
@@ -86,6 +94,7 @@ impl State {
         match self {
             Self::Active => "registration-replaced",
             Self::Suspended => "registration-suspended",
+            Self::Lapsed => "certification-lapsed",
             Self::Cancelled => "registration-cancelled",
         }
     }
@@ -123,6 +132,7 @@ pub(crate) struct NewRegistration {
     pub(crate) statement: String,
     pub(crate) certificate: Vec<u8>,
     pub(crate) metadata: ClientMetadata,
+    pub(crate) certifications: Vec<Accepted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +176,10 @@ impl Registrations {
             remembered.writes
         };
         let row = sqlx::query(
-            "SELECT client_id, community, uri, state, scope, generation FROM registration WHERE client_id = $1",
+            "SELECT client_id, community, uri, state, scope, generation,
+                    (SELECT COUNT(*) FROM certification c
+                      WHERE c.client_id = registration.client_id AND c.limits <> '') AS limits
+             FROM registration WHERE client_id = $1",
         )
         .bind(client_id)
         .fetch_optional(self.db.reader())
@@ -178,6 +191,10 @@ impl Registrations {
             uri: row.try_get("uri")?,
             state: State::read(&row.try_get::<String, _>("state")?),
             scope: ScopeSet::parse(&row.try_get::<String, _>("scope")?),
+            limits: match row.try_get::<i64, _>("limits")? {
+                0 => Arc::default(),
+                _ => self.limits(client_id).await?,
+            },
             generation: row.try_get("generation")?,
         });
         let mut remembered = self
@@ -216,10 +233,13 @@ impl Registrations {
         let (client_id, written) = if let Some(known) = known {
             let client_id: String = known.try_get("client_id")?;
             let generation: i64 = known.try_get("generation")?;
-            // The state stays: an app does not end its own suspension by registering again.
+            // The state stays: an app does not end its own suspension by registering again. Only what
+            // lapsed is mended by it, since what is required came along this time.
             sqlx::query(
                 "UPDATE registration SET generation = $1, scope = $2, parameters = $3, statement = $4,
-                        certificate = $5, changed = $6 WHERE client_id = $7",
+                        certificate = $5, changed = $6,
+                        state = CASE WHEN state = 'lapsed' THEN 'active' ELSE state END
+                 WHERE client_id = $7",
             )
             .bind(generation + 1)
             .bind(&scope)
@@ -230,6 +250,7 @@ impl Registrations {
             .bind(&client_id)
             .execute(&mut *write)
             .await?;
+            certifications::remove(&mut write, &client_id).await?;
             (client_id, Written::Replaced)
         } else {
             sqlx::query(
@@ -252,6 +273,7 @@ impl Registrations {
             .await?;
             (new.client_id, Written::Created)
         };
+        certifications::insert(&mut write, &client_id, &new.certifications, now).await?;
         if !still_trusted() {
             return Ok(None);
         }
@@ -295,7 +317,11 @@ impl Registrations {
         Ok(Cancelled::Done { client_id })
     }
 
-    fn forget(&self, client_id: &str) {
+    pub(super) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(super) fn forget(&self, client_id: &str) {
         let mut remembered = self
             .remembered
             .write()

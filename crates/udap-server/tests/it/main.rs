@@ -9,6 +9,7 @@
 mod support;
 
 mod any_input;
+mod certifications;
 mod concurrency;
 mod conformance;
 mod discovery;

@@ -47,7 +47,9 @@ async fn http_is_only_for_what_is_signed_in_itself() {
     server.put("/x", Reply::ok("x"));
     let fetcher = fetcher(&[server.host()]);
     let url = server.url("/x");
-    assert_eq!(code(&fetcher, Kind::Api, &url).await, "url-refused");
+    for kind in [Kind::Api, Kind::Status] {
+        assert_eq!(code(&fetcher, kind, &url).await, "url-refused");
+    }
     for kind in [Kind::Crl, Kind::Issuer] {
         assert_eq!(code(&fetcher, kind, &url).await, "fetched");
     }

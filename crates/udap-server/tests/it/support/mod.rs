@@ -48,6 +48,38 @@ impl Holder {
         }
     }
 
+    /// With another configuration, made of the usual one's text.
+    pub(crate) async fn edited(edit: impl FnOnce(String) -> String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let text = edit(configuration(directory.path(), ""));
+        let path = directory.path().join("udap.toml");
+        let config = udap_host::config::parse(&path, &text).unwrap();
+        let server = Server::open(&config).await.unwrap();
+        Self {
+            server,
+            config: Arc::new(config),
+            directory: Arc::new(directory),
+        }
+    }
+
+    /// Another server on the same directory, with the configuration changed.
+    pub(crate) async fn restarted_with(self, edit: impl FnOnce(&mut Config)) -> Self {
+        let Self {
+            server,
+            config,
+            directory,
+        } = self;
+        drop(server);
+        let mut config = Arc::unwrap_or_clone(config);
+        edit(&mut config);
+        let server = Server::open(&config).await.unwrap();
+        Self {
+            server,
+            config: Arc::new(config),
+            directory,
+        }
+    }
+
     /// Drops the server as a kill would, and opens another one on what it left.
     pub(crate) async fn killed_and_started_again(self) -> Self {
         let Self {
@@ -281,6 +313,8 @@ fn configuration(directory: &Path, settings: &str) -> String {
         let scopes: Vec<_> = SCOPES.split(' ').collect();
         text = format!("scopes_supported = {scopes:?}\n{text}");
     }
+    let auditors = world.auditors.root.certificate.to_pem();
+    write_private(&directory.join("auditors.pem"), auditors.as_bytes());
     for (at, (name, community)) in [("a", &world.a), ("b", &world.b)].into_iter().enumerate() {
         let (key, key_pem) = rsa(at);
         let identity = community

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) a: Community,
     pub(crate) b: Community,
     pub(crate) rogue: Community,
+    /// Those who certify apps, on a root of their own.
+    pub(crate) auditors: Community,
     /// `localhost:port` of the web server.
     pub(crate) web: String,
     published: Published,
@@ -39,6 +41,7 @@ pub(crate) fn world() -> &'static World {
             a: community("a"),
             b: community("b"),
             rogue: community("rogue"),
+            auditors: community("auditors"),
             web: web.clone(),
             published,
         }

@@ -1,0 +1,138 @@
+//! Certifications after registration: certifiers are asked again, and an app that lacks by now what
+//! its community requires rests until it registers with another.
+
+use super::status::{self, StatusError};
+use crate::app::{Server, short};
+use crate::store::{Among, Askable};
+use futures_util::stream::{self, StreamExt as _};
+use std::sync::atomic::{AtomicI64, Ordering};
+use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
+use udap_host::db::DbError;
+use udap_pki::UnixTime;
+
+/// How often certifiers are asked, in seconds.
+const ASK_SECS: i64 = 900;
+/// How long a certifier's word counts, in seconds: what cannot be learned for longer is not assumed
+/// to be good (UDAP Certifications and Endorsements §5), while one answer that is lost ends nobody's
+/// access.
+pub(crate) const STATUS_SECS: i64 = 3600;
+/// How many certifiers are asked at once.
+const AT_ONCE: usize = 8;
+/// How many certifications are read at once.
+const PAGE: i64 = 500;
+
+/// When certifiers were asked last; 0 is never since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    asked: AtomicI64,
+}
+
+impl Server {
+    /// Asks certifiers whether what they signed still holds, when it is time to, and lets apps rest that
+    /// lack by now what their community requires: one round of [`Self::run_background`].
+    pub async fn watch_certifications(&self, now: UnixTime) {
+        if let Err(error) = self.watch(now).await {
+            tracing::error!(%error, "certifications could not be looked at");
+        }
+    }
+
+    async fn watch(&self, now: UnixTime) -> Result<(), DbError> {
+        let asked = self.watch.asked.load(Ordering::Relaxed);
+        if now.0 >= asked.saturating_add(ASK_SECS) {
+            self.ask_certifiers(now).await?;
+            self.watch.asked.store(now.0, Ordering::Relaxed);
+        }
+        // What is required may have changed while this server was down.
+        let among = if asked == 0 { Among::All } else { Among::Ended };
+        for served in self.communities.all() {
+            let community = served.community.uri.as_str();
+            for programme in &served.certifications.required {
+                let lapsed = self.registrations.lapse(community, programme, now, among);
+                for app in lapsed.await? {
+                    let who = self.watched(community, &app.client_id, &app.uri);
+                    let refusal = AuditRefusal {
+                        code: "certification-lapsed",
+                        detail: format!("no certification of `{}` is in force", app.programme),
+                    };
+                    self.audit
+                        .record(who, Event::RegistrationLapsed(refusal))
+                        .await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_certifiers(&self, now: UnixTime) -> Result<(), DbError> {
+        let mut after = (String::new(), -1);
+        loop {
+            let page = self
+                .registrations
+                .askable(now, (&after.0, after.1), PAGE)
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = (last.client_id.clone(), last.position);
+            let fetcher = self.communities.fetcher();
+            let answers = stream::iter(page).map(|one| async move {
+                let answer = status::ask(fetcher, &one.endpoint, &one.jti, one.expires).await;
+                (one, answer)
+            });
+            let mut answers = answers.buffer_unordered(AT_ONCE);
+            while let Some((one, answer)) = answers.next().await {
+                self.take_status(&one, answer, now).await?;
+            }
+        }
+    }
+
+    async fn take_status(
+        &self,
+        one: &Askable,
+        answer: Result<(), StatusError>,
+        now: UnixTime,
+    ) -> Result<(), DbError> {
+        match answer {
+            Ok(()) => {
+                let ends = one.expires.min(now.plus_secs(STATUS_SECS));
+                self.registrations.set_ends(one, ends).await?;
+                if one.rests {
+                    self.revive(one, now).await?;
+                }
+                Ok(())
+            }
+            Err(StatusError::Ended) => self.registrations.set_ends(one, UnixTime(0)).await,
+            Err(StatusError::Unknown { why }) => {
+                let why = short(&why);
+                tracing::warn!(
+                    client_id = one.client_id,
+                    why,
+                    "a certifier did not say whether a certification still holds"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    async fn revive(&self, one: &Askable, now: UnixTime) -> Result<(), DbError> {
+        let Some(served) = self.communities.select(Some(&one.community)) else {
+            return Ok(());
+        };
+        let required = &served.certifications.required;
+        let revived = self.registrations.revive(&one.client_id, required, now);
+        if revived.await? {
+            let who = self.watched(&one.community, &one.client_id, &one.uri);
+            self.audit.record(who, Event::RegistrationRestored).await;
+        }
+        Ok(())
+    }
+
+    fn watched(&self, community: &str, client_id: &str, uri: &str) -> Who {
+        Who {
+            community: Some(community.into()),
+            client_id: Some(client_id.into()),
+            uri: Some(uri.into()),
+            ..Who::default()
+        }
+    }
+}
