@@ -2,11 +2,15 @@
 //! Certifications and Endorsements for Client Applications §§2–4), in three stages like a statement.
 
 mod address;
+mod definition;
+mod draft;
 mod limits;
 mod redirect;
 mod restrictions;
 
 pub use address::AddressRange;
+pub use definition::{Answer, Definition, DefinitionError, Need, Question, SignedBy};
+pub use draft::{Certifier, Draft, DraftError};
 pub use limits::RequestLimits;
 pub use redirect::RedirectPattern;
 pub use restrictions::{Mismatch, Restrictions};

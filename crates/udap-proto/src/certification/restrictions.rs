@@ -46,7 +46,7 @@ impl Refusal for Mismatch {
 }
 
 /// Parameters with one value that a registration, where it has them, must have the same.
-const TEXTS: [&str; 8] = [
+pub(super) const TEXTS: [&str; 8] = [
     "client_name",
     "client_uri",
     "logo_uri",

@@ -10,6 +10,7 @@ mod access_token;
 mod certification;
 mod conformance;
 mod corpus;
+mod draft;
 mod event;
 mod id_token;
 mod jws;
