@@ -30,8 +30,10 @@ pub(crate) enum Command {
     Token(cmd::token::Args),
     Get(cmd::get::Args),
     Serve(cmd::serve::Args),
+    Doctor(cmd::doctor::Args),
     #[command(subcommand)]
     Ca(cmd::ca::Command),
+    Certify(cmd::certify::Args),
     #[command(subcommand)]
     X509(cmd::x509::Command),
     #[command(subcommand)]

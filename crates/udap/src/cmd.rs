@@ -2,10 +2,12 @@
 
 pub(crate) mod bench;
 pub(crate) mod ca;
+pub(crate) mod certify;
 pub(crate) mod config;
 pub(crate) mod crl;
 pub(crate) mod dev;
 pub(crate) mod discover;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod jws;
@@ -33,7 +35,9 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Token(args) => block_on(token::run(args, format)),
         Command::Get(args) => block_on(get::run(args, format)),
         Command::Serve(args) => serve::run(&args),
+        Command::Doctor(args) => block_on(doctor::run(args, format)),
         Command::Ca(command) => ca::run(command, format),
+        Command::Certify(args) => block_on(certify::run(args, format)),
         Command::X509(command) => x509::run(command, format),
         Command::Crl(command) => crl::run(command, format),
         Command::Ocsp(command) => ocsp::run(command, format),

@@ -80,9 +80,12 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.0.code
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// Prints it: for people on stderr, for programs on stdout.
@@ -97,7 +100,7 @@ impl Problem {
         ExitCode::from(self.0.exit)
     }
 
-    fn hint_or_general(&self) -> Option<String> {
+    pub(crate) fn hint_or_general(&self) -> Option<String> {
         self.0
             .hint
             .clone()

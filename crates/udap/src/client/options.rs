@@ -77,6 +77,9 @@ impl From<RevocationArg> for Revocation {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) client: Client,
+    /// Whom the client trusts, and what it may reach.
+    pub(crate) communities: Vec<CommunityTrust>,
+    pub(crate) fetch: FetchPolicy,
     pub(crate) state: StateDir,
     pub(crate) sandbox: Option<Sandbox>,
     /// The file of TLS roots, for `curl`.
@@ -84,6 +87,12 @@ pub(crate) struct Setup {
 }
 
 impl ClientArgs {
+    /// The file that vouches for host names in place of the system's roots.
+    pub(crate) fn tls_root(&self) -> Option<&Path> {
+        let file = self.tls_root.as_deref();
+        file.filter(|path| *path != Path::new("system"))
+    }
+
     pub(crate) fn setup(&self, url: &str) -> Result<Setup, Problem> {
         let sandbox = Sandbox::choose(self.sandbox.as_deref(), url)?;
         let cacert = match &self.tls_root {
@@ -106,6 +115,8 @@ impl ClientArgs {
         };
         config.identity = self.identity(sandbox.as_ref())?;
         Ok(Setup {
+            communities: config.communities.clone(),
+            fetch: config.fetch.clone(),
             client: Client::new(config)?,
             state: self.state(sandbox.as_ref())?,
             sandbox,

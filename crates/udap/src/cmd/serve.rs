@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         config.listen(),
         config.workers,
         move || {
-            let own = routes.router().merge(Readiness::new().router());
+            let own = routes.router().merge(readiness(&routes).router());
             match &gateway {
                 Some(gateway) => own.merge(gateway.router()),
                 None => own,
@@ -71,6 +71,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     })?;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What must hold so that requests are better sent here than to another node.
+fn readiness(server: &Server) -> Readiness {
+    let audit = server.audit().clone();
+    Readiness::new().check("audit", move || {
+        audit.trouble().map_or(Ok(()), |error| Err(error.code()))
+    })
 }
 
 /// The gateway, if there is a FHIR server to stand in front of.

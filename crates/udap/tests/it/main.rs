@@ -6,6 +6,7 @@
 )]
 
 mod community;
+mod doctor;
 mod flow;
 mod jwt;
 mod offline;

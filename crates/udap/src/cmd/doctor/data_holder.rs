@@ -1,0 +1,186 @@
+//! This machine's data holder: what its configuration names, what is behind it, and itself from outside.
+
+use super::partner::{self, Subject};
+use super::report::Report;
+use crate::files;
+use crate::problem::Problem;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use udap_client::{Client, ClientConfig, ClientError, CommunityTrust, FetchPolicy};
+use udap_host::config::{self, Community, Config, TlsRoots};
+use udap_pki::{NameCheck, Policy};
+use udap_proto::jws::JwsAlg;
+use udap_trust::clock;
+use udap_trust::fetch::Fetcher;
+use udap_trust::signer::{KeySigner, Signer as _};
+use udap_trust::verify::TrustEngine;
+use url::Url;
+
+/// How long a neighbour may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A configuration that cannot be read ends it; everything else is a finding.
+pub(super) async fn look(
+    path: &Path,
+    host_roots: Option<&Path>,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let config = config::load(path)?;
+    match config.check_files() {
+        Ok(()) => report.well("configuration", path.display().to_string()),
+        Err(error) => {
+            report.problem("configuration", &error.into());
+            return Ok(());
+        }
+    }
+    let fetch = FetchPolicy {
+        allow_hosts: config.fetch.allow_hosts.clone(),
+        tls_roots: match &config.fetch.tls_roots {
+            TlsRoots::System => udap_client::TlsRoots::System,
+            TlsRoots::File(path) => files::tls_roots(path)?,
+        },
+    };
+    let fetcher = Fetcher::new(fetch.clone())?;
+    let mut communities = Vec::new();
+    for community in &config.communities {
+        let trust = trust(community)?;
+        identity(&config, community, &trust, &fetcher, report).await?;
+        communities.push(trust);
+    }
+    if let Some(tls) = &config.tls
+        && let Some(leaf) = files::certificates(&tls.cert)?.first()
+    {
+        partner::certificate("TLS", leaf, "this host", report);
+    }
+    upstream(&config, report).await;
+    let host_roots = host_roots.map(files::tls_roots).transpose()?;
+    let fetch = FetchPolicy {
+        tls_roots: host_roots.unwrap_or(fetch.tls_roots),
+        ..fetch
+    };
+    itself(&config, communities, fetch, report).await
+}
+
+fn trust(community: &Community) -> Result<CommunityTrust, Problem> {
+    let mut trust = CommunityTrust::new(&community.uri, Vec::new());
+    for path in &community.anchors {
+        trust.anchors.extend(files::anchors(path)?);
+    }
+    for path in &community.intermediates {
+        trust.intermediates.extend(files::certificates(path)?);
+    }
+    trust.policy = Policy {
+        revocation: community.revocation,
+        grace_secs: community.grace_secs,
+        ..Policy::default()
+    };
+    Ok(trust)
+}
+
+/// The certificate with which it signs its metadata, as a partner will judge it.
+async fn identity(
+    config: &Config,
+    community: &Community,
+    trust: &CommunityTrust,
+    fetcher: &Fetcher,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let chain = files::certificates(&community.identity.cert)?;
+    let Some((leaf, intermediates)) = chain.split_first() else {
+        return Ok(());
+    };
+    match community.identity.key.read() {
+        Err(error) => report.failed("identity", "config-key-exposed", error.to_string()),
+        Ok(key) => match KeySigner::from_pem(&key) {
+            Err(error) => report.failed("identity", error.code(), error.to_string()),
+            Ok(signer) if signer.public_key().spki_der() != leaf.spki_der() => report.failed(
+                "identity",
+                "community-key-mismatch",
+                format!("the key is not of {}", leaf.subject()),
+            ),
+            Ok(signer) if signer.jws_alg() != JwsAlg::RS256 => report.failed(
+                "identity",
+                "identity-not-rsa",
+                "signed metadata is signed with RS256, which needs an RSA key",
+            ),
+            Ok(_) => {}
+        },
+    }
+    let mut trust = trust.clone();
+    trust.policy.name = Some(NameCheck::Uri(config.base_url.clone()));
+    let engine = TrustEngine::new(Some(fetcher.clone()), vec![trust]);
+    let verdict = engine
+        .verify(&community.uri, leaf, intermediates, clock::now())
+        .await;
+    match verdict {
+        Ok(_) => partner::certificate("identity", leaf, &community.uri, report),
+        Err(error) => report.problem(
+            "identity",
+            &Problem::from(ClientError::Untrusted {
+                community: community.uri.clone(),
+                error: Box::new(error),
+            }),
+        ),
+    }
+    Ok(())
+}
+
+/// Whether anybody listens where the FHIR server should be.
+async fn upstream(config: &Config, report: &mut Report) {
+    let Some(upstream) = &config.upstream else {
+        return report.unknown("upstream", "none is configured: no gateway");
+    };
+    let address = Url::parse(upstream).ok().and_then(|url| {
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        Some((host, url.port_or_known_default()?))
+    });
+    let Some((host, port)) = address else {
+        return report.failed(
+            "upstream",
+            "upstream-unreachable",
+            format!("{upstream} is no address"),
+        );
+    };
+    match timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
+        Ok(Ok(_)) => report.well("upstream", format!("{upstream} takes connections")),
+        Ok(Err(error)) => report.failed(
+            "upstream",
+            "upstream-unreachable",
+            format!("{upstream}: {error}"),
+        ),
+        Err(_) => report.failed(
+            "upstream",
+            "upstream-unreachable",
+            format!("{upstream} takes no connection within 3 s"),
+        ),
+    }
+}
+
+/// The running server, as partners see it.
+async fn itself(
+    config: &Config,
+    communities: Vec<CommunityTrust>,
+    mut fetch: FetchPolicy,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    // Its own host may well have a private address on this machine.
+    if let Ok(url) = Url::parse(&config.base_url)
+        && let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default())
+    {
+        fetch.allow_hosts.push(format!("{host}:{port}"));
+    }
+    let mut client = ClientConfig::new(communities.clone());
+    client.fetch = fetch.clone();
+    let client = Client::new(client)?;
+    let subject = Subject {
+        base_url: &config.base_url,
+        community: None,
+        communities: &communities,
+        fetch: &fetch,
+        client: &client,
+    };
+    subject.look(report).await;
+    Ok(())
+}

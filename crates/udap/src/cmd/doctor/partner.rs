@@ -1,0 +1,262 @@
+//! A server from outside: its address, its host, its clock, its metadata, what it offers.
+
+use super::report::Report;
+use crate::problem::Problem;
+use crate::when::when;
+use http::header;
+use udap_client::inspect::{Inspection, Mark, RevocationData, inspect};
+use udap_client::{Client, ClientError, CommunityTrust, Discovered, FetchPolicy};
+use udap_pki::{Certificate, UnixTime};
+use udap_proto::claims::SKEW_SECS;
+use udap_trust::clock;
+use url::Url;
+
+/// How long before its end a certificate is warned of, in seconds.
+const SOON_SECS: i64 = 21 * 24 * 3600;
+
+/// A server, and who looks at it.
+pub(super) struct Subject<'a> {
+    pub(super) base_url: &'a str,
+    pub(super) community: Option<&'a str>,
+    pub(super) communities: &'a [CommunityTrust],
+    pub(super) fetch: &'a FetchPolicy,
+    pub(super) client: &'a Client,
+}
+
+impl Subject<'_> {
+    /// What stands behind is not looked at when what stands before it fails.
+    pub(super) async fn look(&self, report: &mut Report) {
+        let plan = match self.client.plan_discover(self.base_url, self.community) {
+            Ok(plan) => plan,
+            Err(error) => return report.problem("address", &error.into()),
+        };
+        if self.base_url.ends_with('/') {
+            report.warning(
+                "address",
+                "base-url-slash",
+                format!("{} ends with a slash", self.base_url),
+            );
+        } else {
+            report.well("address", self.base_url);
+        }
+        if !self.host(report).await {
+            return report.unknown("metadata", "not asked, since the host is not trusted");
+        }
+        match self.client.send(&plan).await {
+            Ok(answer) => time(answer.headers(), clock::now(), report),
+            Err(error) => return report.problem("metadata", &error.into()),
+        }
+        if self.communities.is_empty() {
+            return report.unknown(
+                "metadata",
+                "not judged: no community was named that could vouch for it (--community, --anchor)",
+            );
+        }
+        match self.client.discover(self.base_url, self.community).await {
+            Ok(server) => offered(&server, report),
+            // A server of several communities that we know is asked in each.
+            Err(ClientError::CommunityAmbiguous { communities }) => {
+                for community in &communities {
+                    match self.client.discover(self.base_url, Some(community)).await {
+                        Ok(server) => offered(&server, report),
+                        Err(error) => report.problem("metadata", &error.into()),
+                    }
+                }
+            }
+            Err(error) => report.problem("metadata", &error.into()),
+        }
+    }
+
+    /// Whether TLS proves the host.
+    async fn host(&self, report: &mut Report) -> bool {
+        let Some((host, port)) = Url::parse(self.base_url).ok().and_then(|url| {
+            let host = url.host_str()?.to_owned();
+            Some((host, url.port_or_known_default()?))
+        }) else {
+            return false;
+        };
+        let target = match format!("{host}:{port}").parse() {
+            Ok(target) => target,
+            Err(error) => {
+                report.problem("host", &Problem::from(error));
+                return false;
+            }
+        };
+        let seen = inspect(&Inspection {
+            roots: self.fetch.tls_roots.clone(),
+            allow_hosts: self.fetch.allow_hosts.clone(),
+            revocation: RevocationData::Stapled,
+            bases: vec![self.base_url.to_owned()],
+            ..Inspection::of(target)
+        })
+        .await;
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                report.problem("host", &Problem::from(error));
+                return false;
+            }
+        };
+        let chain = seen.chain.iter();
+        let findings = chain.flat_map(|c| [&c.issuer, &c.dates, &c.revocation, &c.name, &c.rustls]);
+        let failed = findings
+            .chain([&seen.hello.answer])
+            .find(|finding| finding.mark == Mark::Failed);
+        if let Some(failed) = failed.filter(|_| !seen.verdict.trusted) {
+            let problem = Problem::new(failed.code.unwrap_or("tls-host-refused"), &failed.text);
+            let private = "where the host's TLS root is a private one, name it: --tls-root FILE";
+            let hint = failed.hint.clone().unwrap_or_else(|| private.to_owned());
+            report.problem("host", &problem.hint(hint));
+            return false;
+        }
+        let version = seen
+            .negotiated
+            .as_ref()
+            .map(|agreed| agreed.version.as_str());
+        let version = version.unwrap_or("TLS");
+        let leaf = seen
+            .chain
+            .iter()
+            .flat_map(|chain| &chain.certificates)
+            .next();
+        let until = leaf.and_then(|leaf| leaf.not_after.parse().ok());
+        match until {
+            Some(until) => expiry("host", &format!("{host}, {version}"), until, report),
+            None => report.well("host", format!("{host}, {version}")),
+        }
+        if !seen.verdict.weak.is_empty() {
+            let weak = seen.verdict.weak.join(", ");
+            report.warning("host", "tls-weak", format!("it accepts {weak}"));
+        }
+        true
+    }
+}
+
+/// The server's clock beside ours: JWTs live five minutes, and clocks may differ by half a minute.
+fn time(headers: &http::HeaderMap, now: UnixTime, report: &mut Report) {
+    let date = headers
+        .get(header::DATE)
+        .and_then(|date| date.to_str().ok());
+    let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+        return report.unknown("clock", "the server does not say what time it is");
+    };
+    let theirs = theirs.duration_since(std::time::UNIX_EPOCH);
+    let theirs = theirs.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    });
+    let apart = theirs.saturating_sub(now.0);
+    let text = match apart {
+        0 => "the same as ours".to_owned(),
+        1.. => format!("{apart} s ahead of ours"),
+        _ => format!("{} s behind ours", apart.saturating_neg()),
+    };
+    if apart.saturating_abs() > SKEW_SECS {
+        report.failed("clock", "clock-off", text);
+    } else {
+        report.well("clock", text);
+    }
+}
+
+/// What verified metadata says, as far as it decides whether an app gets through.
+fn offered(server: &Discovered, report: &mut Report) {
+    let now = clock::now();
+    let anchor = server.verdict().anchor().subject();
+    report.well(
+        "metadata",
+        format!("trusted in {}, by {anchor}", server.community),
+    );
+    let leaf = server.metadata().signer().leaf();
+    certificate("certificate", leaf, &server.community, report);
+    if server.verdict().revocation_checked() {
+        let until = when(server.verdict().expires(), now);
+        report.well("revocation", format!("checked; looked at again {until}"));
+    } else {
+        report.warning(
+            "revocation",
+            "revocation-not-checked",
+            "it is not known whether the server's certificate is revoked",
+        );
+    }
+    for (thing, list, wanted) in [
+        ("registration", "udap_profiles_supported", "udap_dcr"),
+        ("tokens", "udap_profiles_supported", "udap_authn"),
+        ("grants", "grant_types_supported", "client_credentials"),
+    ] {
+        match server.list(list) {
+            Some(offered) if offered.iter().any(|offer| offer == wanted) => {
+                report.well(thing, format!("`{wanted}` in {list}"));
+            }
+            offered => {
+                let said = offered.map_or("nothing".to_owned(), |offered| offered.join(", "));
+                report.warning(
+                    thing,
+                    "not-offered",
+                    format!("no `{wanted}` in {list}; it says: {said}"),
+                );
+            }
+        }
+    }
+    match server.list("scopes_supported") {
+        Some([]) | None => report.warning(
+            "scopes",
+            "scopes-not-said",
+            "the server does not say which scopes it has",
+        ),
+        Some(scopes) => report.well("scopes", scopes.join(" ")),
+    }
+    for (thing, list) in [
+        ("extensions", "udap_authorization_extensions_required"),
+        ("certifications", "udap_certifications_required"),
+    ] {
+        if let Some(required @ [_, ..]) = server.list(list) {
+            report.well(thing, format!("required of apps: {}", required.join(", ")));
+        }
+    }
+}
+
+/// Until when a certificate holds, and for what it is.
+pub(super) fn certificate(thing: &str, certificate: &Certificate, of: &str, report: &mut Report) {
+    let what = format!("{} of {of}", certificate.subject());
+    expiry(thing, &what, certificate.not_after(), report);
+}
+
+fn expiry(thing: &str, what: &str, until: UnixTime, report: &mut Report) {
+    let now = clock::now();
+    let text = format!("{what}, expires {}", when(until, now));
+    if until <= now {
+        report.failed(thing, "certificate-expired", text);
+    } else if until.secs_since(now) < SOON_SECS {
+        report.warning(thing, "certificate-expires-soon", text);
+    } else {
+        report.well(thing, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn a_clock_may_be_half_a_minute_off() {
+        let now: UnixTime = UnixTime(784_111_777);
+        for (secs, well) in [
+            (0, true),
+            (30, true),
+            (-30, true),
+            (31, false),
+            (-31, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+            headers.insert(header::DATE, date);
+            let mut report = Report::default();
+            time(&headers, now.plus_secs(secs), &mut report);
+            assert_eq!(report.is_well(), well, "{secs}: {}", report.to_text());
+            assert_eq!(report.to_text().contains("[clock-off]"), !well);
+        }
+        let mut report = Report::default();
+        time(&HeaderMap::new(), now, &mut report);
+        assert!(report.is_well() && report.to_text().starts_with('–'));
+    }
+}
