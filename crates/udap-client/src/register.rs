@@ -77,7 +77,23 @@ impl Client {
         server: &Discovered,
         app: &ClientMetadata,
     ) -> Result<Registered, ClientError> {
-        let plan = self.plan_register(server, app).await?;
+        self.register_certified(server, app, &[]).await
+    }
+
+    /// The same with certifications and endorsements, which replace those sent before. The answer has
+    /// the ones that the server accepted.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn register_certified(
+        &self,
+        server: &Discovered,
+        app: &ClientMetadata,
+        certifications: &[String],
+    ) -> Result<Registered, ClientError> {
+        let plan = self
+            .plan_register_certified(server, app, certifications)
+            .await?;
         let (status, answer) = self.ask(&plan).await?;
         registered(status, answer)
     }
@@ -111,12 +127,25 @@ impl Client {
         server: &Server,
         app: &ClientMetadata,
     ) -> Result<Plan, ClientError> {
+        self.plan_register_certified(server, app, &[]).await
+    }
+
+    /// The request that [`Self::register_certified`] sends, signed.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn plan_register_certified(
+        &self,
+        server: &Server,
+        app: &ClientMetadata,
+        certifications: &[String],
+    ) -> Result<Plan, ClientError> {
         let params = app.to_params();
         Change::read(&params)?;
         for grant in app.grant.types() {
             server.require_grant(grant)?;
         }
-        self.statement(server, &params).await
+        self.statement(server, &params, certifications).await
     }
 
     /// The request that [`Self::cancel`] sends, signed.
@@ -126,13 +155,14 @@ impl Client {
     pub async fn plan_cancel(&self, server: &Server) -> Result<Plan, ClientError> {
         let mut params = Map::new();
         params.insert("grant_types".into(), Value::Array(Vec::new()));
-        self.statement(server, &params).await
+        self.statement(server, &params, &[]).await
     }
 
     async fn statement(
         &self,
         server: &Server,
         params: &Map<String, Value>,
+        certifications: &[String],
     ) -> Result<Plan, ClientError> {
         let identity = self.identity_in(&server.community)?;
         server.require_profile("udap_dcr")?;
@@ -150,7 +180,7 @@ impl Client {
         );
         let body = Body {
             software_statement: sign_jws(identity.signer.as_ref(), alg, unsigned).await?,
-            certifications: Vec::new(),
+            certifications: certifications.to_vec(),
         };
         let Value::Object(body) = body.to_json() else {
             return Err(malformed("the request is not an object"));

@@ -62,6 +62,24 @@ async fn a_statement_is_what_the_server_side_accepts() {
 }
 
 #[tokio::test]
+async fn certifications_go_beside_the_statement() {
+    let scene = Scene::new().await;
+    scene.serves(scene.good(), |asked| {
+        let body: Value = serde_json::from_slice(&asked.body).unwrap();
+        let accepted = json!({"certifications": [body["certifications"][1]]});
+        echo(asked, 201, accepted)
+    });
+    let client = scene.client_of(&scene.pki.leaf(APP));
+    let server = client.discover(&scene.base(), None).await.unwrap();
+    let sent = ["a.b.c".to_owned(), "d.e.f".to_owned()];
+    let registered = client.register_certified(&server, &app(), &sent).await;
+    let answer = registered.unwrap().answer;
+    assert_eq!(answer["certifications"], json!(["d.e.f"]));
+    let asked = scene.server.asked().pop().unwrap();
+    assert_eq!(Body::read(&asked.body).unwrap().certifications, sent);
+}
+
+#[tokio::test]
 async fn each_statement_has_its_own_jti() {
     let scene = Scene::new().await;
     scene.serves(scene.good(), |asked| echo(asked, 201, json!({})));
