@@ -2,6 +2,7 @@
 
 mod base_url;
 mod catalogue;
+mod certify;
 mod cli;
 mod client;
 mod cmd;

@@ -5,8 +5,9 @@ use crate::files;
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use udap_client::{ClientMetadata, Extensions, Hl7B2b, ScopeSet, Server, client_credentials};
+use udap_proto::certification;
 use udap_proto::scope::{Context, Permissions, Scope};
 
 /// HL7's code system of purposes (v3-PurposeOfUse).
@@ -26,9 +27,26 @@ pub(crate) struct AppArgs {
     /// What to register for; all that the server lets systems read, unless given
     #[arg(long, value_name = "SCOPES")]
     register_scope: Option<String>,
+    /// A certification or endorsement to register with, a signed JWT; repeat for more
+    #[arg(long, value_name = "FILE")]
+    certification: Vec<PathBuf>,
 }
 
 impl AppArgs {
+    /// The certifications, as they are sent.
+    pub(crate) fn certifications(&self) -> Result<Vec<String>, Problem> {
+        self.certification
+            .iter()
+            .map(|path| {
+                let text = String::from_utf8(files::read(path)?).unwrap_or_default();
+                let compact = text.trim().to_owned();
+                certification::claimed_uris(&compact)
+                    .map_err(|e| files::unusable(path, format!("is no certification: {e}")))?;
+                Ok(compact)
+            })
+            .collect()
+    }
+
     pub(crate) fn metadata(
         &self,
         server: &Server,

@@ -101,7 +101,9 @@ impl<'a> Session<'a> {
     ) -> Result<Registered, Problem> {
         let uri = self.uri()?;
         let metadata = app.metadata(server, uri, self.sandboxed())?;
-        let work = self.client().register(server, &metadata);
+        let certifications = app.certifications()?;
+        let client = self.client();
+        let work = client.register_certified(server, &metadata, &certifications);
         let registered = spinner::wait("registering", work)
             .await
             .map_err(|error| self.problem(error))?;
@@ -174,7 +176,11 @@ impl<'a> Session<'a> {
             Some(known) => (known.client_id.clone(), ScopeSet::parse(&known.scope)),
             None => {
                 let metadata = app.metadata(server, uri, self.sandboxed())?;
-                let plan = self.client().plan_register(server, &metadata).await?;
+                let certifications = app.certifications()?;
+                let plan = self
+                    .client()
+                    .plan_register_certified(server, &metadata, &certifications)
+                    .await?;
                 steps.push(("register", plan));
                 (UNKNOWN_CLIENT.to_owned(), metadata.scope)
             }

@@ -1,5 +1,6 @@
 //! `udap ca`
 
+mod certify;
 mod init;
 mod issue;
 mod list;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Issue(issue::Args),
     Revoke(revoke::Args),
     List(list::Args),
+    Certify(certify::Args),
     Serve(serve::Args),
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Issue(args) => block_on(issue::run(args, format)),
         Command::Revoke(args) => block_on(revoke::run(args, format)),
         Command::List(args) => block_on(list::run(args, format)),
+        Command::Certify(args) => block_on(certify::run(args, format)),
         Command::Serve(args) => serve::run(&args),
     }
 }

@@ -3,9 +3,10 @@
 use crate::client::{AppArgs, ClientArgs, Requests, Session, ShowArgs};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use udap_client::{Discovered, Outcome, Plan, Registered, Server};
+use udap_proto::jws::Jws;
 
 /// Register this app with a server, change its registration, or cancel it.
 #[derive(Debug, clap::Args)]
@@ -72,7 +73,11 @@ async fn show(
         let metadata = args
             .app
             .metadata(server, session.uri()?, session.sandboxed())?;
-        let plan = session.client().plan_register(server, &metadata).await?;
+        let certifications = args.app.certifications()?;
+        let plan = session
+            .client()
+            .plan_register_certified(server, &metadata, &certifications)
+            .await?;
         ("register", plan)
     };
     args.show.print(&[(what, plan)], session.cacert(), format)
@@ -92,11 +97,23 @@ fn to_text(server: &Discovered, registered: &Registered, uri: &str) -> String {
     if let Some(scope) = &registered.scope {
         rows.push(("scope", scope.to_string()));
     }
+    let accepted = registered.answer.get("certifications");
+    let accepted = accepted.and_then(Value::as_array).into_iter().flatten();
+    for name in accepted.filter_map(Value::as_str).filter_map(name) {
+        rows.push(("certified", name));
+    }
     format!(
         "\x1b[1;32m✓\x1b[0m \x1b[1m{done} {}\x1b[0m\n{}",
         server.base_url,
         output::pairs(&rows)
     )
+}
+
+/// What a certification is called by whoever signed it.
+fn name(compact: &str) -> Option<String> {
+    let jws = Jws::parse(compact).ok()?;
+    let name = jws.payload().get("certification_name")?;
+    name.as_str().map(str::to_owned)
 }
 
 const EXAMPLES: &str = "\
@@ -110,6 +127,9 @@ EXAMPLES
 
   See how a revoked app is refused:
     udap register https://localhost:8440/fhir --app revoked
+
+  With what others say about the app:
+    udap register https://localhost:8440/fhir --certification audit.jwt
 
   The request as a curl command, without sending it:
     udap register https://localhost:8440/fhir --curl
