@@ -6,10 +6,13 @@
 //! `server_cpu_us`, `floor_us`, `ratio`, `errors`.
 
 mod cpu;
+mod empty;
 mod floor;
 mod gateway;
 mod load;
+mod metadata;
 mod place;
+mod register;
 mod report;
 mod token;
 mod trust;
@@ -74,6 +77,49 @@ pub struct GatewayBench {
     pub connections: usize,
     /// How the result is told.
     pub format: Format,
+}
+
+/// What `udap bench register` was asked for.
+#[derive(Clone, Debug)]
+pub struct RegisterBench {
+    /// How long to measure, in seconds; 1 to 60, since statements are signed in advance and end after
+    /// five minutes.
+    pub seconds: u32,
+    /// Connections kept alive, 1 to 1024.
+    pub connections: usize,
+    /// How the result is told.
+    pub format: Format,
+}
+
+/// What `udap bench metadata` was asked for.
+#[derive(Clone, Debug)]
+pub struct MetadataBench {
+    /// How long to measure, in seconds, 1 to 600.
+    pub seconds: u32,
+    /// Connections kept alive, 1 to 1024.
+    pub connections: usize,
+    /// How the result is told.
+    pub format: Format,
+}
+
+/// Measures first registrations, each of an app that the server has never seen, with a certificate
+/// whose chain is validated for the first time, written to the disk before the answer. The floor is
+/// the three signature verifications and an empty handler.
+///
+/// Exits with 1 when a request failed or nothing could be measured.
+#[must_use]
+pub fn register(options: RegisterBench) -> ExitCode {
+    let format = options.format;
+    measure(format, register::run(options))
+}
+
+/// Measures reads of the signed metadata. The floor is an empty handler.
+///
+/// Exits with 1 when a request failed or nothing could be measured.
+#[must_use]
+pub fn metadata(options: MetadataBench) -> ExitCode {
+    let format = options.format;
+    measure(format, metadata::run(options))
 }
 
 /// Measures token requests: each with an assertion of its own, signed in advance, over kept-alive TLS

@@ -26,14 +26,14 @@ use udap_trust::{
 };
 
 use super::{
-    Alg, BenchError, Target, TokenBench, cpu, floor,
+    Alg, BenchError, Target, TokenBench, cpu, empty, floor,
     load::{Load, Measured, as_f64},
     place::Place,
     report::{Report, note, per_request},
     require,
 };
 use crate::{
-    dev::{Layout, READY_WITHIN, Spec, app_metadata, purpose, read_chain, read_signer, scopes},
+    dev::{app_metadata, purpose, read_chain, read_signer, scopes},
     wire::{self, Address, Wire},
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn run(options: TokenBench) -> Result<Report, BenchError> {
         Some(_) => &[],
         None => &["ca-1", "data-holder"],
     };
-    let place = Place::start(servers, |layout| vec![floor_spec(layout)]).await?;
+    let place = Place::start(servers, |layout| vec![empty::spec(layout)]).await?;
     let result = measure(&options, &place).await;
     place.end().await?;
     result
@@ -91,20 +91,8 @@ async fn measure(options: &TokenBench, place: &Place) -> Result<Report, BenchErr
     let used = per_request(before, target.pid.and_then(cpu::of), &measured);
 
     // The same requests to an empty handler, and the bare signatures.
-    let nothing = Address {
-        host: "localhost".to_owned(),
-        port: floor_port(&place.layout),
-        tls: Some(Arc::clone(&place.tls)),
-    };
-    let pid = place.actors.pid(FLOOR);
-    let warm = load(&requests, &nothing, CALIBRATION).run().await?;
-    let before = pid.and_then(cpu::of);
-    let empty = load(&requests, &nothing, duration.min(FLOOR_TIME))
-        .run()
-        .await?;
-    let empty_us = per_request(before, pid.and_then(cpu::of), &empty)
-        .filter(|_| warm.errors + empty.errors == 0)
-        .ok_or_else(|| BenchError::Other("the empty handler could not be measured".to_owned()))?;
+    let again = next(&requests);
+    let empty_us = empty::cost(place, options.connections, duration, again).await?;
     let (verify, sign) = floor::signatures(options.alg, client.example.as_bytes())?;
     let alg = client.alg.as_str();
     Ok(Report::new(
@@ -342,7 +330,7 @@ impl Requests {
     }
 }
 
-type Next = Arc<dyn Fn(u64) -> Option<Request<Full<Bytes>>> + Send + Sync>;
+pub(super) type Next = Arc<dyn Fn(u64) -> Option<Request<Full<Bytes>>> + Send + Sync>;
 
 fn next(requests: &Arc<Requests>) -> Next {
     let requests = Arc::clone(requests);
@@ -353,7 +341,7 @@ fn has_token(body: &[u8]) -> bool {
     memchr::memmem::find(body, b"\"access_token\"").is_some()
 }
 
-fn json(url: &str, answer: Response<Bytes>) -> Result<Value, BenchError> {
+pub(super) fn json(url: &str, answer: Response<Bytes>) -> Result<Value, BenchError> {
     let text = String::from_utf8_lossy(answer.body()).into_owned();
     let refused = || BenchError::Refused {
         url: url.to_owned(),
@@ -366,29 +354,6 @@ fn json(url: &str, answer: Response<Bytes>) -> Result<Value, BenchError> {
     serde_json::from_str(&text).map_err(|_| refused())
 }
 
-/// The process of the empty handler.
-fn floor_spec(layout: &Layout) -> Spec {
-    let port = floor_port(layout);
-    let path = |name: &str| layout.path(name).display().to_string();
-    Spec {
-        name: FLOOR,
-        port,
-        args: vec![
-            FLOOR.to_owned(),
-            format!("127.0.0.1:{port}"),
-            path("tls/data-holder.pem"),
-            path("tls/data-holder.key"),
-        ],
-        ready_url: format!("https://localhost:{port}/"),
-        ready_within: READY_WITHIN,
-        log: layout.log(FLOOR),
-    }
-}
-
-const fn floor_port(layout: &Layout) -> u16 {
-    layout.phisher_port() + 1
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -398,10 +363,8 @@ fn to_usize(value: f64) -> usize {
     value.clamp(1.0, as_f64(MAX_REQUESTS)) as usize
 }
 
-const FLOOR: &str = "floor";
 const CALIBRATION: Duration = Duration::from_millis(700);
 const CALIBRATION_REQUESTS: usize = 6_000;
-const FLOOR_TIME: Duration = Duration::from_secs(3);
 /// A little more than is needed, for a server that becomes faster.
 const HEADROOM: f64 = 1.2;
 /// At 0.8 KB each, a gigabyte.

@@ -37,6 +37,16 @@ fn one_object_with_the_same_members_whatever_is_measured() {
             "RS256",
         ),
         (
+            &["bench", "register", "--seconds", "1", "--json"],
+            "register",
+            "ES256",
+        ),
+        (
+            &["bench", "metadata", "--seconds", "1", "--json"],
+            "metadata",
+            "-",
+        ),
+        (
             &["bench", "gateway", "--seconds", "1", "--json"],
             "gateway",
             "ES256",

@@ -5,7 +5,9 @@ use crate::output::Format;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_lab::bench::{self, Alg, GatewayBench, Target, TokenBench, TrustBench};
+use udap_lab::bench::{
+    self, Alg, GatewayBench, MetadataBench, RegisterBench, Target, TokenBench, TrustBench,
+};
 use url::Url;
 
 /// What a request costs, beside the floor of this machine in the same minute.
@@ -14,9 +16,15 @@ pub(crate) enum Command {
     /// Token requests: one signed assertion each, over TLS
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(TokenArgs),
+    /// First registrations: an app and a certificate never seen before each time
+    #[command(after_help = REGISTER_EXAMPLES)]
+    Register(LoadArgs),
+    /// Reads of the signed metadata, beside an empty handler
+    #[command(after_help = METADATA_EXAMPLES)]
+    Metadata(LoadArgs),
     /// Reads through the gateway, beside the same without any check
     #[command(after_help = GATEWAY_EXAMPLES)]
-    Gateway(GatewayArgs),
+    Gateway(LoadArgs),
     /// Deciding that a certificate is good, beside its signature verifications
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
@@ -54,7 +62,7 @@ pub(crate) struct TokenArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct GatewayArgs {
+pub(crate) struct LoadArgs {
     /// How long to measure
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
@@ -116,6 +124,16 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
             seconds: args.seconds,
             format,
         }),
+        Command::Register(args) => bench::register(RegisterBench {
+            seconds: args.seconds,
+            connections: args.connections,
+            format,
+        }),
+        Command::Metadata(args) => bench::metadata(MetadataBench {
+            seconds: args.seconds,
+            connections: args.connections,
+            format,
+        }),
         Command::Gateway(args) => bench::gateway(GatewayBench {
             seconds: args.seconds,
             connections: args.connections,
@@ -129,6 +147,16 @@ EXAMPLES
   udap bench token
   udap bench token --alg RS256 --seconds 30 --json
   udap bench token --url https://localhost:8440/fhir --cert app.pem --key app.key --pid 4711";
+
+const REGISTER_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench register
+  udap bench register --seconds 30 --connections 8 --json";
+
+const METADATA_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench metadata
+  udap bench metadata --seconds 30 --json";
 
 const GATEWAY_EXAMPLES: &str = "\
 EXAMPLES
