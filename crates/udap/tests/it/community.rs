@@ -87,6 +87,11 @@ fn free_port() -> u16 {
 impl Community {
     /// Everything up and ready.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with further settings of the community.
+    pub(crate) fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, ca, fhir) = (free_port(), free_port(), free_port());
         let mut community = Self {
@@ -117,7 +122,7 @@ impl Community {
              tls = {{ cert = \"tls.pem\", key_file = \"tls.key\" }}\n\
              [fetch]\nallow_hosts = [\"{}\"]\n\
              [[community]]\nuri = \"{COMMUNITY}\"\nanchors = \"ca/root.pem\"\n\
-             identity = {{ cert = \"server.pem\", key_file = \"server.key\" }}\n",
+             identity = {{ cert = \"server.pem\", key_file = \"server.key\" }}\n{settings}",
             community.ca_host
         );
         std::fs::write(community.path("udap.toml"), config).unwrap();

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod certify;
 mod community;
 mod doctor;
 mod flow;
