@@ -57,16 +57,17 @@ pub struct Parsed {
 /// # Errors
 /// [`AssertionError::Jws`] or [`AssertionError::Claim`]
 pub fn parse(compact: &str, endpoint: &str, now: UnixTime) -> Result<Parsed, AssertionError> {
-    parse_with(compact, endpoint, now, |_| None)
+    parse_with(compact, &[endpoint], now, |_| None)
 }
 
-/// As [`parse`], with a memory of headers; see [`Jws::parse_with`].
+/// As [`parse`], for any of several endpoints of one server, and with a memory of headers; see
+/// [`Jws::parse_with`]. The first endpoint is the one that an error names.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_with(
     compact: &str,
-    endpoint: &str,
+    endpoints: &[&str],
     now: UnixTime,
     known: impl FnOnce(&str) -> Option<Arc<Header>>,
 ) -> Result<Parsed, AssertionError> {
@@ -74,7 +75,7 @@ pub fn parse_with(
     jws.require_plain_typ()?;
     let claims = Claims::read(jws.payload())?;
     claims.require_sub_is_iss()?;
-    claims.require_audience(endpoint)?;
+    claims.require_one_audience(endpoints)?;
     claims.require_in_force(now, MAX_LIFETIME_SECS)?;
     Ok(Parsed { jws, claims })
 }

@@ -150,6 +150,18 @@ impl Claims {
         require_audience(&self.aud, expected)
     }
 
+    /// As [`Self::require_audience`], for one who goes by several names; the first is the one that an
+    /// error names.
+    ///
+    /// # Errors
+    /// As [`Self::require_audience`].
+    pub fn require_one_audience(&self, expected: &[&str]) -> Result<(), ClaimError> {
+        if self.aud.iter().any(|aud| expected.contains(&aud.as_str())) {
+            return Ok(());
+        }
+        require_audience(&self.aud, expected.first().copied().unwrap_or_default())
+    }
+
     /// Whether it is in force now, and never was meant to be for longer than `max_lifetime` seconds.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use crate::access_key::AccessKey;
 use crate::certifications::Watch;
 use crate::communities::{Communities, CommunitySetup};
 use crate::discovery::Discovery;
-use crate::store::{MIGRATIONS, Registrations, Replay};
+use crate::store::{MIGRATIONS, Registrations, Replay, Revocations};
 use crate::{path, router};
 use axum::Extension;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use moka::sync::Cache;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ use udap_host::config::{Config, ConfigError};
 use udap_host::db::{Db, DbError};
 use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
+use udap_host::problem::OAuthError;
 use udap_host::token_status::{TokenState, TokenStatus};
 use udap_proto::Refusal;
 use udap_proto::discovery::AuthorizationServer;
@@ -61,6 +62,8 @@ pub struct App {
     pub(crate) registrations: Registrations,
     /// When certifiers were asked last.
     pub(crate) watch: Watch,
+    /// Which access tokens their clients ended.
+    pub(crate) revocations: Revocations,
     /// Which JWTs were seen.
     pub(crate) replay: Replay,
     /// Signs access tokens.
@@ -174,8 +177,9 @@ impl Server {
             base_url,
             communities,
             discovery,
-            registrations: Registrations::new(db),
             watch: Watch::default(),
+            registrations: Registrations::new(db.clone()),
+            revocations: Revocations::open(db, clock::now()).await?,
             replay,
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
@@ -207,12 +211,15 @@ impl Server {
         &self.audit
     }
 
-    /// Looks now at the CRLs in use, and signs metadata again that has lived for half its time: one
-    /// round of [`Self::run_background`].
+    /// Looks now at the CRLs in use, signs metadata again that has lived for half its time, and
+    /// forgets revoked tokens that expired: one round of [`Self::run_background`].
     pub async fn refresh(&self) {
         let now = clock::now();
         self.communities.trust().refresh(now).await;
         self.communities.sign_again(now).await;
+        if let Err(error) = self.revocations.forget_expired(now).await {
+            tracing::warn!(%error, "revoked tokens that expired could not be forgotten");
+        }
     }
 
     /// What runs beside requests until the shutdown: CRLs are looked at again, so that a revocation
@@ -281,6 +288,9 @@ impl TokenStatus for Server {
     ) -> futures_util::future::BoxFuture<'a, TokenState> {
         Box::pin(async move {
             match self.registrations.by_client_id(client_id).await {
+                Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {
+                    code: "token-revoked",
+                },
                 Ok(Some(registration)) => registration.token_state(jti),
                 Ok(None) => TokenState::Ended {
                     code: "client-unknown",
@@ -350,6 +360,16 @@ impl Told {
             code,
             description: short(&refusal.to_string()),
             hint: refusal.hint().unwrap_or_else(|| general_hint(code)),
+        }
+    }
+
+    pub(crate) fn to_wire(self, status: StatusCode) -> OAuthError {
+        OAuthError {
+            status,
+            error: self.error,
+            description: self.description,
+            code: self.code,
+            hint: self.hint,
         }
     }
 }

@@ -117,6 +117,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §3.4",
     ),
     entry(
+        "token-revoked",
+        "The token was revoked",
+        "Its client ended it before its time.",
+        "Get a new token.",
+        "RFC 7009 §2",
+    ),
+    entry(
         "scope-wildcard-unsupported",
         "Wildcard scopes are not supported here",
         "The metadata lists no wildcard in `scopes_supported`, so none can be asked for.",
@@ -190,12 +197,14 @@ mod tests {
             include_str!("certifications/error.rs"),
             include_str!("certifications/status.rs"),
             include_str!("certifications/watch.rs"),
+            include_str!("client_authentication.rs"),
             include_str!("communities.rs"),
             include_str!("registration.rs"),
             include_str!("scopes.rs"),
             include_str!("store/certifications.rs"),
             include_str!("store/registrations.rs"),
             include_str!("store/replay.rs"),
+            include_str!("store/revocations.rs"),
             include_str!("token.rs"),
         ];
         // A code is a text of words with hyphens between; so are few other things.

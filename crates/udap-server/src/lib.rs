@@ -26,6 +26,7 @@ mod access_key;
 mod app;
 pub mod catalogue;
 mod certifications;
+mod client_authentication;
 mod communities;
 mod discovery;
 mod jwks;

@@ -2,32 +2,26 @@
 //! JWT-Based Client Authentication).
 
 use crate::app::{Server, Told, general_hint, short};
+use crate::client_authentication::{self, ClientError, Credentials, authenticate};
 use crate::scopes::{self, ScopeError};
-use crate::store::{Seen, State as RegistrationState};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use std::time::Instant;
-use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_pki::UnixTime;
 use udap_proto::access_token::AccessToken;
-use udap_proto::assertion::{self, AssertionError};
-use udap_proto::certification::Mismatch;
 use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
-use udap_proto::jws::{JwsAlg, JwsError};
+use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
-use udap_proto::token::{Answer, ClientCredentials, FormError};
+use udap_proto::token::{Answer, ClientCredentials};
 use udap_trust::clock;
-use udap_trust::verify::TrustError;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Answers with an access token.
 pub(crate) async fn post(
@@ -74,122 +68,17 @@ async fn token(
     who: &mut Who,
 ) -> Result<Issued, TokenError> {
     let now = clock::now();
-    // The form. HL7 SSRAA §5.2.2: no Authorization header, no secret.
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Err(TokenError::AuthorizationHeader);
-    }
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    if !media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case(FORM)
-    {
-        return Err(TokenError::MediaType);
-    }
-    let max_bytes = server.max_body_bytes;
-    let body = body.map_err(|_| TokenError::TooLarge { max_bytes })?;
-    let request = ClientCredentials::read(&body)?;
-
-    // Shape, audience, time: what costs nothing, before the registration is looked for.
-    let known = |text: &str| server.headers.get(text);
-    let parsed = assertion::parse_with(
-        &request.client_assertion,
-        &server.token_endpoint,
-        now,
-        known,
-    )?;
-    let client_id = parsed.client_id().to_owned();
-    who.client_id = Some(short(&client_id).into());
-    if request
-        .client_id
-        .as_deref()
-        .is_some_and(|sent| sent != client_id)
-    {
-        return Err(TokenError::ClientIdMismatch {
-            sent: request.client_id.unwrap_or_default(),
-            iss: client_id,
-        });
-    }
-    let registration = server
-        .registrations
-        .by_client_id(&client_id)
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "a registration could not be read");
-            TokenError::Unavailable
-        })?
-        .ok_or(TokenError::UnknownClient { client_id })?;
-    who.community = Some(registration.community.as_str().into());
-    who.uri = Some(registration.uri.as_str().into());
-    if registration.state != RegistrationState::Active {
-        return Err(TokenError::NotActive {
-            code: registration.state.code(),
-        });
-    }
-
-    // Signature, by the key of x5c[0]; no I/O yet.
-    let served = server
-        .communities
-        .select(Some(&registration.community))
-        .ok_or_else(|| TokenError::CommunityGone {
-            community: registration.community.clone(),
-        })?;
-    let signed = parsed
-        .verify_signature(&served.community.algorithms)
-        .map_err(AssertionError::from)?;
-
-    // Trust, on the anchors of that registration's community only.
-    let trust = server.communities.trust();
-    let (leaf, intermediates) = (
-        signed.signer().leaf().clone(),
-        signed.signer().intermediates().to_vec(),
-    );
-    let verdict = trust
-        .verify(&registration.community, &leaf, &intermediates, now)
-        .await?;
-
-    // The headers of clients that were found good are remembered; others cost nobody any memory.
-    let (text, header) = signed.header_read();
-    if !server.headers.contains_key(text) {
-        server.headers.insert(text.into(), Arc::clone(header));
-    }
-
-    // The registered URI is a name of that very certificate.
-    let verified = signed.verify(&verdict, &registration.uri)?;
-
-    // With a key and from where its certifications let it ask.
-    for limits in registration.limits.iter() {
-        let key = leaf.public_key().map_err(|_| TokenError::Unavailable)?;
-        limits.check_key(key)?;
-        limits.check_address(who.remote)?;
-    }
-
-    // New, and remembered durably. What a sender did not sign costs nobody a record.
-    let claims = verified.claims();
-    who.jti = Some(jti_hash(&claims.jti));
-    match server
-        .replay
-        .record(
-            &registration.community,
-            &claims.iss,
-            &claims.jti,
-            claims.exp,
-            now,
-        )
-        .await
-    {
-        Ok(Seen::New) => {}
-        Ok(Seen::Before) => return Err(TokenError::Replayed),
-        Err(_) => return Err(TokenError::Unavailable),
-    }
+    let body = client_authentication::form(server, headers, body)?;
+    let request = ClientCredentials::read(&body).map_err(ClientError::from)?;
+    let sent = Credentials {
+        assertion: &request.client_assertion,
+        client_id: request.client_id.as_deref(),
+    };
+    let client = authenticate(server, sent, &[&server.token_endpoint], now, who).await?;
+    let registration = &client.registration;
 
     // What it asks for, and may have.
-    let extensions = verified.extensions()?;
+    let extensions = client.assertion.extensions()?;
     extensions::check(&extensions, &[hl7_b2b::KEY])?;
     let scope = scopes::grant(&request.scope, &registration.scope)?;
     let scope = scopes::grant(&scope, &server.scopes)?;
@@ -204,12 +93,7 @@ async fn token(
         extensions,
     )?;
 
-    // Trust may have moved while all this was done: a revocation in between wins.
-    if trust.epoch().now() != verdict.epoch() {
-        trust
-            .verify(&registration.community, &leaf, &intermediates, clock::now())
-            .await?;
-    }
+    client.still_trusted(server).await?;
     let answer = Answer {
         access_token,
         expires_in: server.token_lifetime_secs,
@@ -277,36 +161,12 @@ impl Server {
 /// Why no token was issued.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
-    #[error(
-        "the request has an Authorization header; a UDAP client authenticates with its assertion alone"
-    )]
-    AuthorizationHeader,
-    #[error("the body must be `{FORM}`")]
-    MediaType,
-    #[error("the body is larger than {max_bytes} bytes")]
-    TooLarge { max_bytes: usize },
     #[error(transparent)]
-    Form(#[from] FormError),
-    #[error(transparent)]
-    Assertion(#[from] AssertionError),
-    #[error("parameter `client_id` is `{sent}`, but the assertion's `iss` is `{iss}`")]
-    ClientIdMismatch { sent: String, iss: String },
-    #[error("no client `{client_id}` is registered here")]
-    UnknownClient { client_id: String },
-    #[error("the registration is not active")]
-    NotActive { code: &'static str },
-    #[error("the community `{community}` of this registration is no longer served here")]
-    CommunityGone { community: String },
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    #[error("this assertion was sent before (its `jti` is known)")]
-    Replayed,
+    Client(#[from] ClientError),
     #[error(transparent)]
     Extension(#[from] ExtensionError),
     #[error(transparent)]
     Scope(#[from] ScopeError),
-    #[error(transparent)]
-    Certification(#[from] Mismatch),
     #[error("the server cannot answer for the moment")]
     Unavailable,
 }
@@ -314,46 +174,17 @@ enum TokenError {
 impl TokenError {
     /// The one mapping to the wire (RFC 6749 §5.2; UDAP JWT-Based Client Authentication §7.2).
     fn to_wire(&self) -> OAuthError {
-        let mut status = StatusCode::BAD_REQUEST;
-        let own = |error: &'static str, code: &'static str| Told {
-            error,
-            code,
-            description: short(&self.to_string()),
-            hint: general_hint(code),
-        };
         let told = match self {
-            Self::AuthorizationHeader => own("invalid_request", "authorization-header-refused"),
-            Self::MediaType => own("invalid_request", "media-type"),
-            Self::TooLarge { .. } => {
-                status = StatusCode::PAYLOAD_TOO_LARGE;
-                own("invalid_request", "body-too-large")
-            }
-            Self::Form(e @ FormError::Grant { .. }) => Told::by("unsupported_grant_type", e),
-            Self::Form(e) => Told::by("invalid_request", e),
-            // A signature or a shape that is wrong is the request's fault; a claim, a name or a
-            // certificate that is wrong is the client's.
-            Self::Assertion(e @ AssertionError::Jws(JwsError::Typ { .. })) => {
-                Told::by("invalid_client", e)
-            }
-            Self::Assertion(e @ AssertionError::Jws(_)) => Told::by("invalid_request", e),
-            Self::Assertion(e) => Told::by("invalid_client", e),
-            Self::ClientIdMismatch { .. } => own("invalid_client", "client-id-mismatch"),
-            Self::UnknownClient { .. } => own("invalid_client", "client-unknown"),
-            Self::NotActive { code } => own("invalid_client", code),
-            Self::CommunityGone { .. } => own("invalid_client", "community-unknown"),
-            Self::Trust(e) => Told::by("invalid_client", e),
-            Self::Replayed => own("invalid_client", "jwt-replayed"),
+            Self::Client(e) => return e.to_wire(),
             Self::Extension(e) => Told::by("invalid_grant", e),
-            Self::Scope(e) => own("invalid_scope", e.code()),
-            Self::Certification(e) => Told::by("invalid_client", e),
+            Self::Scope(e) => Told {
+                error: "invalid_scope",
+                code: e.code(),
+                description: short(&self.to_string()),
+                hint: general_hint(e.code()),
+            },
             Self::Unavailable => return OAuthError::unavailable(),
         };
-        OAuthError {
-            status,
-            error: told.error,
-            description: told.description,
-            code: told.code,
-            hint: told.hint,
-        }
+        told.to_wire(StatusCode::BAD_REQUEST)
     }
 }

@@ -3,10 +3,13 @@
 mod certifications;
 mod registrations;
 mod replay;
+mod revocations;
 
 pub(crate) use certifications::{Accepted, Among, Askable};
+pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Replay, Seen};
+pub(crate) use revocations::Revocations;
 
 use udap_host::audit;
 use udap_host::db::Migration;
@@ -16,4 +19,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     registrations::MIGRATION,
     audit::migration(2),
     certifications::MIGRATION,
+    revocations::migration(4),
 ];
