@@ -95,7 +95,7 @@ pub(crate) async fn run(args: &DraftArgs, by: By<'_>, format: Format) -> Result<
     if let Some(uri) = &args.programme {
         definition.uri = uri.clone();
     }
-    let (answers, restrictions) = details(args.details.as_deref())?;
+    let details = Details::read(args.details.as_deref())?;
     let chain = files::certificates(&args.cert)?;
     let signer = files::signer(&args.key)?;
     let leaf = own_leaf(args, &chain, &signer)?;
@@ -127,8 +127,8 @@ pub(crate) async fn run(args: &DraftArgs, by: By<'_>, format: Format) -> Result<
             GrantArg::RefreshToken => Grant::AuthorizationCodeWithRefresh,
         },
         audience: &args.aud,
-        answers: &answers,
-        restrictions: &restrictions,
+        answers: &details.answers,
+        restrictions: &details.restrictions,
         lifetime_secs: i64::from(args.days).saturating_mul(86_400),
     };
     let alg = signer.jws_alg();
@@ -175,24 +175,35 @@ fn definition(named: &str) -> Result<Definition, Problem> {
     Definition::read(&file).map_err(|e| refused(&e).unreadable())
 }
 
-fn details(path: Option<&Path>) -> Result<(Map<String, Value>, Map<String, Value>), Problem> {
-    let mut file = match path {
-        Some(path) => table(path, &files::read(path)?)?,
-        None => Map::new(),
-    };
-    let mut take = |key: &str| match file.remove(key) {
-        None => Ok(Map::new()),
-        Some(Value::Object(table)) => Ok(table),
-        Some(_) => Err(key.to_owned()),
-    };
-    let taken = take("answers").and_then(|answers| Ok((answers, take("restrictions")?)));
-    let unusable = |why: String| files::unusable(path.unwrap_or(Path::new("-")), why);
-    let taken = taken.map_err(|key| unusable(format!("has a `{key}` that is no table")))?;
-    match file.keys().next() {
-        Some(stray) => Err(unusable(format!(
-            "has `{stray}`; known are `answers` and `restrictions`"
-        ))),
-        None => Ok(taken),
+/// What is said about the app.
+#[derive(Debug, Default)]
+struct Details {
+    answers: Map<String, Value>,
+    restrictions: Map<String, Value>,
+}
+
+impl Details {
+    fn read(path: Option<&Path>) -> Result<Self, Problem> {
+        let mut details = Self::default();
+        let Some(path) = path else { return Ok(details) };
+        for (key, value) in table(path, &files::read(path)?)? {
+            let place = match key.as_str() {
+                "answers" => &mut details.answers,
+                "restrictions" => &mut details.restrictions,
+                _ => {
+                    let why = format!("has `{key}`; known are `answers` and `restrictions`");
+                    return Err(files::unusable(path, why));
+                }
+            };
+            let Value::Object(table) = value else {
+                return Err(files::unusable(
+                    path,
+                    format!("has `{key}`, which is no table"),
+                ));
+            };
+            *place = table;
+        }
+        Ok(details)
     }
 }
 
