@@ -144,23 +144,16 @@ impl Report<'_> {
 /// The table, and the counts as its last line.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widest = |of: fn(&Row) -> &str| {
-            let rows = self.0.iter().map(|judged| of(judged.row).chars().count());
-            rows.max().unwrap_or(0)
-        };
-        let (id, section) = (widest(|row| &row.id), widest(|row| &row.section));
+        let ids = self.0.iter().map(|judged| judged.row.id.chars().count());
+        let id = ids.max().unwrap_or(0);
         for Judged {
             row,
             state,
             because,
         } in &self.0
         {
-            let (word, demand) = (state.word(), &row.demand);
-            writeln!(
-                f,
-                "{word:<8}  {:<id$}  {:<section$}  {demand}",
-                row.id, row.section
-            )?;
+            let (word, demand, section) = (state.word(), &row.demand, &row.section);
+            writeln!(f, "{word:<8}  {:<id$}  {demand} ({section})", row.id)?;
             for because in because {
                 writeln!(f, "{:<8}  └ {because}", "")?;
             }
@@ -217,18 +210,18 @@ test left ... ignored, takes long
         assert_eq!(
             report.to_string(),
             "\
-shown     1  §1  Demand of 1.
-reasoned  2  §1  Demand of 2.
+shown     1  Demand of 1. (§1)
+reasoned  2  Demand of 2. (§1)
           └ it cannot be
-later     3  §1  Demand of 3.
+later     3  Demand of 3. (§1)
           └ sign-in
-missing   4  §1  Demand of 4.
+missing   4  Demand of 4. (§1)
           └ no test yet
-missing   5  §1  Demand of 5.
+missing   5  Demand of 5. (§1)
           └ udap-a lib::gone did not run
-missing   6  §1  Demand of 6.
+missing   6  Demand of 6. (§1)
           └ udap-a lib::left was ignored
-failing   7  §1  Demand of 7.
+failing   7  Demand of 7. (§1)
           └ udap-a lib::gone did not run
           └ udap-a lib::bad failed
 matrix: 1 shown, 1 reasoned, 1 later, 3 missing, 1 failing
