@@ -19,6 +19,7 @@
 //! ```
 
 mod event;
+mod fhir;
 mod store;
 mod writer;
 
@@ -29,7 +30,8 @@ use tokio::sync::{Notify, watch};
 use self::writer::{Entry, Shared, State};
 pub use self::{
     event::{Event, Refusal, Who, jti_hash},
-    store::{More, Record, migration, recent},
+    fhir::audit_event,
+    store::{Filter, More, Record, entries, migration, recent},
     writer::GATHER,
 };
 use crate::db::{Db, DbError};

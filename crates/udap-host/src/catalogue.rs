@@ -120,6 +120,13 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "udap.toml: state_dir",
     },
     Explanation {
+        code: "database-missing",
+        title: "there is no database yet",
+        meaning: "Nothing has run with this state directory, or it is another one.",
+        hint: "compare `state_dir` with what the server runs with (`udap config show`)",
+        section: "udap.toml: state_dir",
+    },
+    Explanation {
         code: "database-not-recognised",
         title: "the file is not a database",
         meaning: "Something else is stored under the name of the database.",

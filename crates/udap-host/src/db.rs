@@ -56,6 +56,22 @@ impl Db {
         Ok(db)
     }
 
+    /// Opens a file that is there already, whatever its schema, and leaves it as it is: for tools that
+    /// look into the database of a running server.
+    pub async fn open_existing(path: &Path) -> Result<Self, DbError> {
+        if !path.exists() {
+            return Err(DbError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        let (path, readers, writer) = open::open(path).await?;
+        Ok(Self {
+            path: path.into(),
+            readers,
+            writer,
+        })
+    }
+
     /// For reads: several connections, never blocked by the writer, each seeing the last commit.
     /// A write through it is an error.
     pub fn reader(&self) -> &AnyPool {

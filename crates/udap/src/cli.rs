@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Serve(cmd::serve::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]
+    Audit(cmd::audit::Command),
+    #[command(subcommand)]
     Ca(cmd::ca::Command),
     Certify(cmd::certify::Args),
     #[command(subcommand)]

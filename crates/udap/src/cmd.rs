@@ -1,5 +1,6 @@
 //! One file for each command: its options, what it does, how that is printed.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod certify;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Token(args) => block_on(token::run(args, format)),
         Command::Get(args) => block_on(get::run(args, format)),
         Command::Serve(args) => serve::run(&args),
+        Command::Audit(command) => block_on(audit::run(command, format)),
         Command::Doctor(args) => block_on(doctor::run(args, format)),
         Command::Ca(command) => ca::run(command, format),
         Command::Certify(args) => block_on(certify::run(args, format)),

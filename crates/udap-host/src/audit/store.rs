@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use futures_util::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use sqlx::{
     Any, AssertSqlSafe, Row, Transaction,
@@ -33,6 +34,41 @@ pub async fn recent(db: &Db, limit: u32) -> Result<Vec<Record>, DbError> {
         .await?;
     rows.iter().map(record).collect()
 }
+
+/// Which entries are wanted. Each member narrows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// From that time on, in microseconds since 1970.
+    pub since: Option<i64>,
+    /// Before that time.
+    pub until: Option<i64>,
+    /// Of that kind; see [`super::Event::name`].
+    pub event: Option<String>,
+    /// About that client.
+    pub client_id: Option<String>,
+    /// With that code.
+    pub code: Option<String>,
+}
+
+/// The entries that are wanted, oldest first, as they are read.
+pub fn entries(db: &Db, filter: &Filter) -> impl Stream<Item = Result<Record, DbError>> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    sqlx::query(SELECT)
+        .bind(filter.since.unwrap_or(i64::MIN))
+        .bind(filter.until.unwrap_or(i64::MAX))
+        .bind(text(&filter.event))
+        .bind(text(&filter.client_id))
+        .bind(text(&filter.code))
+        .fetch(db.reader())
+        .map(|row| record(&row?))
+}
+
+/// An empty text is any.
+const SELECT: &str = "
+SELECT * FROM audit
+WHERE at >= $1 AND at < $2
+AND ($3 = '' OR event = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR code = $5)
+ORDER BY at";
 
 /// An entry as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

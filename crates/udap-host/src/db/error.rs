@@ -9,6 +9,8 @@ use sqlx::{error::ErrorKind, sqlite::SqliteError};
 pub enum DbError {
     #[error("the database {} cannot be opened for writing: {detail}", path.display())]
     Unwritable { path: PathBuf, detail: String },
+    #[error("there is no database at {}", path.display())]
+    Missing { path: PathBuf },
     #[error("{} is not a database", path.display())]
     NotADatabase { path: PathBuf },
     #[error("the disk that holds the database is full")]
@@ -53,6 +55,7 @@ impl DbError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unwritable { .. } => "database-unwritable",
+            Self::Missing { .. } => "database-missing",
             Self::NotADatabase { .. } => "database-not-recognised",
             Self::DiskFull => "disk-full",
             Self::ReadOnly => "database-read-only",

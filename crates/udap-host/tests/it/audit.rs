@@ -210,3 +210,75 @@ async fn an_audit_in_memory_tells_what_it_got() {
     assert_eq!(recorded[0], (who(1), Event::RegistrationCreated));
     assert_eq!(recorded[1].1.refusal().unwrap().code, "certificate-revoked");
 }
+
+#[tokio::test]
+async fn entries_are_found_by_time_kind_client_and_code() {
+    use audit::Filter;
+    use futures_util::TryStreamExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    for (client, code) in [
+        ("a", "jwt-expired"),
+        ("b", "jwt-expired"),
+        ("a", "jwt-replayed"),
+    ] {
+        let who = Who {
+            client_id: Some(client.into()),
+            ..Who::default()
+        };
+        let refusal = Refusal {
+            code,
+            detail: "no".to_owned(),
+        };
+        audit.record(who, Event::TokenRefused(refusal)).await;
+    }
+    audit.record(Who::default(), Event::Stopped).await;
+    audit.flush().await.unwrap();
+
+    // As a tool opens it, beside the server.
+    let beside = Db::open_existing(&dir.path().join("udap.db"))
+        .await
+        .unwrap();
+    let count = async |filter: Filter| {
+        let found: Vec<_> = audit::entries(&beside, &filter)
+            .try_collect()
+            .await
+            .unwrap();
+        assert!(found.is_sorted_by_key(|record| record.at));
+        found.len()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let any = Filter::default();
+    assert_eq!(count(any.clone()).await, 4);
+    let event = Filter {
+        event: text("stopped"),
+        ..any.clone()
+    };
+    assert_eq!(count(event).await, 1);
+    let client = Filter {
+        client_id: text("a"),
+        ..any.clone()
+    };
+    assert_eq!(count(client.clone()).await, 2);
+    let both = Filter {
+        code: text("jwt-expired"),
+        ..client
+    };
+    assert_eq!(count(both).await, 1);
+    let now = jiff::Timestamp::now().as_microsecond();
+    let future = Filter {
+        since: Some(now),
+        ..any.clone()
+    };
+    assert_eq!(count(future).await, 0);
+    let past = Filter {
+        until: Some(now),
+        ..any
+    };
+    assert_eq!(count(past).await, 4);
+
+    let missing = Db::open_existing(&dir.path().join("no.db")).await;
+    assert_eq!(missing.unwrap_err().code(), "database-missing");
+}

@@ -167,6 +167,65 @@ fn the_whole_way() {
 
     revoked(&community);
     outsiders(&community);
+    audited(&community);
+}
+
+/// Everything that happened is in the audit trail, for people, for programs and as FHIR.
+fn audited(community: &Community) {
+    // Entries are gathered for a moment before they are written.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let listed = community
+        .ok(&["audit", "list", "--json", "--limit", "1000"])
+        .json();
+    let entries = listed["entries"].as_array().unwrap();
+    for event in [
+        "registration-created",
+        "token-issued",
+        "access-allowed",
+        "registration-refused",
+    ] {
+        assert!(
+            entries.iter().any(|entry| entry["event"] == event),
+            "{event}"
+        );
+    }
+    let refused = [
+        "audit",
+        "list",
+        "--event",
+        "registration-refused",
+        "--since",
+        "1h",
+    ];
+    let said = community.ok(&refused);
+    assert!(said.out.contains("[chain-not-trusted]"), "{}", said.out);
+    assert!(!said.out.contains("token-issued"));
+    let said = community.ok(&["audit", "list", "--code", "no-such-code"]);
+    assert_eq!(
+        (said.out.as_str(), said.err.trim()),
+        ("", "no entry is like that")
+    );
+
+    let said = community.ok(&["audit", "export", "--event", "token-issued"]);
+    let count = entries
+        .iter()
+        .filter(|entry| entry["event"] == "token-issued")
+        .count();
+    assert_eq!(said.out.lines().count(), count);
+    for line in said.out.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["resourceType"], "AuditEvent");
+        assert_eq!(event["outcome"], "0");
+        assert_eq!(event["agent"][0]["who"]["identifier"]["value"], APP);
+        assert_eq!(event["purposeOfEvent"][0]["coding"][0]["code"], "TREAT");
+        // No token is in it, nor any part of one.
+        assert!(!line.contains("eyJ"), "{line}");
+    }
+    let wrong = crate::community::udap(
+        community.dir(),
+        &["audit", "list", "--since", "yesterday", "--json"],
+    );
+    assert_eq!((wrong.code, wrong.error().as_str()), (2, "usage"));
 }
 
 /// A revoked app is refused, in the server's own words.

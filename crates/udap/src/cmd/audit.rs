@@ -1,0 +1,205 @@
+//! `udap audit`
+
+use crate::output::{self, Format};
+use crate::problem::Problem;
+use comfy_table::{Table, presets};
+use futures_util::StreamExt as _;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use udap_host::audit::{self, Filter, Record};
+use udap_host::config::{self, Config};
+use udap_host::db::Db;
+use udap_pki::UnixTime;
+use udap_trust::clock;
+
+/// Who did what at this machine's data holder, and why it was allowed or refused.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// The newest entries, with their reasons
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListArgs),
+    /// Entries as FHIR AuditEvent resources, one on each line, oldest first
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(FilterArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// How many entries at most, the newest of those that are wanted
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// The configuration of the data holder
+    #[arg(long, value_name = "FILE", default_value = "udap.toml")]
+    config: PathBuf,
+    /// From then on: RFC 3339, or how long ago (30m, 12h, 7d)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before then, likewise
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only such events, e.g. token-refused
+    #[arg(long, value_name = "EVENT")]
+    event: Option<String>,
+    /// Only about this client
+    #[arg(long, value_name = "CLIENT_ID")]
+    client: Option<String>,
+    /// Only with this code, e.g. certificate-revoked
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+}
+
+pub(crate) async fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
+    match command {
+        Command::List(args) => list(&args, format).await,
+        Command::Export(args) => export(&args).await,
+    }
+}
+
+async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
+    let (db, _) = args.filter.open().await?;
+    let filter = args.filter.filter(clock::now())?;
+    // Kept are only as many as are printed, however many there are.
+    let mut newest = std::collections::VecDeque::new();
+    let mut all = std::pin::pin!(audit::entries(&db, &filter));
+    while let Some(record) = all.next().await {
+        newest.push_back(record?);
+        if newest.len() > args.limit {
+            newest.pop_front();
+        }
+    }
+    let newest: Vec<_> = newest.into_iter().collect();
+    match format {
+        Format::Json => output::json(&json!({ "entries": newest }))?,
+        Format::Human if newest.is_empty() => output::talk("no entry is like that"),
+        Format::Human => output::data(&table(&newest))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
+    let (db, config) = args.open().await?;
+    let filter = args.filter(clock::now())?;
+    let mut all = std::pin::pin!(audit::entries(&db, &filter));
+    while let Some(record) = all.next().await {
+        output::data(&audit::audit_event(&record?, &config.base_url).to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl FilterArgs {
+    async fn open(&self) -> Result<(Db, Config), Problem> {
+        let config = config::load(&self.config)?;
+        let db = Db::open_existing(&config.state_dir.join(DATABASE)).await?;
+        Ok((db, config))
+    }
+
+    fn filter(&self, now: UnixTime) -> Result<Filter, Problem> {
+        let time = |text: &Option<String>| {
+            let time = text.as_deref().map(|text| time(text, now)).transpose()?;
+            Ok::<_, Problem>(time.map(|time| time.0.saturating_mul(1_000_000)))
+        };
+        Ok(Filter {
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            event: self.event.clone(),
+            client_id: self.client.clone(),
+            code: self.code.clone(),
+        })
+    }
+}
+
+/// A point in time, or how long ago it was.
+fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let ago = || {
+        let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let secs = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 24 * 3600,
+            _ => return None,
+        };
+        let count: u32 = count.parse().ok()?;
+        Some(now.plus_secs(-i64::from(count).saturating_mul(secs)))
+    };
+    ago().ok_or_else(|| {
+        Problem::new("usage", format!("`{text}` is no time"))
+            .hint("2026-11-24T16:00:00Z, or how long ago: 30m, 12h, 7d")
+            .unreadable()
+    })
+}
+
+fn table(records: &[Record]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["TIME", "EVENT", "WHO", "WHAT, OR WHY NOT"]);
+    for record in records {
+        let time = UnixTime(record.at.div_euclid(1_000_000)).to_string();
+        let who = record.more.uri.as_ref().or(record.client_id.as_ref());
+        table.add_row([
+            time,
+            record.event.clone(),
+            who.cloned().unwrap_or_default(),
+            what(record),
+        ]);
+    }
+    output::trim_lines(&table.to_string())
+}
+
+fn what(record: &Record) -> String {
+    if let Some(code) = &record.code {
+        let detail = record.more.detail.as_deref().unwrap_or_default();
+        return format!("[{code}] {detail}");
+    }
+    let data = record.more.data.iter().flat_map(|data| data.as_object());
+    let members = data.flatten().map(|(name, value)| match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => format!("{name} {value}"),
+    });
+    members.collect::<Vec<_>>().join(", ")
+}
+
+/// In the state directory.
+const DATABASE: &str = "udap.db";
+
+const LIST_EXAMPLES: &str = "\
+EXAMPLES
+  Why a partner was refused today:
+    udap audit list --since 12h --code certificate-revoked
+
+  What one app did, for a program:
+    udap audit list --client 2xBUc3c2F2diWFy_N459jw --limit 1000 --json";
+
+const EXPORT_EXAMPLES: &str = "\
+EXAMPLES
+  udap audit export --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z > november.ndjson
+  udap audit export --since 1d --event token-refused";
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_point_or_a_while_ago() {
+        let now = UnixTime(1_000_000);
+        assert_eq!(time("90s", now).unwrap(), UnixTime(999_910));
+        assert_eq!(time("30m", now).unwrap(), UnixTime(998_200));
+        assert_eq!(time("12h", now).unwrap(), UnixTime(956_800));
+        assert_eq!(time("7d", now).unwrap(), UnixTime(395_200));
+        assert_eq!(time("1970-01-01T00:01:00Z", now).unwrap(), UnixTime(60));
+        for wrong in ["", "d", "-1d", "1w", "yesterday", "é"] {
+            assert_eq!(time(wrong, now).unwrap_err().code(), "usage", "{wrong}");
+        }
+    }
+}
