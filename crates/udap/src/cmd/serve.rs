@@ -83,6 +83,21 @@ fn readiness(server: &Server) -> Readiness {
 
 /// The gateway, if there is a FHIR server to stand in front of.
 fn gateway(config: &Config, server: &Server) -> Result<Option<Gateway>, Problem> {
+    let Some(settings) = gateway_config(config)? else {
+        return Ok(None);
+    };
+    let gateway = Gateway::new(
+        settings,
+        Arc::new(TokenKeys::new((*server.keys()).clone())),
+        Arc::new(server.clone()),
+        server.audit().clone(),
+        Arc::new(udap_host::clock::now),
+    )?;
+    Ok(Some(gateway))
+}
+
+/// How the FHIR server is reached; `None` where there is none.
+pub(crate) fn gateway_config(config: &Config) -> Result<Option<GatewayConfig>, Problem> {
     let Some(upstream) = &config.upstream else {
         return Ok(None);
     };
@@ -100,14 +115,7 @@ fn gateway(config: &Config, server: &Server) -> Result<Option<Gateway>, Problem>
         };
         settings.upstream_tls = Some(Arc::new(udap_trust::fetch::tls_config(&roots)?));
     }
-    let gateway = Gateway::new(
-        settings,
-        Arc::new(TokenKeys::new((*server.keys()).clone())),
-        Arc::new(server.clone()),
-        server.audit().clone(),
-        Arc::new(udap_host::clock::now),
-    )?;
-    Ok(Some(gateway))
+    Ok(Some(settings))
 }
 
 fn metrics(config: &Config, shutdown: &Shutdown) -> Result<Option<listen::Running>, Problem> {

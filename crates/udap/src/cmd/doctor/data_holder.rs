@@ -2,13 +2,13 @@
 
 use super::partner::{self, Subject};
 use super::report::Report;
+use crate::cmd::serve;
 use crate::files;
 use crate::problem::Problem;
+use http::{Request, header};
 use std::path::Path;
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use udap_client::{Client, ClientConfig, ClientError, CommunityTrust, FetchPolicy};
+use udap_gateway::forward::Upstream;
 use udap_host::config::{self, Community, Config, TlsRoots};
 use udap_pki::{NameCheck, Policy};
 use udap_proto::jws::JwsAlg;
@@ -17,9 +17,6 @@ use udap_trust::fetch::Fetcher;
 use udap_trust::signer::{KeySigner, Signer as _};
 use udap_trust::verify::TrustEngine;
 use url::Url;
-
-/// How long a neighbour may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A configuration that cannot be read ends it; everything else is a finding.
 pub(super) async fn look(
@@ -54,7 +51,7 @@ pub(super) async fn look(
     {
         partner::certificate("TLS", leaf, "this host", report);
     }
-    upstream(&config, report).await;
+    upstream(&config, report).await?;
     let host_roots = host_roots.map(files::tls_roots).transpose()?;
     let fetch = FetchPolicy {
         tls_roots: host_roots.unwrap_or(fetch.tls_roots),
@@ -127,35 +124,39 @@ async fn identity(
     Ok(())
 }
 
-/// Whether anybody listens where the FHIR server should be.
-async fn upstream(config: &Config, report: &mut Report) {
-    let Some(upstream) = &config.upstream else {
-        return report.unknown("upstream", "none is configured: no gateway");
+/// Whether the FHIR server answers, asked in the way the gateway asks.
+async fn upstream(config: &Config, report: &mut Report) -> Result<(), Problem> {
+    let Some(settings) = serve::gateway_config(config)? else {
+        report.unknown("upstream", "none is configured: no gateway");
+        return Ok(());
     };
-    let address = Url::parse(upstream).ok().and_then(|url| {
-        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
-        Some((host, url.port_or_known_default()?))
-    });
-    let Some((host, port)) = address else {
-        return report.failed(
-            "upstream",
-            "upstream-unreachable",
-            format!("{upstream} is no address"),
-        );
-    };
-    match timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
-        Ok(Ok(_)) => report.well("upstream", format!("{upstream} takes connections")),
-        Ok(Err(error)) => report.failed(
-            "upstream",
-            "upstream-unreachable",
-            format!("{upstream}: {error}"),
-        ),
-        Err(_) => report.failed(
-            "upstream",
-            "upstream-unreachable",
-            format!("{upstream} takes no connection within 3 s"),
-        ),
+    let url = format!(
+        "{}/metadata",
+        config.upstream.as_deref().unwrap_or_default()
+    );
+    let parsed = Url::parse(&url).map_err(|error| Problem::new("usage", error.to_string()))?;
+    let host = parsed.authority().to_owned();
+    let request = Request::get(parsed.path())
+        .header(header::HOST, host)
+        .header(header::ACCEPT, "application/fhir+json")
+        .body(axum::body::Body::empty());
+    let request = request.map_err(|error| Problem::new("usage", error.to_string()))?;
+    match Upstream::new(&settings)?.send(request).await {
+        Ok(answer) => match answer.status().as_u16() {
+            200..300 => report.well("upstream", format!("{url} answers")),
+            status => report.warning(
+                "upstream",
+                match status {
+                    401 | 403 => "upstream-unauthorized",
+                    500.. => "upstream-failed",
+                    _ => "upstream-refused",
+                },
+                format!("{url} answers with {status}"),
+            ),
+        },
+        Err(error) => report.failed("upstream", error.code(), format!("{url}: {error}")),
     }
+    Ok(())
 }
 
 /// The running server, as partners see it.

@@ -124,10 +124,7 @@ impl Subject<'_> {
             Some(until) => expiry("host", &format!("{host}, {version}"), until, report),
             None => report.well("host", format!("{host}, {version}")),
         }
-        if !seen.verdict.weak.is_empty() {
-            let weak = seen.verdict.weak.join(", ");
-            report.warning("host", "tls-weak", format!("it accepts {weak}"));
-        }
+        weak(&seen.verdict.weak, report);
         true
     }
 }
@@ -196,14 +193,7 @@ fn offered(server: &Discovered, report: &mut Report) {
             }
         }
     }
-    match server.list("scopes_supported") {
-        Some([]) | None => report.warning(
-            "scopes",
-            "scopes-not-said",
-            "the server does not say which scopes it has",
-        ),
-        Some(scopes) => report.well("scopes", scopes.join(" ")),
-    }
+    scopes(server.list("scopes_supported"), report);
     for (thing, list) in [
         ("extensions", "udap_authorization_extensions_required"),
         ("certifications", "udap_certifications_required"),
@@ -211,6 +201,24 @@ fn offered(server: &Discovered, report: &mut Report) {
         if let Some(required @ [_, ..]) = server.list(list) {
             report.well(thing, format!("required of apps: {}", required.join(", ")));
         }
+    }
+}
+
+fn scopes(said: Option<&[String]>, report: &mut Report) {
+    match said {
+        Some([]) | None => {
+            let text = "the server does not say which scopes it has";
+            report.warning("scopes", "scopes-not-said", text);
+        }
+        Some(scopes) => report.well("scopes", scopes.join(" ")),
+    }
+}
+
+/// What TLS of the host should not accept.
+fn weak(accepted: &[&str], report: &mut Report) {
+    if !accepted.is_empty() {
+        let text = format!("it accepts {}", accepted.join(", "));
+        report.warning("host", "tls-weak", text);
     }
 }
 
@@ -236,6 +244,20 @@ fn expiry(thing: &str, what: &str, until: UnixTime, report: &mut Report) {
 mod tests {
     use super::*;
     use http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn what_is_weak_or_not_said_is_warned_of() {
+        let (mut good, mut bad) = (Report::default(), Report::default());
+        weak(&[], &mut good);
+        weak(&["tls-1.0"], &mut bad);
+        scopes(Some(&["system/*.rs".to_owned()]), &mut good);
+        scopes(Some(&[]), &mut bad);
+        scopes(None, &mut bad);
+        assert!(good.to_text().ends_with("0 problems, 0 warnings"));
+        let bad = bad.to_text();
+        assert!(bad.ends_with("0 problems, 3 warnings"), "{bad}");
+        assert!(bad.contains("[tls-weak]") && bad.contains("[scopes-not-said]"));
+    }
 
     #[test]
     fn a_clock_may_be_half_a_minute_off() {
