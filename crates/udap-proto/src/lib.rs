@@ -30,6 +30,7 @@ pub mod event;
 pub mod extensions;
 pub mod id_token;
 pub mod ids;
+pub mod introspection;
 pub mod json;
 pub mod jwk;
 pub mod jws;

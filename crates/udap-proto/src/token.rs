@@ -110,10 +110,10 @@ impl ClientCredentials {
 
 /// The parameters of an `application/x-www-form-urlencoded` body, each at most once (RFC 6749 §3.2).
 #[derive(Debug)]
-struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(crate) struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Form<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, FormError> {
+    pub(crate) fn read(body: &'a [u8]) -> Result<Self, FormError> {
         let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
         for part in Split(body).filter(|part| !part.is_empty()) {
             let at = memchr::memchr(b'=', part).unwrap_or(part.len());
@@ -136,16 +136,20 @@ impl<'a> Form<'a> {
     }
 
     /// A parameter; one that is empty counts as absent (RFC 6749 §3.1).
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         (!value.is_empty()).then_some(value)
     }
 
-    fn need(&self, name: &'static str) -> Result<&str, FormError> {
+    pub(crate) fn need(&self, name: &'static str) -> Result<&str, FormError> {
         self.get(name).ok_or(FormError::Missing { name })
     }
 
-    fn fixed(&self, name: &'static str, expected: &'static str) -> Result<(), FormError> {
+    pub(crate) fn fixed(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+    ) -> Result<(), FormError> {
         let found = self.need(name)?;
         if found == expected {
             return Ok(());

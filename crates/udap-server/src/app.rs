@@ -4,6 +4,7 @@ use crate::access_key::AccessKey;
 use crate::certifications::Watch;
 use crate::communities::{Communities, CommunitySetup};
 use crate::discovery::Discovery;
+use crate::introspection::ResourceServers;
 use crate::store::{MIGRATIONS, Registrations, Replay, Revocations};
 use crate::{path, router};
 use axum::Extension;
@@ -21,7 +22,9 @@ use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
 use udap_host::problem::OAuthError;
 use udap_host::token_status::{TokenState, TokenStatus};
+use udap_pki::UnixTime;
 use udap_proto::Refusal;
+use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
 use udap_proto::discovery::AuthorizationServer;
 use udap_proto::jwk::JwkSet;
 use udap_proto::jws::Header;
@@ -54,6 +57,12 @@ pub struct App {
     pub(crate) registration_endpoint: String,
     /// `aud` of authentication tokens.
     pub(crate) token_endpoint: String,
+    /// `aud` of authentication tokens that are sent there; the token endpoint is another.
+    pub(crate) introspection_endpoint: String,
+    /// The same.
+    pub(crate) revocation_endpoint: String,
+    /// Who is told about every access token.
+    pub(crate) resource_servers: ResourceServers,
     /// The communities served: identities, metadata, trust.
     pub(crate) communities: Communities,
     /// What is said to those who know nothing of UDAP.
@@ -146,13 +155,15 @@ impl Server {
             scopes_supported: config.scopes_supported.clone(),
         };
         let communities = Communities::open(config, &setup, fetcher).await?;
+        let introspection_endpoint = format!("{base_url}{}", path::INTROSPECT);
+        let revocation_endpoint = format!("{base_url}{}", path::REVOKE);
         let discovery = Discovery::new(&AuthorizationServer {
             issuer: base_url.clone(),
             token_endpoint: setup.token_endpoint.clone(),
             registration_endpoint: setup.registration_endpoint.clone(),
             jwks_uri: format!("{base_url}{}", path::JWKS),
-            introspection_endpoint: None,
-            revocation_endpoint: None,
+            introspection_endpoint: Some(introspection_endpoint.clone()),
+            revocation_endpoint: Some(revocation_endpoint.clone()),
             grant_types: vec!["client_credentials"],
             scopes: setup.scopes_supported.clone(),
             algs: communities.algorithms(),
@@ -175,6 +186,9 @@ impl Server {
             registration_endpoint: setup.registration_endpoint,
             token_endpoint: setup.token_endpoint,
             base_url,
+            introspection_endpoint,
+            revocation_endpoint,
+            resource_servers: ResourceServers::new(config),
             communities,
             discovery,
             watch: Watch::default(),
@@ -270,6 +284,16 @@ impl App {
         &self.base_path
     }
 
+    /// An access token of this server, as the gateway would take it; whether it was ended is open.
+    pub(crate) fn own_token(
+        &self,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<VerifiedAccessToken, AccessTokenError> {
+        let keys = self.access_key.keys();
+        access_token::verify(token, &keys, &self.base_url, &self.base_url, now)
+    }
+
     /// Who asks, as far as the connection tells.
     pub(crate) fn who(&self, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Who {
         Who {
@@ -363,7 +387,7 @@ impl Told {
         }
     }
 
-    pub(crate) fn to_wire(self, status: StatusCode) -> OAuthError {
+    pub(crate) fn into_wire(self, status: StatusCode) -> OAuthError {
         OAuthError {
             status,
             error: self.error,

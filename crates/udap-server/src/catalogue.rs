@@ -117,6 +117,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §3.4",
     ),
     entry(
+        "token-of-another",
+        "The token is another client's",
+        "A client ends, and is told about, tokens of its own registration only. It is answered as if there were no such token.",
+        "Ask with the client that got the token. A resource server that is to see every token is named by `resource_servers` in the configuration.",
+        "RFC 7009 §2.1; RFC 7662 §4",
+    ),
+    entry(
         "token-revoked",
         "The token was revoked",
         "Its client ended it before its time.",
@@ -199,7 +206,9 @@ mod tests {
             include_str!("certifications/watch.rs"),
             include_str!("client_authentication.rs"),
             include_str!("communities.rs"),
+            include_str!("introspection.rs"),
             include_str!("registration.rs"),
+            include_str!("revocation.rs"),
             include_str!("scopes.rs"),
             include_str!("store/certifications.rs"),
             include_str!("store/registrations.rs"),

@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
-use udap_host::audit::{Who, jti_hash};
+use udap_host::audit::{Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::problem::OAuthError;
 use udap_pki::{Certificate, UnixTime};
 use udap_proto::assertion::{self, AssertionError, Verified};
@@ -220,6 +220,14 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// For the audit trail, as it was answered.
+    pub(crate) fn audited(&self, answer: &OAuthError) -> AuditRefusal {
+        AuditRefusal {
+            code: answer.code,
+            detail: short(&self.to_string()),
+        }
+    }
+
     /// The one mapping to the wire (RFC 6749 §5.2; UDAP JWT-Based Client Authentication §7.2).
     pub(crate) fn to_wire(&self) -> OAuthError {
         let mut status = StatusCode::BAD_REQUEST;
@@ -254,6 +262,6 @@ impl ClientError {
             Self::Replayed => own("invalid_client", "jwt-replayed"),
             Self::Unavailable => return OAuthError::unavailable(),
         };
-        told.to_wire(status)
+        told.into_wire(status)
     }
 }

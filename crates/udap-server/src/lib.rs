@@ -29,9 +29,11 @@ mod certifications;
 mod client_authentication;
 mod communities;
 mod discovery;
+mod introspection;
 mod jwks;
 mod metadata;
 mod registration;
+mod revocation;
 mod router;
 mod scopes;
 mod store;
@@ -47,6 +49,10 @@ pub mod path {
     pub const REGISTER: &str = "/oauth/register";
     /// Tokens (RFC 6749 §3.2).
     pub const TOKEN: &str = "/oauth/token";
+    /// What an access token says, and whether it counts (RFC 7662).
+    pub const INTROSPECT: &str = "/oauth/introspect";
+    /// The end of an access token before its time (RFC 7009).
+    pub const REVOKE: &str = "/oauth/revoke";
     /// The keys that access tokens are signed with (RFC 7517).
     pub const JWKS: &str = "/oauth/jwks";
 }

@@ -1,7 +1,7 @@
 //! Every route of the authorization server.
 
 use crate::app::Server;
-use crate::{discovery, jwks, metadata, path, registration, token};
+use crate::{discovery, introspection, jwks, metadata, path, registration, revocation, token};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -30,6 +30,11 @@ pub(crate) fn routes(server: Server) -> Router {
             post(registration::post),
         )
         .route(&format!("{base}{}", path::TOKEN), post(token::post))
+        .route(
+            &format!("{base}{}", path::INTROSPECT),
+            post(introspection::post),
+        )
+        .route(&format!("{base}{}", path::REVOKE), post(revocation::post))
         .route(&format!("{base}{}", path::JWKS), get(jwks::get))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(server)

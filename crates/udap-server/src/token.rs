@@ -82,7 +82,10 @@ async fn token(
     extensions::check(&extensions, &[hl7_b2b::KEY])?;
     let scope = scopes::grant(&request.scope, &registration.scope)?;
     let scope = scopes::grant(&scope, &server.scopes)?;
-    let purpose_of_use = purposes(&extensions);
+    let purpose_of_use = extensions::purposes_of_use(&extensions)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let access_token = server.access_token(
         now,
         &registration.client_id,
@@ -104,17 +107,6 @@ async fn token(
         scope,
         purpose_of_use,
     })
-}
-
-fn purposes(extensions: &Map<String, Value>) -> Vec<String> {
-    extensions
-        .get(hl7_b2b::KEY)
-        .and_then(|object| object.get("purpose_of_use"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|purpose| purpose.as_str().map(str::to_owned))
-        .collect()
 }
 
 impl Server {
@@ -185,6 +177,6 @@ impl TokenError {
             },
             Self::Unavailable => return OAuthError::unavailable(),
         };
-        told.to_wire(StatusCode::BAD_REQUEST)
+        told.into_wire(StatusCode::BAD_REQUEST)
     }
 }

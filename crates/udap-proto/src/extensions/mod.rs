@@ -65,6 +65,19 @@ pub fn check(extensions: &Map<String, Value>, required: &[&str]) -> Result<(), E
     Ok(())
 }
 
+/// The purposes of use that objects name which were found good.
+#[must_use]
+pub fn purposes_of_use(extensions: &Map<String, Value>) -> Vec<&str> {
+    extensions
+        .get(hl7_b2b::KEY)
+        .and_then(|object| object.get("purpose_of_use"))
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
 /// The claim `extensions` of a payload; empty when absent.
 ///
 /// # Errors

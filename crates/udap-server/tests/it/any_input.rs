@@ -1,6 +1,6 @@
 //! No input makes the server fail: never a 5xx, never a body that is not JSON.
 
-use crate::support::{Holder, assertion, encoded, form, request, statement, world};
+use crate::support::{Holder, Member, assertion, encoded, form, request, statement, world};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -57,9 +57,64 @@ async fn both(holder: &Holder, body: Vec<u8>) {
         holder,
         "/fhir/oauth/token",
         "application/x-www-form-urlencoded",
-        body,
+        body.clone(),
     )
     .await;
+    for target in ["/fhir/oauth/introspect", "/fhir/oauth/revoke"] {
+        let kind = "application/x-www-form-urlencoded";
+        no_fault(holder, target, kind, body.clone()).await;
+    }
+}
+
+/// Asks as a registered app about what is said to be a token.
+async fn about(holder: &Holder, app: &Member, id: &str, token: &str) {
+    for (target, status) in [
+        ("/fhir/oauth/introspect", "active"),
+        ("/fhir/oauth/revoke", ""),
+    ] {
+        let jwt = assertion(app, id).sign();
+        let fields = [
+            ("token", token),
+            ("client_assertion_type", udap_proto::token::ASSERTION_TYPE),
+            ("client_assertion", &jwt),
+        ];
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let reply = holder
+            .send(request(Method::POST, target, &headers, encoded(&fields)))
+            .await;
+        if token.is_empty() {
+            assert_eq!(reply.refusal(), "400 invalid_request parameter-missing");
+        } else if status.is_empty() {
+            assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({})));
+        } else {
+            assert_eq!(reply.json(), json!({"active": false}), "{token}");
+        }
+    }
+}
+
+#[test]
+fn any_text_or_changed_token_to_be_asked_about() {
+    let app = world().a.app("https://any-token.app.example");
+    let client = RefCell::new(None);
+    against(
+        150,
+        (".{0,80}", any::<prop::sample::Index>(), "[A-Za-z0-9_.-]"),
+        async |holder, (text, at, with)| {
+            if client.borrow().is_none() {
+                let id = holder.registered(&app).await;
+                let reply = holder.token(&assertion(&app, &id).sign()).await;
+                client.replace(Some((id, reply.text("access_token"))));
+            }
+            let (id, token) = client.borrow().clone().unwrap();
+            about(holder, &app, &id, &text).await;
+            let at = at.index(token.len());
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, &with);
+            if changed != token {
+                about(holder, &app, &id, &changed).await;
+            }
+        },
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

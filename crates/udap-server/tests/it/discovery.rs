@@ -16,6 +16,8 @@ async fn smart_configuration_says_what_there_is_and_no_more() {
         "token_endpoint": TOKEN,
         "registration_endpoint": REGISTER,
         "jwks_uri": format!("{BASE}/oauth/jwks"),
+        "introspection_endpoint": format!("{BASE}/oauth/introspect"),
+        "revocation_endpoint": format!("{BASE}/oauth/revoke"),
         "grant_types_supported": ["client_credentials"],
         "scopes_supported": ["system/Patient.rs", "system/Observation.rs"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
@@ -37,11 +39,17 @@ async fn oauth_metadata_says_what_there_is_and_no_more() {
         "token_endpoint": TOKEN,
         "registration_endpoint": REGISTER,
         "jwks_uri": format!("{BASE}/oauth/jwks"),
+        "introspection_endpoint": format!("{BASE}/oauth/introspect"),
+        "revocation_endpoint": format!("{BASE}/oauth/revoke"),
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "scopes_supported": ["system/Patient.rs", "system/Observation.rs"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": algs,
+        "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported": algs,
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported": algs,
     });
     assert_eq!(reply.json(), expected);
 }

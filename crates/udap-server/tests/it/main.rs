@@ -8,11 +8,13 @@
 
 mod support;
 
+mod about_token;
 mod any_input;
 mod certifications;
 mod concurrency;
 mod conformance;
 mod discovery;
+mod introspection;
 mod jwks;
 mod kill;
 mod metadata;
@@ -20,6 +22,7 @@ mod peers;
 mod register;
 mod register_refused;
 mod revocation;
+mod revoke_token;
 mod secrets;
 mod start;
 mod tls;

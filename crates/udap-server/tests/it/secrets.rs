@@ -1,6 +1,7 @@
 //! What must not be found in the state directory, however one looks.
 
-use crate::support::{Holder, assertion, form, statement, world};
+use crate::support::{Holder, assertion, encoded, form, request, statement, world};
+use http::Method;
 
 #[tokio::test]
 async fn no_token_and_no_assertion_is_written_down() {
@@ -40,6 +41,22 @@ async fn no_token_and_no_assertion_is_written_down() {
     assert_eq!(holder.register(&refused).await.status, 400);
     secrets.push(("a statement that was refused", refused));
 
+    // Asking about a token, and ending it, writes down neither.
+    for target in ["/fhir/oauth/introspect", "/fhir/oauth/revoke"] {
+        let jwt = assertion(&app, &id).sign();
+        let fields = [
+            ("token", &*secrets[0].1),
+            ("client_assertion_type", udap_proto::token::ASSERTION_TYPE),
+            ("client_assertion", &jwt),
+        ];
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let reply = holder
+            .send(request(Method::POST, target, &kind, encoded(&fields)))
+            .await;
+        assert_eq!(reply.status, 200, "{reply}");
+        secrets.push((target, jwt));
+    }
+
     holder.server.close().await.unwrap();
     let state = holder.state();
     let anywhere = |what: &str| {
@@ -65,6 +82,8 @@ async fn no_token_and_no_assertion_is_written_down() {
         "client-unknown",
         "client-secret-refused",
         "token-issued",
+        "token-introspected",
+        "token-revoked",
         "registration-created",
     ] {
         assert!(anywhere(code).is_some(), "{code}");

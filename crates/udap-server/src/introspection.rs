@@ -1,0 +1,127 @@
+//! `POST {base}/oauth/introspect`: what an access token says, and whether it counts (RFC 7662).
+//!
+//! An app is told about tokens of its own registration, and a resource server that the operator named
+//! about all. Anybody else learns no more of a token than of one that never was.
+
+use crate::app::Server;
+use crate::client_authentication::{self, Client, ClientError, Credentials, authenticate};
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::time::Instant;
+use udap_host::audit::{Event, Who, jti_hash};
+use udap_host::config::Config;
+use udap_host::listen::Peer;
+use udap_host::problem::{OAuthError, json};
+use udap_host::token_status::{TokenState, TokenStatus as _};
+use udap_proto::Refusal as _;
+use udap_proto::access_token::VerifiedAccessToken;
+use udap_proto::introspection::{AboutToken, Active, Inactive};
+use udap_trust::clock;
+
+/// Whom the operator named, by community and URI: a URI alone may be another app's elsewhere.
+#[derive(Debug)]
+pub(crate) struct ResourceServers(Vec<(String, String)>);
+
+impl ResourceServers {
+    pub(crate) fn new(config: &Config) -> Self {
+        let named = config.communities.iter().flat_map(|community| {
+            let uris = community.resource_servers.iter();
+            uris.map(|uri| (community.uri.clone(), uri.clone()))
+        });
+        Self(named.collect())
+    }
+
+    fn include(&self, client: &Client) -> bool {
+        let registration = &client.registration;
+        self.0.iter().any(|(community, uri)| {
+            *community == registration.community && *uri == registration.uri
+        })
+    }
+}
+
+/// Answers what there is to say of a token.
+pub(crate) async fn post(
+    State(server): State<Server>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let started = Instant::now();
+    let mut who = server.who(peer, &headers);
+    let result = introspect(&server, &headers, body, &mut who).await;
+    who.duration = Some(started.elapsed());
+    match result {
+        Ok(found) => {
+            let (inactive, answer) = match &found {
+                Ok(token) => {
+                    let active = Active::from(token.claims());
+                    (None, json(StatusCode::OK, "application/json", &active))
+                }
+                Err(code) => {
+                    let answer = json(StatusCode::OK, "application/json", &Inactive::ANSWER);
+                    (Some(*code), answer)
+                }
+            };
+            let event = Event::TokenIntrospected { inactive };
+            server.audit.record(who, event).await;
+            answer
+        }
+        Err(error) => {
+            let answer = to_wire(&error);
+            let refusal = error.audited(&answer);
+            server
+                .audit
+                .record(who, Event::IntrospectionRefused(refusal))
+                .await;
+            answer.into_response()
+        }
+    }
+}
+
+/// The token, or why the caller is told that it does not count.
+async fn introspect(
+    server: &Server,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    who: &mut Who,
+) -> Result<Result<VerifiedAccessToken, &'static str>, ClientError> {
+    let now = clock::now();
+    let body = client_authentication::form(server, headers, body)?;
+    let request = AboutToken::read(&body)?;
+    let sent = Credentials {
+        assertion: &request.client_assertion,
+        client_id: request.client_id.as_deref(),
+    };
+    let audiences: [&str; 2] = [&server.introspection_endpoint, &server.token_endpoint];
+    let client = authenticate(server, sent, &audiences, now, who).await?;
+    // From here on the entry is about the token.
+    who.jti = None;
+    let token = match server.own_token(&request.token, now) {
+        Ok(token) => token,
+        Err(error) => return Ok(Err(error.code())),
+    };
+    who.jti = Some(jti_hash(token.jti()));
+    if token.client_id() != client.registration.client_id
+        && !server.resource_servers.include(&client)
+    {
+        return Ok(Err("token-of-another"));
+    }
+    if let TokenState::Ended { code } = server.of(token.client_id(), token.jti()).await {
+        return Ok(Err(code));
+    }
+    client.still_trusted(server).await?;
+    Ok(Ok(token))
+}
+
+/// RFC 7662 §2.3: a caller that is not known gets 401. Everything else is as at the token endpoint.
+fn to_wire(error: &ClientError) -> OAuthError {
+    let mut answer = error.to_wire();
+    if answer.error == "invalid_client" {
+        answer.status = StatusCode::UNAUTHORIZED;
+    }
+    answer
+}

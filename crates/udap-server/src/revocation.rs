@@ -1,0 +1,112 @@
+//! `POST {base}/oauth/revoke`: a client ends an access token of its own (RFC 7009).
+//!
+//! A token that is not its own, or is none, is answered as if all went well (RFC 7009 §2.2), without
+//! effect: nobody learns here which tokens there are. The audit trail says what it was.
+
+use crate::app::{Server, short};
+use crate::client_authentication::{self, ClientError, Credentials, authenticate};
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::time::Instant;
+use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::listen::Peer;
+use udap_host::problem::json;
+use udap_proto::Refusal as _;
+use udap_proto::access_token::AccessTokenError;
+use udap_proto::introspection::AboutToken;
+use udap_trust::clock;
+
+/// Ends a token.
+pub(crate) async fn post(
+    State(server): State<Server>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let started = Instant::now();
+    let mut who = server.who(peer, &headers);
+    let result = revoke(&server, &headers, body, &mut who).await;
+    who.duration = Some(started.elapsed());
+    let (event, answer) = match result {
+        Ok(None) => (Event::TokenRevoked, done()),
+        Ok(Some(without)) => {
+            let refusal = AuditRefusal {
+                code: without.code(),
+                detail: short(&without.to_string()),
+            };
+            (Event::RevocationRefused(refusal), done())
+        }
+        Err(error) => {
+            let answer = error.to_wire();
+            let event = Event::RevocationRefused(error.audited(&answer));
+            (event, answer.into_response())
+        }
+    };
+    server.audit.record(who, event).await;
+    answer
+}
+
+/// RFC 7009 §2.2: the status says all; the body is there for those who parse any.
+fn done() -> Response {
+    json(StatusCode::OK, "application/json", &serde_json::Map::new())
+}
+
+/// Ends the token, or says why that had no effect.
+async fn revoke(
+    server: &Server,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    who: &mut Who,
+) -> Result<Option<WithoutEffect>, ClientError> {
+    let now = clock::now();
+    let body = client_authentication::form(server, headers, body)?;
+    let request = AboutToken::read(&body)?;
+    let sent = Credentials {
+        assertion: &request.client_assertion,
+        client_id: request.client_id.as_deref(),
+    };
+    let audiences: [&str; 2] = [&server.revocation_endpoint, &server.token_endpoint];
+    let client = authenticate(server, sent, &audiences, now, who).await?;
+    // From here on the entry is about the token.
+    who.jti = None;
+    let token = match server.own_token(&request.token, now) {
+        Ok(token) => token,
+        Err(error) => return Ok(Some(WithoutEffect::NoToken(error))),
+    };
+    who.jti = Some(jti_hash(token.jti()));
+    if token.client_id() != client.registration.client_id {
+        return Ok(Some(WithoutEffect::Anothers));
+    }
+    client.still_trusted(server).await?;
+    server
+        .revocations
+        .revoke(token.jti(), token.exp())
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "a revocation could not be written");
+            ClientError::Unavailable
+        })?;
+    Ok(None)
+}
+
+/// Why nothing was revoked, though the client is told that all is well.
+#[derive(Debug, thiserror::Error)]
+enum WithoutEffect {
+    #[error(transparent)]
+    NoToken(AccessTokenError),
+    #[error("the token was issued to another client")]
+    Anothers,
+}
+
+impl WithoutEffect {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoToken(error) => error.code(),
+            Self::Anothers => "token-of-another",
+        }
+    }
+}
