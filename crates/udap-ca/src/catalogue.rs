@@ -123,6 +123,13 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "RFC 5280 §5.1.2.5",
     },
     Explanation {
+        code: "ca-unknown-certification",
+        title: "No such certification is kept",
+        meaning: "Only certifications that were made with this directory can be taken back in it.",
+        hint: "Give the `jti` as `udap ca certify` printed it, and the directory it was made with.",
+        section: "UDAP Certifications and Endorsements §5",
+    },
+    Explanation {
         code: "ca-damaged",
         title: "The database of the certificate authority is damaged",
         meaning: "A row holds what this program never writes.",
@@ -184,6 +191,7 @@ mod tests {
             },
             CaError::Target { detail: text() },
             CaError::UnknownSerial { serial: text() },
+            CaError::UnknownCertification { jti: text() },
             CaError::RootRevocation,
             CaError::AlreadyRevoked {
                 serial: text(),

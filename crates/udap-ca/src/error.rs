@@ -135,6 +135,12 @@ pub enum CaError {
         /// In hexadecimal.
         serial: String,
     },
+    /// No such certification is kept.
+    #[error("this certificate authority keeps no certification with the jti {jti}")]
+    UnknownCertification {
+        /// Its `jti`.
+        jti: String,
+    },
     /// The root is an anchor; it is removed, not revoked.
     #[error("the root certificate cannot be revoked")]
     RootRevocation,
@@ -189,6 +195,7 @@ impl CaError {
             Self::Certificate(error) => error.code(),
             Self::Target { .. } => "ca-target",
             Self::UnknownSerial { .. } => "ca-unknown-serial",
+            Self::UnknownCertification { .. } => "ca-unknown-certification",
             Self::RootRevocation => "ca-root-revocation",
             Self::AlreadyRevoked { .. } => "ca-already-revoked",
             Self::IssuerUnusable { .. } => "ca-issuer-unusable",

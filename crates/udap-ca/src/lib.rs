@@ -30,6 +30,7 @@
 mod authority;
 mod ca;
 mod catalogue;
+mod certification;
 mod check;
 mod crl;
 mod directory;
@@ -51,6 +52,7 @@ mod store;
 pub use authority::CaKeyType;
 pub use ca::{Ca, Clock};
 pub use catalogue::CATALOGUE;
+pub use certification::KeptCertification;
 pub use error::CaError;
 pub use init::{Hierarchy, InitOptions};
 pub use issue::{IssueOptions, Issued, MemberKey, Validity};

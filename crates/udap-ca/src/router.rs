@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, routing};
 
-use crate::{Ca, crl, health, issuer_certificate, ocsp};
+use crate::{Ca, certification, crl, health, issuer_certificate, ocsp};
 
-/// Everything a CA answers over HTTP. Plain HTTP: what is published is signed itself.
+/// Everything a CA answers over HTTP. Plain HTTP: what is published is signed itself, but for the
+/// status of certifications, which a proxy has to offer by https.
 pub fn router(ca: Arc<Ca>) -> Router {
     Router::new()
         .route("/crl/issuing.crl", routing::get(crl::issuing))
@@ -17,6 +18,10 @@ pub fn router(ca: Arc<Ca>) -> Router {
         .route("/ocsp", routing::post(ocsp::post))
         .route("/ocsp/", routing::post(ocsp::post))
         .route("/ocsp/{*request}", routing::get(ocsp::get))
+        .route(
+            certification::STATUS_PATH,
+            routing::get(certification::status),
+        )
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Arc::clone(&ca))
         // /healthz and /readyz

@@ -89,8 +89,16 @@ pub(crate) enum By<'a> {
     },
 }
 
-/// Drafts, signs and writes it.
-pub(crate) async fn run(args: &DraftArgs, by: By<'_>, format: Format) -> Result<(), Problem> {
+/// A certification that is signed and not yet handed out.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    compact: String,
+    pub(crate) claims: Claims,
+    pub(crate) definition: Definition,
+}
+
+/// Drafts and signs it.
+pub(crate) async fn sign(args: &DraftArgs, by: By<'_>) -> Result<Signed, Problem> {
     let mut definition = definition(&args.definition)?;
     if let Some(uri) = &args.programme {
         definition.uri = uri.clone();
@@ -140,11 +148,25 @@ pub(crate) async fn run(args: &DraftArgs, by: By<'_>, format: Format) -> Result<
         .map_err(|e| Problem::new(e.code(), e.to_string()))?;
     let jws = Jws::parse(&compact).map_err(|e| refused(&e))?;
     let claims = Claims::read(jws.payload()).map_err(|e| refused(&e))?;
+    Ok(Signed {
+        compact,
+        claims,
+        definition,
+    })
+}
+
+/// Writes it where it is wanted.
+pub(crate) fn write(args: &DraftArgs, signed: &Signed, format: Format) -> Result<(), Problem> {
+    let Signed {
+        compact,
+        claims,
+        definition,
+    } = signed;
     if let Some(out) = &args.out {
         files::create(out, format!("{compact}\n").as_bytes(), Privacy::Public)?;
     }
     match (format, &args.out) {
-        (Format::Human, None) => output::data(&compact),
+        (Format::Human, None) => output::data(compact),
         (Format::Human, Some(out)) => output::data(&output::pairs(&[
             ("certification", out.display().to_string()),
             ("name", definition.name.clone()),
@@ -152,7 +174,7 @@ pub(crate) async fn run(args: &DraftArgs, by: By<'_>, format: Format) -> Result<
             ("app", claims.sub.clone()),
             ("signed by", claims.iss.clone()),
             ("jti", claims.jti.clone()),
-            ("expires", when(claims.exp, now)),
+            ("expires", when(claims.exp, clock::now())),
         ])),
         (Format::Json, out) => output::json(&json!({
             "certification": compact,

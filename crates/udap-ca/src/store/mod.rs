@@ -1,6 +1,7 @@
 //! All SQL of the CA, one file per aggregate.
 
 mod certificates;
+mod certifications;
 mod crls;
 mod schema;
 mod settings;
@@ -8,6 +9,7 @@ mod settings;
 pub(crate) use certificates::{
     NewCertificate, RevokedRow, certificate_for_update, mark_revoked, put_certificate, revoked,
 };
+pub(crate) use certifications::{put_certification, withdraw_certification};
 pub(crate) use crls::{CrlRow, crl_for_update, put_crl};
 pub(crate) use schema::MIGRATIONS;
 pub(crate) use settings::{Settings, put_authority, put_settings, raise_epoch};

@@ -1,10 +1,11 @@
 use udap_host::db::Migration;
 
 /// Times are seconds since 1970, serial numbers lower-case hexadecimal without leading zeros.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "certificate authority",
-    sql: "
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "certificate authority",
+        sql: "
         -- What the CA was made with; one row, there once `init` is complete.
         CREATE TABLE ca (
             id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -49,4 +50,19 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
         );
         INSERT INTO epoch (id, value) VALUES (1, 1);
     ",
-}];
+    },
+    Migration {
+        version: 2,
+        name: "certifications",
+        sql: "
+        CREATE TABLE certification (
+            jti TEXT NOT NULL PRIMARY KEY,
+            expires BIGINT NOT NULL,
+            app TEXT NOT NULL,
+            name TEXT NOT NULL,
+            kept_at BIGINT NOT NULL,
+            withdrawn_at BIGINT
+        );
+    ",
+    },
+];

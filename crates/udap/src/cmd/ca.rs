@@ -6,6 +6,7 @@ mod issue;
 mod list;
 mod revoke;
 mod serve;
+mod withdraw;
 
 use crate::cmd::block_on;
 use crate::output::Format;
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Revoke(revoke::Args),
     List(list::Args),
     Certify(certify::Args),
+    Withdraw(withdraw::Args),
     Serve(serve::Args),
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Revoke(args) => block_on(revoke::run(args, format)),
         Command::List(args) => block_on(list::run(args, format)),
         Command::Certify(args) => block_on(certify::run(args, format)),
+        Command::Withdraw(args) => block_on(withdraw::run(args, format)),
         Command::Serve(args) => serve::run(&args),
     }
 }

@@ -21,7 +21,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem> {
     let uri = args.uri.as_deref();
-    certify::run(&args.draft, By::App { uri }, format).await?;
+    let signed = certify::sign(&args.draft, By::App { uri }).await?;
+    certify::write(&args.draft, &signed, format)?;
     Ok(ExitCode::SUCCESS)
 }
 

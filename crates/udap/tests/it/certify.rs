@@ -292,6 +292,22 @@ fn what_does_not_fit_is_not_signed() {
             "{args:?} {said:?}"
         );
     }
+    // What is kept can be taken back.
+    let kept = ok(others(
+        dir,
+        &[
+            "--definition",
+            "security-audit",
+            "--dir",
+            "udap-ca",
+            "--json",
+        ],
+    ));
+    let jti = kept.json()["jti"].as_str().unwrap().to_owned();
+    let withdrawn = ok(udap(dir, &["ca", "withdraw", &jti, "--json"]));
+    assert_eq!(withdrawn.json()["app"], APP);
+    let unknown = udap(dir, &["ca", "withdraw", "nothing", "--json"]);
+    assert_eq!(unknown.error(), "ca-unknown-certification");
     // Without saying who signs there is nothing to do.
     assert_eq!(udap(dir, &["certify", "--json"]).error(), "usage");
 }

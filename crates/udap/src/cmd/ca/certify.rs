@@ -3,7 +3,9 @@
 use crate::certify::{self, By, DraftArgs};
 use crate::output::Format;
 use crate::problem::Problem;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use udap_ca::{Ca, KeptCertification};
 
 /// Sign a certification of somebody else's app, as a community or an auditor.
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,10 @@ pub(crate) struct Args {
     /// while nobody answers there
     #[arg(long, value_name = "URL")]
     status_endpoint: Option<String>,
+    /// The authority's directory that keeps it, so that its server can say whether it still holds, and
+    /// `udap ca withdraw` can take it back
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(flatten)]
     draft: DraftArgs,
 }
@@ -33,7 +39,20 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         name: &args.name,
         status_endpoint: args.status_endpoint.as_deref(),
     };
-    certify::run(&args.draft, by, format).await?;
+    let signed = certify::sign(&args.draft, by).await?;
+    // Before anybody gets it: what is not kept could not be taken back.
+    if let Some(dir) = &args.dir {
+        let ca = Ca::open(dir).await?;
+        ca.keep_certification(&KeptCertification {
+            jti: signed.claims.jti.clone(),
+            expires: signed.claims.exp,
+            app: signed.claims.sub.clone(),
+            name: signed.definition.name.clone(),
+        })
+        .await?;
+        ca.close().await;
+    }
+    certify::write(&args.draft, &signed, format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -47,5 +66,6 @@ EXAMPLES
 
   By a definition of your own, with a place to ask whether it still holds:
     udap ca certify --definition agreement.toml --app https://app.example \\
-      --name 'Example community' --status-endpoint https://community.example/status \\
+      --name 'Example community' --dir udap-ca \\
+      --status-endpoint https://ca.community.example/certifications/status \\
       --details app.toml --cert community.pem --key community.key --out agreement.jwt";

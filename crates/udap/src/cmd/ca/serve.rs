@@ -10,11 +10,12 @@ use udap_host::config::LogFormat;
 use udap_host::listen::{self, Listen, Shutdown};
 use udap_host::telemetry;
 
-/// Publish CRLs, OCSP answers and the issuers' certificates over HTTP.
+/// Publish CRLs, OCSP answers, the issuers' certificates and the status of certifications over HTTP.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen; plain HTTP, since all that is published is signed itself
+    /// Where to listen; plain HTTP, since what is published is signed itself; the status of
+    /// certifications (/certifications/status) needs a proxy that offers it by https
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8441")]
     listen: SocketAddr,
     #[command(flatten)]
