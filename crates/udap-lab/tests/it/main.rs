@@ -5,6 +5,7 @@
 )]
 
 mod bench;
+mod clients;
 mod dev;
 mod fhir;
 mod kill;
