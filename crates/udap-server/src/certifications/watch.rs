@@ -42,10 +42,15 @@ impl Server {
             self.ask_certifiers(now).await?;
             self.watch.asked.store(now.0, Ordering::Relaxed);
         }
-        // What is required may have changed while this server was down.
+        // What is required may have changed, either way, while this server was down.
         let among = if asked == 0 { Among::All } else { Among::Ended };
         for served in self.communities.all() {
             let community = served.community.uri.as_str();
+            if among == Among::All {
+                for (client_id, uri) in self.registrations.resting(community).await? {
+                    self.revive(community, &client_id, &uri, now).await?;
+                }
+            }
             for programme in &served.certifications.required {
                 let lapsed = self.registrations.lapse(community, programme, now, among);
                 for app in lapsed.await? {
@@ -97,7 +102,8 @@ impl Server {
                 let ends = one.expires.min(now.plus_secs(STATUS_SECS));
                 self.registrations.set_ends(one, ends).await?;
                 if one.rests {
-                    self.revive(one, now).await?;
+                    self.revive(&one.community, &one.client_id, &one.uri, now)
+                        .await?;
                 }
                 Ok(())
             }
@@ -114,14 +120,19 @@ impl Server {
         }
     }
 
-    async fn revive(&self, one: &Askable, now: UnixTime) -> Result<(), DbError> {
-        let Some(served) = self.communities.select(Some(&one.community)) else {
+    async fn revive(
+        &self,
+        community: &str,
+        client_id: &str,
+        uri: &str,
+        now: UnixTime,
+    ) -> Result<(), DbError> {
+        let Some(served) = self.communities.select(Some(community)) else {
             return Ok(());
         };
         let required = &served.certifications.required;
-        let revived = self.registrations.revive(&one.client_id, required, now);
-        if revived.await? {
-            let who = self.watched(&one.community, &one.client_id, &one.uri);
+        if self.registrations.revive(client_id, required, now).await? {
+            let who = self.watched(community, client_id, uri);
             self.audit.record(who, Event::RegistrationRestored).await;
         }
         Ok(())

@@ -210,6 +210,19 @@ impl Registrations {
         Ok(write.commit().await?)
     }
 
+    /// The apps of a community that rest for want of a certification: `client_id` and URI.
+    pub(crate) async fn resting(&self, community: &str) -> Result<Vec<(String, String)>, DbError> {
+        let rows = sqlx::query(
+            "SELECT client_id, uri FROM registration WHERE community = $1 AND state = 'lapsed'",
+        )
+        .bind(community)
+        .fetch_all(self.db().reader())
+        .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("client_id")?, row.try_get("uri")?)))
+            .collect()
+    }
+
     /// Lets an app work again that rested, if it has everything again that its community requires.
     pub(crate) async fn revive(
         &self,

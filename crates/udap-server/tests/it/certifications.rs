@@ -608,4 +608,12 @@ async fn an_app_rests_when_its_certification_expires_or_one_becomes_required() {
     holder.server.watch_certifications(now).await;
     assert_eq!(token(&holder, &early, &early_id).await.refusal(), lapsed);
     assert_eq!(token(&holder, &certified, &certified_id).await.status, 200);
+
+    // And where it is not required any more, nobody rests for it.
+    let holder = holder
+        .restarted_with(|config| config.communities[0].certifications.required.clear())
+        .await;
+    assert_eq!(token(&holder, &early, &early_id).await.refusal(), lapsed);
+    holder.server.watch_certifications(now).await;
+    assert_eq!(token(&holder, &early, &early_id).await.status, 200);
 }
