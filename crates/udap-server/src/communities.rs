@@ -4,6 +4,7 @@
 use crate::app::StartError;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use udap_host::config::{Certifications, Config};
@@ -57,6 +58,15 @@ pub(crate) struct Served {
 pub(crate) struct SignedMetadata {
     pub(crate) json: Bytes,
     signed_at: UnixTime,
+}
+
+/// The code of a chain that is known and of which nobody can tell whether it is revoked.
+const UNDECIDED: &str = "revocation-unavailable";
+
+fn unknown() -> TrustError {
+    TrustError::UnknownCommunity {
+        community: "any".to_owned(),
+    }
 }
 
 /// Why no community vouches for an app.
@@ -181,26 +191,28 @@ impl Communities {
         alg: JwsAlg,
         now: UnixTime,
     ) -> Result<Verdict, NotAccepted> {
-        let mut accepted = Vec::new();
-        let mut refused: Option<TrustError> = None;
-        for served in self
+        let judged = self
             .all
             .iter()
             .filter(|served| served.community.algorithms.contains(&alg))
-        {
-            let uri = served.community.uri.as_str();
-            match self
-                .trust
-                .verify(uri, signer.leaf(), signer.intermediates(), now)
-                .await
-            {
+            .map(|served| {
+                let uri = served.community.uri.as_str();
+                self.trust
+                    .verify(uri, signer.leaf(), signer.intermediates(), now)
+            });
+        let mut accepted = Vec::new();
+        let mut refused: Option<TrustError> = None;
+        // At the same time: several whose CRLs cannot be had cost no more than one.
+        for judged in join_all(judged).await {
+            match judged {
                 Ok(verdict) => accepted.push(verdict),
                 // A community that knows the chain and has something against it tells more than one
-                // that does not know it.
+                // that does not know it; most of all one that cannot tell.
                 Err(error)
                     if refused
                         .as_ref()
-                        .is_none_or(|known| known.code() == "chain-not-trusted") =>
+                        .is_none_or(|known| known.code() == "chain-not-trusted")
+                        || error.code() == UNDECIDED =>
                 {
                     refused = Some(error);
                 }
@@ -208,6 +220,11 @@ impl Communities {
             }
         }
         match accepted.pop() {
+            // Another one knows the chain as well and could not look whether it is revoked. Were that
+            // forgotten, an outage would decide which community's rules count.
+            Some(_) if refused.as_ref().is_some_and(|e| e.code() == UNDECIDED) => {
+                Err(NotAccepted::Refused(refused.unwrap_or_else(unknown)))
+            }
             Some(one) if accepted.is_empty() => Ok(one),
             Some(last) => Err(NotAccepted::Ambiguous(
                 accepted
@@ -216,11 +233,7 @@ impl Communities {
                     .map(|v| v.community().to_owned())
                     .collect(),
             )),
-            None => Err(NotAccepted::Refused(refused.unwrap_or(
-                TrustError::UnknownCommunity {
-                    community: "any".to_owned(),
-                },
-            ))),
+            None => Err(NotAccepted::Refused(refused.unwrap_or_else(unknown))),
         }
     }
 

@@ -353,8 +353,13 @@ async fn an_app_that_two_communities_vouch_for_is_refused() {
     let holder = Holder::new().await;
     let (a, b) = (&world().a, &world().b);
     let app = a.app("https://cross.peers.example");
-    let crossed =
-        app.with_chain([app.chain.clone(), vec![cross(b, &a.issuing.certificate)]].concat());
+    let crossed = app.with_chain(
+        [
+            app.chain.clone(),
+            vec![cross(b, &a.issuing.certificate, "root.crl")],
+        ]
+        .concat(),
+    );
     assert_eq!(
         holder.register(&statement(&crossed).sign()).await.refusal(),
         "400 unapproved_software_statement community-ambiguous"
@@ -367,8 +372,24 @@ async fn an_app_that_two_communities_vouch_for_is_refused() {
     );
 }
 
+/// The same while one of the two cannot look whether the CA is revoked: an outage does not decide.
+#[tokio::test]
+async fn a_community_that_cannot_tell_leaves_it_undecided() {
+    let holder = Holder::new().await;
+    let (a, b) = (&world().a, &world().b);
+    let app = a.app("https://undecided.peers.example");
+    let unreachable = cross(b, &a.issuing.certificate, "no-such.crl");
+    let crossed = app.with_chain([app.chain.clone(), vec![unreachable]].concat());
+    assert_eq!(
+        holder.register(&statement(&crossed).sign()).await.refusal(),
+        "400 unapproved_software_statement revocation-unavailable"
+    );
+    // What only one knows is not held up by it.
+    assert_eq!(holder.register(&statement(&app).sign()).await.status, 201);
+}
+
 /// The other community's root certifies an issuing CA.
-fn cross(by: &Community, ca: &Certificate) -> Certificate {
+fn cross(by: &Community, ca: &Certificate, crl: &str) -> Certificate {
     let now = clock::now();
     sign(
         &CertificateSpec {
@@ -381,7 +402,7 @@ fn cross(by: &Community, ca: &Certificate) -> Certificate {
             not_after: now.plus_secs(DAY),
             names: Names::default(),
             urls: Urls {
-                crl: vec![by.url("root.crl")],
+                crl: vec![by.url(crl)],
                 ..Urls::default()
             },
             extensions: &[],
