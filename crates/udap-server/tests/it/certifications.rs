@@ -617,3 +617,55 @@ async fn an_app_rests_when_its_certification_expires_or_one_becomes_required() {
     holder.server.watch_certifications(now).await;
     assert_eq!(token(&holder, &early, &early_id).await.status, 200);
 }
+
+/// One character changed anywhere makes it another certification, which nobody signed.
+#[tokio::test]
+async fn a_certification_with_any_character_changed_counts_for_nothing() {
+    let holder = requiring().await;
+    let app = world().a.app("https://changed.app.example");
+    let good = audit(&app).sign();
+    for at in (0..good.len()).step_by(41) {
+        let mut changed = good.clone();
+        let other = if &good[at..=at] == "A" { "B" } else { "A" };
+        changed.replace_range(at..=at, other);
+        let refusal = register(&holder, &app, &[changed]).await.refusal();
+        let error = refusal.split(' ').nth(1).unwrap();
+        assert!(
+            [
+                "invalid_certification",
+                "unapproved_certification",
+                "invalid_client_metadata"
+            ]
+            .contains(&error),
+            "{at}: {refusal}"
+        );
+    }
+    assert_eq!(register(&holder, &app, &[good]).await.status, 201);
+}
+
+/// Certifications are written with the registration they came with, however many come at once.
+#[tokio::test]
+async fn registrations_at_the_same_time_leave_the_certifications_of_one() {
+    let holder = requiring().await;
+    let app = world().a.app("https://hurried.app.example");
+    let at_once = (0..20).map(|_| {
+        let (holder, app) = (holder.clone(), app.clone());
+        tokio::spawn(async move {
+            let sent = [audit(&app).sign(), privacy(&app).sign()];
+            let reply = register(&holder, &app, &sent).await;
+            assert!(reply.status.is_success(), "{reply}");
+            sent.to_vec()
+        })
+    });
+    let mut all = Vec::new();
+    for one in at_once.collect::<Vec<_>>() {
+        all.push(one.await.unwrap());
+    }
+    let mut db = holder.database().await;
+    let rows = sqlx::query("SELECT compact FROM certification ORDER BY client_id, position")
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+    let kept: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(all.contains(&kept), "{kept:?}");
+}
