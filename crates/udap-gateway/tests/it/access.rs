@@ -195,19 +195,21 @@ async fn a_remembered_token_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_remembered_token_ends_with_its_registration() {
-    let kit = Kit::new().await;
-    let token = kit.issuer.token("system/*.rs");
-    assert_eq!(with_token(&kit, &token).await.status, 200);
-    kit.status.end("registration-cancelled");
-    let answer = with_token(&kit, &token).await;
-    assert_eq!(answer.refusal(), (401, "registration-cancelled".to_owned()));
-    assert!(
-        answer
-            .header("www-authenticate")
-            .contains("error=\"invalid_token\"")
-    );
-    assert_eq!(kit.fhir.count(), 1);
+async fn a_remembered_token_ends_with_its_registration_or_by_its_client() {
+    for code in ["registration-cancelled", "token-revoked"] {
+        let kit = Kit::new().await;
+        let token = kit.issuer.token("system/*.rs");
+        assert_eq!(with_token(&kit, &token).await.status, 200);
+        kit.status.end(code);
+        let answer = with_token(&kit, &token).await;
+        assert_eq!(answer.refusal(), (401, code.to_owned()));
+        assert!(
+            answer
+                .header("www-authenticate")
+                .contains("error=\"invalid_token\"")
+        );
+        assert_eq!(kit.fhir.count(), 1);
+    }
 }
 
 #[tokio::test]
