@@ -85,6 +85,10 @@ impl ClientCredentials {
             found: text.chars().take(80).collect(),
             expected: scope::LIMITS,
         })?;
+        // Blanks alone are as good as nothing.
+        if scope.is_empty() {
+            return Err(FormError::Missing { name: "scope" });
+        }
         Ok(Self {
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
@@ -280,6 +284,7 @@ mod tests {
             ),
             ("grant_type=client_credentials", "x=1", "parameter-missing"),
             ("scope=s", "scope=", "parameter-missing"),
+            ("scope=s", "scope=+%0a", "parameter-missing"),
             ("scope=s", "scope=s&scope=t", "parameter-repeated"),
             ("udap=1", "udap=2", "parameter-invalid"),
             ("udap=1", "x=1", "parameter-missing"),

@@ -5,7 +5,8 @@ use crate::certifications::Watch;
 use crate::communities::{Communities, CommunitySetup};
 use crate::discovery::Discovery;
 use crate::introspection::ResourceServers;
-use crate::store::{MIGRATIONS, Registrations, Replay, Revocations};
+use crate::life_cycle::LifeCycle;
+use crate::store::{MIGRATIONS, Registrations, Replay, Revocations, Signers};
 use crate::{path, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
@@ -73,6 +74,10 @@ pub struct App {
     pub(crate) watch: Watch,
     /// Which access tokens their clients ended.
     pub(crate) revocations: Revocations,
+    /// Which certificates tokens in force were asked for with.
+    pub(crate) signers: Signers,
+    /// When they were looked at.
+    pub(crate) life_cycle: LifeCycle,
     /// Which JWTs were seen.
     pub(crate) replay: Replay,
     /// Signs access tokens.
@@ -193,7 +198,9 @@ impl Server {
             discovery,
             watch: Watch::default(),
             registrations: Registrations::new(db.clone()),
-            revocations: Revocations::open(db, clock::now()).await?,
+            revocations: Revocations::open(db.clone(), clock::now()).await?,
+            signers: Signers::open(db, clock::now()).await?,
+            life_cycle: LifeCycle::default(),
             replay,
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
@@ -225,11 +232,12 @@ impl Server {
         &self.audit
     }
 
-    /// Looks now at the CRLs in use, signs metadata again that has lived for half its time, and
-    /// forgets revoked tokens that expired: one round of [`Self::run_background`].
+    /// Looks now at the CRLs in use, ends the tokens of certificates that are revoked by now, signs
+    /// metadata again that has lived for half its time, and forgets revoked tokens that expired: one round of [`Self::run_background`].
     pub async fn refresh(&self) {
         let now = clock::now();
         self.communities.trust().refresh(now).await;
+        self.end_tokens_of_lost_certificates(now).await;
         self.communities.sign_again(now).await;
         if let Err(error) = self.revocations.forget_expired(now).await {
             tracing::warn!(%error, "revoked tokens that expired could not be forgotten");

@@ -27,8 +27,9 @@ pub(crate) struct Client {
     /// What it signed.
     pub(crate) assertion: Verified,
     verdict: Verdict,
-    leaf: Certificate,
-    intermediates: Vec<Certificate>,
+    /// The certificate that signed it, and those that came along.
+    pub(crate) leaf: Certificate,
+    pub(crate) intermediates: Vec<Certificate>,
 }
 
 /// What a request says of its sender.

@@ -31,6 +31,7 @@ mod communities;
 mod discovery;
 mod introspection;
 mod jwks;
+mod life_cycle;
 mod metadata;
 mod registration;
 mod revocation;

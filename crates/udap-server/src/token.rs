@@ -86,8 +86,12 @@ async fn token(
         .into_iter()
         .map(str::to_owned)
         .collect();
+    // No token outlives the certificate it was asked for with.
+    let ends = client.leaf.not_after().secs_since(now);
+    let expires_in = server.token_lifetime_secs.min(ends).max(0);
+    let exp = now.plus_secs(expires_in);
     let access_token = server.access_token(
-        now,
+        (now, exp),
         &registration.client_id,
         &registration.community,
         &registration.uri,
@@ -96,10 +100,21 @@ async fn token(
         extensions,
     )?;
 
+    // What is issued by this certificate ends with it. Noted before the last look at trust, so that a
+    // revocation is seen by that look or finds the note.
+    let (leaf, intermediates) = (&client.leaf, &client.intermediates);
+    server
+        .signers
+        .record(&registration.client_id, leaf, intermediates, exp)
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "the certificate of a client could not be noted");
+            ClientError::Unavailable
+        })?;
     client.still_trusted(server).await?;
     let answer = Answer {
         access_token,
-        expires_in: server.token_lifetime_secs,
+        expires_in,
         scope: Some(scope.clone()),
     };
     Ok(Issued {
@@ -116,7 +131,7 @@ impl Server {
     )]
     fn access_token(
         &self,
-        now: UnixTime,
+        (iat, exp): (UnixTime, UnixTime),
         client_id: &str,
         community: &str,
         uri: &str,
@@ -129,8 +144,8 @@ impl Server {
             aud: self.base_url.clone(),
             client_id: client_id.to_owned(),
             scope: scope.clone(),
-            iat: now,
-            exp: now.plus_secs(self.token_lifetime_secs),
+            iat,
+            exp,
             jti,
             community: community.to_owned(),
             uri: uri.to_owned(),

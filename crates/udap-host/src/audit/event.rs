@@ -21,6 +21,8 @@ pub enum Event {
         purpose_of_use: Vec<String>,
     },
     TokenRefused(Refusal),
+    /// All access tokens of a client, since the certificate they were asked for with is not good any more.
+    TokensEnded(Refusal),
     /// A client ended an access token of its own; `Who::jti` is the token's.
     TokenRevoked,
     /// A revocation that had no effect, also where the client was not told so.
@@ -99,6 +101,7 @@ impl Event {
             Self::RegistrationRestored => "registration-restored",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenRefused(_) => "token-refused",
+            Self::TokensEnded(_) => "tokens-ended",
             Self::TokenRevoked => "token-revoked",
             Self::RevocationRefused(_) => "revocation-refused",
             Self::TokenIntrospected { .. } => "token-introspected",
@@ -120,6 +123,7 @@ impl Event {
             | Self::CertificationRefused(refusal)
             | Self::RegistrationLapsed(refusal)
             | Self::TokenRefused(refusal)
+            | Self::TokensEnded(refusal)
             | Self::RevocationRefused(refusal)
             | Self::IntrospectionRefused(refusal)
             | Self::AccessRefused { refusal, .. }

@@ -67,7 +67,7 @@ impl Kind {
         };
         let (what, how) = record.event.rsplit_once('-').unwrap_or((&record.event, ""));
         match what {
-            "token" | "introspection" | "revocation" => {
+            "token" | "tokens" | "introspection" | "revocation" => {
                 of(dicom("110114", "User Authentication"), None, Some("E"))
             }
             "access" => {

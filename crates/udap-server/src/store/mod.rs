@@ -4,12 +4,14 @@ mod certifications;
 mod registrations;
 mod replay;
 mod revocations;
+mod signers;
 
 pub(crate) use certifications::{Accepted, Among, Askable};
 pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Replay, Seen};
 pub(crate) use revocations::Revocations;
+pub(crate) use signers::{ActiveSigner, Signers};
 
 use udap_host::audit;
 use udap_host::db::Migration;
@@ -20,4 +22,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     audit::migration(2),
     certifications::MIGRATION,
     revocations::migration(4),
+    signers::migration(5),
 ];

@@ -2,6 +2,7 @@
 //! never the URI alone, which another community may know too.
 
 use super::certifications::{self, Accepted};
+use crate::life_cycle;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use udap_host::db::sqlx::{self, Row as _};
@@ -58,8 +59,10 @@ pub(crate) struct Registration {
     pub(crate) scope: ScopeSet,
     /// With which keys and from where it may ask for tokens, by its certifications.
     pub(crate) limits: Arc<[RequestLimits]>,
-    /// Rises when the registration is replaced: tokens of an earlier generation end.
+    /// Rises when the registration is replaced, or tokens end otherwise: those of an earlier generation.
     generation: i64,
+    /// Why the last generation ended, if not by a new registration.
+    ended: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +118,19 @@ impl Registration {
         if self.state == State::Active && generation == Some(self.generation) {
             TokenState::Active
         } else {
+            let ended = self.ended.filter(|_| self.state == State::Active);
             TokenState::Ended {
-                code: self.state.code(),
+                code: ended.unwrap_or(self.state.code()),
             }
         }
     }
+}
+
+/// A code of the database as one that is told.
+fn ended(code: &str) -> Option<&'static str> {
+    [life_cycle::REVOKED, life_cycle::EXPIRED]
+        .into_iter()
+        .find(|known| *known == code)
 }
 
 /// What is written of a new or changed registration.
@@ -176,7 +187,7 @@ impl Registrations {
             remembered.writes
         };
         let row = sqlx::query(
-            "SELECT client_id, community, uri, state, scope, generation,
+            "SELECT client_id, community, uri, state, scope, generation, ended,
                     (SELECT COUNT(*) FROM certification c
                       WHERE c.client_id = registration.client_id AND c.limits <> '') AS limits
              FROM registration WHERE client_id = $1",
@@ -196,6 +207,7 @@ impl Registrations {
                 _ => self.limits(client_id).await?,
             },
             generation: row.try_get("generation")?,
+            ended: ended(&row.try_get::<String, _>("ended")?),
         });
         let mut remembered = self
             .remembered
@@ -236,7 +248,7 @@ impl Registrations {
             // The state stays: an app does not end its own suspension by registering again. Only what
             // lapsed is mended by it, since what is required came along this time.
             sqlx::query(
-                "UPDATE registration SET generation = $1, scope = $2, parameters = $3, statement = $4,
+                "UPDATE registration SET ended = '', generation = $1, scope = $2, parameters = $3, statement = $4,
                         certificate = $5, changed = $6,
                         state = CASE WHEN state = 'lapsed' THEN 'active' ELSE state END
                  WHERE client_id = $7",
@@ -321,7 +333,7 @@ impl Registrations {
         &self.db
     }
 
-    pub(super) fn forget(&self, client_id: &str) {
+    pub(crate) fn forget(&self, client_id: &str) {
         let mut remembered = self
             .remembered
             .write()

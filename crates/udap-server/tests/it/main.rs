@@ -17,6 +17,7 @@ mod discovery;
 mod introspection;
 mod jwks;
 mod kill;
+mod life_cycle;
 mod metadata;
 mod peers;
 mod register;

@@ -1,0 +1,106 @@
+//! What ends access tokens before their time without anybody's hand: the certificate by which they were
+//! asked for is revoked or has expired, or that of a CA above it.
+//!
+//! The registration itself stays: it belongs to the app's URI, and an app that has a new certificate asks
+//! for its next token with that one. Only the tokens end, all of that client, and the audit trail says why.
+
+use crate::app::{Server, short};
+use crate::store::ActiveSigner;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
+use udap_host::db::DbError;
+use udap_pki::UnixTime;
+use udap_proto::Refusal as _;
+
+/// How often certificates are looked at while trust does not move, in seconds: some expire.
+const LOOK_SECS: i64 = 300;
+
+/// When certificates were looked at last, and in which epoch of trust.
+#[derive(Debug, Default)]
+pub(crate) struct LifeCycle {
+    looked: AtomicI64,
+    epoch: AtomicU64,
+}
+
+impl Server {
+    /// Ends the tokens of certificates that are no longer good, when trust has moved since the last
+    /// look or some time has passed: part of each round of [`Self::run_background`].
+    pub(crate) async fn end_tokens_of_lost_certificates(&self, now: UnixTime) {
+        let epoch = self.communities.trust().epoch().now();
+        let looked = self.life_cycle.looked.load(Ordering::Relaxed);
+        if epoch == self.life_cycle.epoch.load(Ordering::Relaxed)
+            && now.0 < looked.saturating_add(LOOK_SECS)
+        {
+            return;
+        }
+        match self.look_at_signers(now).await {
+            Ok(()) => {
+                self.life_cycle.looked.store(now.0, Ordering::Relaxed);
+                self.life_cycle.epoch.store(epoch, Ordering::Relaxed);
+            }
+            // The next round tries again.
+            Err(error) => tracing::error!(%error, "certificates of clients could not be looked at"),
+        }
+    }
+
+    async fn look_at_signers(&self, now: UnixTime) -> Result<(), DbError> {
+        self.signers.forget_expired(now).await?;
+        let mut after = (String::new(), [0; 32]);
+        loop {
+            let (page, last) = self.signers.active(now, &after).await?;
+            for signer in &page {
+                self.look_at(signer, now).await?;
+            }
+            match last {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn look_at(&self, signer: &ActiveSigner, now: UnixTime) -> Result<(), DbError> {
+        let client_id = &signer.client_id;
+        let Some(registration) = self.registrations.by_client_id(client_id).await? else {
+            return Ok(());
+        };
+        let trust = self.communities.trust();
+        let verdict = trust
+            .verify(
+                &registration.community,
+                &signer.leaf,
+                &signer.intermediates,
+                now,
+            )
+            .await;
+        let Err(error) = verdict else {
+            return Ok(());
+        };
+        // What cannot be told for the moment ends nothing: no new token is issued meanwhile, and those
+        // there are live for minutes.
+        if !FINAL.contains(&error.code()) {
+            return Ok(());
+        }
+        let ended = self.signers.end(signer, error.code(), now).await?;
+        self.registrations.forget(client_id);
+        if ended {
+            let who = Who {
+                community: Some(registration.community.as_str().into()),
+                client_id: Some(client_id.as_str().into()),
+                uri: Some(registration.uri.as_str().into()),
+                ..Who::default()
+            };
+            let refusal = AuditRefusal {
+                code: error.code(),
+                detail: short(&error.to_string()),
+            };
+            self.audit.record(who, Event::TokensEnded(refusal)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Why tokens end: that will not change by asking again.
+const FINAL: [&str; 2] = [REVOKED, EXPIRED];
+/// The certificate, or that of a CA above it.
+pub(crate) const REVOKED: &str = "certificate-revoked";
+pub(crate) const EXPIRED: &str = "certificate-expired";
