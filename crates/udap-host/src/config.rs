@@ -82,6 +82,7 @@ pub struct Config {
     pub workers: usize,
     pub fetch: Fetch,
     pub limits: HttpLimits,
+    pub rates: Rates,
     pub communities: Vec<Community>,
     rows: Vec<Row>,
 }
@@ -104,6 +105,27 @@ impl Config {
             addr: self.listen,
             tls: self.tls.clone(),
             limits: self.limits.clone(),
+        }
+    }
+}
+
+/// How much of what costs the server more than the sender one address may cause in a minute. No
+/// partner that works as it should comes near the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Registration requests, good or not.
+    pub registrations_per_minute: u32,
+    /// Token requests of one client from there that were refused.
+    pub refusals_per_minute: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            // A vendor that moves hundreds of apps at once spreads them over two minutes.
+            registrations_per_minute: 300,
+            // Two a second, all wrong, for a minute: a loop, or somebody who guesses.
+            refusals_per_minute: 120,
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod limits;
 pub mod listen;
 pub mod metrics;
 pub mod problem;
+pub mod rate;
 pub mod request_id;
 pub mod telemetry;
 pub mod token_status;

@@ -64,7 +64,13 @@ impl IntoResponse for OAuthError {
             udap_code: self.code,
             udap_hint: &self.hint,
         };
-        json(self.status, "application/json", &wire)
+        let mut response = json(self.status, "application/json", &wire);
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            // Counts are of the last minute: see `crate::rate`.
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        response
     }
 }
 

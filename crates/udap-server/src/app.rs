@@ -11,6 +11,7 @@ use crate::{path, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
 use moka::sync::Cache;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use udap_host::db::{Db, DbError};
 use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
 use udap_host::problem::OAuthError;
+use udap_host::rate::Rate;
 use udap_host::token_status::{TokenState, TokenStatus};
 use udap_pki::UnixTime;
 use udap_proto::Refusal;
@@ -92,6 +94,10 @@ pub struct App {
     pub(crate) trusted_proxies: TrustedProxies,
     /// The most bytes of a request's body.
     pub(crate) max_body_bytes: usize,
+    /// Registration requests by network.
+    pub(crate) registration_rate: Rate<IpAddr>,
+    /// Refused clients by network and `client_id`.
+    pub(crate) refusal_rate: Rate<(IpAddr, Arc<str>)>,
     /// What happened.
     pub(crate) audit: Audit,
 }
@@ -211,6 +217,8 @@ impl Server {
                 .build_with_hasher(foldhash::quality::RandomState::default()),
             trusted_proxies: config.trusted_proxies.clone(),
             max_body_bytes: config.limits.max_body_bytes,
+            registration_rate: Rate::new(config.rates.registrations_per_minute),
+            refusal_rate: Rate::new(config.rates.refusals_per_minute),
             audit,
         })))
     }

@@ -19,6 +19,20 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §5.2.2; UDAP JWT-Based Client Authentication §5",
     ),
     entry(
+        "too-many-registrations",
+        "Too many registration requests came from one address",
+        "More came within a minute than the operator allows (`limits.registrations_per_minute`, 300 unless set). Registering is done once; what repeats it is mostly a loop.",
+        "Wait as long as `Retry-After` says. An app that has a `client_id` need not register again.",
+        "RFC 6585 §4",
+    ),
+    entry(
+        "too-many-refusals",
+        "This client was refused too often",
+        "More requests of this client from this address were refused within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set). Until then none is looked at; from other addresses the client is served.",
+        "Wait as long as `Retry-After` says, and mend what the first refusals named.",
+        "RFC 6585 §4",
+    ),
+    entry(
         "client-id-mismatch",
         "`client_id` is not the assertion's issuer",
         "The parameter may be left out; where it is sent, it names the client that signed the assertion.",

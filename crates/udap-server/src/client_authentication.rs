@@ -7,9 +7,11 @@ use crate::store::{Registration, Seen, State};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 use udap_host::audit::{Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::problem::OAuthError;
+use udap_host::rate;
 use udap_pki::{Certificate, UnixTime};
 use udap_proto::assertion::{self, AssertionError, Verified};
 use udap_proto::certification::Mismatch;
@@ -69,8 +71,33 @@ pub(crate) fn form(
 }
 
 /// Finds out who asks. The assertion must be meant for one of `audiences`; it serves once, whichever
-/// of them it names.
+/// of them it names. Whoever fails too often from one address is not looked at for a while, there.
 pub(crate) async fn authenticate(
+    server: &Server,
+    sent: Credentials<'_>,
+    audiences: &[&str],
+    now: UnixTime,
+    who: &mut Who,
+) -> Result<Client, ClientError> {
+    let result = prove(server, sent, audiences, now, who).await;
+    if let (Err(error), Some(from)) = (&result, from(who))
+        && !matches!(error, ClientError::TooMany | ClientError::Unavailable)
+    {
+        server.refusal_rate.add(from, now);
+    }
+    result
+}
+
+/// Where somebody asks from, and as whom. Of an address alone, one app that fails would shut out all
+/// others behind it; of a client alone, anybody could shut it out.
+fn from(who: &Who) -> Option<(IpAddr, Arc<str>)> {
+    Some((
+        rate::network(who.remote?),
+        Arc::clone(who.client_id.as_ref()?),
+    ))
+}
+
+async fn prove(
     server: &Server,
     sent: Credentials<'_>,
     audiences: &[&str],
@@ -82,6 +109,10 @@ pub(crate) async fn authenticate(
     let parsed = assertion::parse_with(sent.assertion, audiences, now, known)?;
     let client_id = parsed.client_id().to_owned();
     who.client_id = Some(short(&client_id).into());
+    if let Some(from) = from(who) {
+        let checked = server.refusal_rate.check(&from, now);
+        checked.map_err(|_| ClientError::TooMany)?;
+    }
     if let Some(sent) = sent.client_id
         && sent != client_id
     {
@@ -190,6 +221,8 @@ impl Client {
 /// Why it is not known who asks.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
+    #[error("this client was refused too often within a minute, from this address")]
+    TooMany,
     #[error(
         "the request has an Authorization header; a UDAP client authenticates with its assertion alone"
     )]
@@ -239,6 +272,10 @@ impl ClientError {
             hint: general_hint(code),
         };
         let told = match self {
+            Self::TooMany => {
+                status = StatusCode::TOO_MANY_REQUESTS;
+                own("temporarily_unavailable", "too-many-refusals")
+            }
             Self::AuthorizationHeader => own("invalid_request", "authorization-header-refused"),
             Self::MediaType => own("invalid_request", "media-type"),
             Self::TooLarge { .. } => {

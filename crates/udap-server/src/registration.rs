@@ -17,6 +17,7 @@ use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
+use udap_host::rate;
 use udap_proto::Refusal as _;
 use udap_proto::jws::Jws;
 use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant};
@@ -76,6 +77,10 @@ async fn register(
     who: &mut Who,
 ) -> Result<Answer, RegistrationError> {
     let now = clock::now();
+    if let Some(remote) = who.remote {
+        let taken = server.registration_rate.take(rate::network(remote), now);
+        taken.map_err(|_| RegistrationError::TooMany)?;
+    }
     // Shape. UDAP Dynamic Client Registration §3.
     let max_bytes = server.max_body_bytes;
     let body = body.map_err(|_| RegistrationError::TooLarge { max_bytes })?;
@@ -271,6 +276,8 @@ async fn cancel(
 /// Why a registration was refused.
 #[derive(Debug, thiserror::Error)]
 enum RegistrationError {
+    #[error("too many registration requests came from this address within a minute")]
+    TooMany,
     #[error("the body is larger than {max_bytes} bytes")]
     TooLarge { max_bytes: usize },
     #[error(transparent)]
@@ -319,6 +326,10 @@ impl RegistrationError {
             hint: general_hint(code),
         };
         let told = match self {
+            Self::TooMany => {
+                status = StatusCode::TOO_MANY_REQUESTS;
+                own("temporarily_unavailable", "too-many-registrations")
+            }
             Self::TooLarge { .. } => {
                 status = StatusCode::PAYLOAD_TOO_LARGE;
                 own("invalid_client_metadata", "body-too-large")

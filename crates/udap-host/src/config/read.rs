@@ -10,7 +10,7 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Certifications, Community, Config, ConfigError, Fetch, Identity, LogFormat, Problem,
+    Certifications, Community, Config, ConfigError, Fetch, Identity, LogFormat, Problem, Rates,
     Revocation, Secret, TlsRoots, check,
     section::{Field, Section, Source, suggest},
 };
@@ -75,7 +75,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         Ok(to_usize(field.integer(1, 1024)?))
     })?;
     let fetch = fetch(&source, &top)?;
-    let limits = limits(&source, &top)?;
+    let (limits, rates) = limits(&source, &top)?;
     let communities = communities(&top)?;
     check::unambiguous(&tls, &communities)?;
 
@@ -95,6 +95,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         workers,
         fetch,
         limits,
+        rates,
         communities,
         rows,
     })
@@ -142,9 +143,9 @@ fn fetch(source: &Source<'_>, top: &Section<'_>) -> Result<Fetch, ConfigError> {
     })
 }
 
-fn limits(source: &Source<'_>, top: &Section<'_>) -> Result<HttpLimits, ConfigError> {
+fn limits(source: &Source<'_>, top: &Section<'_>) -> Result<(HttpLimits, Rates), ConfigError> {
     let section = match top.find("limits") {
-        Some(field) => field.table("a table", &["max_connections", "max_body_bytes", "drain"])?,
+        Some(field) => field.table("a table", LIMITS)?,
         None => Section::absent(source, "limits."),
     };
     let usual = HttpLimits::default();
@@ -159,13 +160,33 @@ fn limits(source: &Source<'_>, top: &Section<'_>) -> Result<HttpLimits, ConfigEr
         .get("drain", Seconds(drain), |field| seconds(field, 0, 3600))?
         .0;
     let drain = Duration::from_secs(drain.unsigned_abs());
-    Ok(HttpLimits {
+    let rate = |name, usual| {
+        section.get(name, usual, |field| {
+            let per_minute = field.integer(1, 1_000_000_000)?;
+            Ok(u32::try_from(per_minute).unwrap_or(u32::MAX))
+        })
+    };
+    let rates = Rates::default();
+    let rates = Rates {
+        registrations_per_minute: rate("registrations_per_minute", rates.registrations_per_minute)?,
+        refusals_per_minute: rate("refusals_per_minute", rates.refusals_per_minute)?,
+    };
+    let limits = HttpLimits {
         max_connections,
         max_body_bytes,
         drain,
         ..usual
-    })
+    };
+    Ok((limits, rates))
 }
+
+const LIMITS: &[&str] = &[
+    "max_connections",
+    "max_body_bytes",
+    "drain",
+    "registrations_per_minute",
+    "refusals_per_minute",
+];
 
 fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigError> {
     let field = top

@@ -37,6 +37,7 @@ impl Place {
         files::make_dir(layout.dir())?;
         let clock: udap_ca::Clock = Arc::new(udap_host::clock::now);
         setup(layout, &layout.fhir_url(), &clock).await?;
+        unlimited(layout)?;
         let tls = crate::wire::tls_config(Some(&layout.tls_root()))?;
         let mut specs: Vec<Spec> = specs(layout)
             .into_iter()
@@ -61,6 +62,21 @@ impl Place {
         remove(&self.layout);
         Ok(())
     }
+}
+
+/// One address asks for all: what stops that elsewhere is not what is measured here.
+fn unlimited(layout: &Layout) -> Result<(), BenchError> {
+    use std::io::Write as _;
+    let path = layout.path("data-holder/udap.toml");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path);
+    let written = file
+        .as_mut()
+        .map_err(|error| error.to_string())
+        .and_then(|file| {
+            file.write_all(b"\n[limits]\nregistrations_per_minute = 1000000000\n")
+                .map_err(|error| error.to_string())
+        });
+    written.map_err(|error| BenchError::Other(format!("{}: {error}", path.display())))
 }
 
 fn remove(layout: &Layout) {

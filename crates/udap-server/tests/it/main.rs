@@ -18,6 +18,7 @@ mod introspection;
 mod jwks;
 mod kill;
 mod life_cycle;
+mod limits;
 mod metadata;
 mod peers;
 mod register;

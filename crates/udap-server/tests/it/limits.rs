@@ -1,0 +1,99 @@
+//! How often one address may do what costs the server more than the sender.
+
+use crate::support::{Holder, Reply, assertion, encoded, form, request, statement, world};
+use http::Method;
+use std::net::SocketAddr;
+use udap_host::listen::Peer;
+
+async fn from(holder: &Holder, address: &str, path: &str, kind: &str, body: String) -> Reply {
+    let headers = [("content-type", kind)];
+    let mut request = request(Method::POST, path, &headers, body);
+    let address: SocketAddr = address.parse().unwrap();
+    request.extensions_mut().insert(Peer(address));
+    holder.send(request).await
+}
+
+async fn register(holder: &Holder, address: &str, statement: &str) -> Reply {
+    let body = serde_json::json!({"udap": "1", "software_statement": statement}).to_string();
+    from(
+        holder,
+        address,
+        "/fhir/oauth/register",
+        "application/json",
+        body,
+    )
+    .await
+}
+
+async fn token(holder: &Holder, address: &str, assertion: &str) -> Reply {
+    let kind = "application/x-www-form-urlencoded";
+    from(
+        holder,
+        address,
+        "/fhir/oauth/token",
+        kind,
+        encoded(&form(assertion)),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn registrations_from_one_network() {
+    let holder = Holder::with("[limits]\nregistrations_per_minute = 3").await;
+    let app = world().a.app("https://often.limits.example");
+    // Good or not: each is counted. One IPv6 network is one address.
+    for (address, expected) in [
+        ("[2001:db8::1]:1", 201),
+        ("[2001:db8::2]:1", 200),
+        ("[2001:db8::3]:1", 200),
+    ] {
+        let reply = register(&holder, address, &statement(&app).sign()).await;
+        assert_eq!(reply.status, expected, "{reply}");
+    }
+    let reply = register(&holder, "[2001:db8::4]:1", &statement(&app).sign()).await;
+    assert_eq!(
+        reply.refusal(),
+        "429 temporarily_unavailable too-many-registrations"
+    );
+    assert_eq!(reply.header("retry-after"), "60");
+    // Nobody else is held up.
+    let reply = register(&holder, "192.0.2.1:1", &statement(&app).sign()).await;
+    assert_eq!(reply.status, 200, "{reply}");
+}
+
+#[tokio::test]
+async fn refused_token_requests_of_one_client_from_one_address() {
+    let holder = Holder::with("[limits]\nrefusals_per_minute = 3").await;
+    let app = world().a.app("https://failing.limits.example");
+    let other = world().a.app("https://neighbour.limits.example");
+    let (id, other_id) = (
+        holder.registered(&app).await,
+        holder.registered(&other).await,
+    );
+    let wrong = assertion(&app, &id).claim("sub", "nobody").sign();
+    let expired = assertion(&app, &id).times(-900, -600).sign();
+    for bad in [&expired, &assertion(&other, &id).sign(), &expired] {
+        assert_eq!(token(&holder, "192.0.2.1:1", bad).await.status, 400);
+    }
+    // What does not even say who asks is nobody's failure.
+    assert_eq!(token(&holder, "192.0.2.1:1", &wrong).await.status, 400);
+    for _ in 0..5 {
+        // Good ones do not count, however many.
+        let good = assertion(&app, &id).sign();
+        let reply = token(&holder, "192.0.2.7:1", &good).await;
+        assert_eq!(reply.status, 200, "{reply}");
+    }
+    let bad = assertion(&other, &id).sign();
+    while token(&holder, "192.0.2.1:1", &bad).await.status == 400 {}
+    let reply = token(&holder, "192.0.2.1:2", &assertion(&app, &id).sign()).await;
+    assert_eq!(
+        reply.refusal(),
+        "429 temporarily_unavailable too-many-refusals"
+    );
+    assert_eq!(reply.header("retry-after"), "60");
+    // From elsewhere the client is served, and from there another one is.
+    let reply = token(&holder, "192.0.2.2:1", &assertion(&app, &id).sign()).await;
+    assert_eq!(reply.status, 200, "{reply}");
+    let reply = token(&holder, "192.0.2.1:1", &assertion(&other, &other_id).sign()).await;
+    assert_eq!(reply.status, 200, "{reply}");
+}
