@@ -115,7 +115,8 @@ impl Config {
 pub struct Rates {
     /// Registration requests, good or not.
     pub registrations_per_minute: u32,
-    /// Token requests of one client from there that were refused.
+    /// Requests of one client from there that were refused, though it proved who it is: repeated ones,
+    /// or by a certificate that is revoked or has expired.
     pub refusals_per_minute: u32,
 }
 

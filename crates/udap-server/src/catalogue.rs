@@ -28,7 +28,7 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "too-many-refusals",
         "This client was refused too often",
-        "More requests of this client from this address were refused within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set). Until then none is looked at; from other addresses the client is served.",
+        "More requests of this client from this address were refused within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set): repeated assertions, or a certificate that is revoked or has expired. None is looked at until the minute is over; from other addresses the client is served, and what others send in its name does not count.",
         "Wait as long as `Retry-After` says, and mend what the first refusals named.",
         "RFC 6585 §4",
     ),

@@ -3,6 +3,7 @@
 //! other way in.
 
 use crate::app::{Server, Told, general_hint, short};
+use crate::life_cycle::{EXPIRED, REVOKED};
 use crate::store::{Registration, Seen, State};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use udap_host::audit::{Refusal as AuditRefusal, Who, jti_hash};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
 use udap_pki::{Certificate, UnixTime};
+use udap_proto::Refusal as _;
 use udap_proto::assertion::{self, AssertionError, Verified};
 use udap_proto::certification::Mismatch;
 use udap_proto::jws::JwsError;
@@ -79,9 +81,11 @@ pub(crate) async fn authenticate(
     now: UnixTime,
     who: &mut Who,
 ) -> Result<Client, ClientError> {
-    let result = prove(server, sent, audiences, now, who).await;
+    let mut own = false;
+    let result = prove(server, sent, audiences, now, who, &mut own).await;
     if let (Err(error), Some(from)) = (&result, from(who))
-        && !matches!(error, ClientError::TooMany | ClientError::Unavailable)
+        && own
+        && error.is_the_clients_own()
     {
         server.refusal_rate.add(from, now);
     }
@@ -89,7 +93,7 @@ pub(crate) async fn authenticate(
 }
 
 /// Where somebody asks from, and as whom. Of an address alone, one app that fails would shut out all
-/// others behind it; of a client alone, anybody could shut it out.
+/// others behind it.
 fn from(who: &Who) -> Option<(IpAddr, Arc<str>)> {
     Some((
         rate::network(who.remote?),
@@ -97,12 +101,14 @@ fn from(who: &Who) -> Option<(IpAddr, Arc<str>)> {
     ))
 }
 
+/// `own` is set once the sender's certificate has the URI of the client that it names.
 async fn prove(
     server: &Server,
     sent: Credentials<'_>,
     audiences: &[&str],
     now: UnixTime,
     who: &mut Who,
+    own: &mut bool,
 ) -> Result<Client, ClientError> {
     // Shape, audience, time: what costs nothing, before the registration is looked for.
     let known = |text: &str| server.headers.get(text);
@@ -154,6 +160,7 @@ async fn prove(
         signed.signer().leaf().clone(),
         signed.signer().intermediates().to_vec(),
     );
+    *own = leaf.uri_names().contains(&registration.uri);
     let verdict = server
         .communities
         .trust()
@@ -254,6 +261,16 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether nobody but the client itself can have caused it, by a certificate that its community
+    /// issued for it. All else anybody can send in its name, and must not be able to shut it out.
+    fn is_the_clients_own(&self) -> bool {
+        match self {
+            Self::Replayed | Self::Certification(_) => true,
+            Self::Trust(error) => [REVOKED, EXPIRED].contains(&error.code()),
+            _ => false,
+        }
+    }
+
     /// For the audit trail, as it was answered.
     pub(crate) fn audited(&self, answer: &OAuthError) -> AuditRefusal {
         AuditRefusal {
