@@ -57,7 +57,7 @@ impl TestPki {
             certificate: sign(
                 &CertificateSpec {
                     profile: Profile::Root,
-                    serial: &random::bytes::<16>(),
+                    serial: &random::bytes::<18>(),
                     subject: &Subject::named(named("Root", community)),
                     spki_der: root_signer.public_key().spki_der(),
                     issuer: Issuer::SelfSigned,
@@ -76,7 +76,7 @@ impl TestPki {
         let certificate = sign(
             &CertificateSpec {
                 profile: Profile::IssuingCa,
-                serial: &random::bytes::<16>(),
+                serial: &random::bytes::<18>(),
                 subject: &Subject::named(named("Issuing CA", community)),
                 spki_der: signer.public_key().spki_der(),
                 issuer: Issuer::Certificate(&root.certificate),
@@ -258,7 +258,7 @@ impl MemberBuilder<'_> {
         let certificate = sign(
             &CertificateSpec {
                 profile: self.profile,
-                serial: &random::bytes::<16>(),
+                serial: &random::bytes::<18>(),
                 subject: &Subject::named("Test member"),
                 spki_der: signer.public_key().spki_der(),
                 issuer: Issuer::Certificate(&issuing.certificate),

@@ -173,7 +173,7 @@ impl Newcomers {
         let now = clock::now();
         let to_be_signed = issue::certificate(&CertificateSpec {
             profile: Profile::App,
-            serial: &random::bytes::<16>(),
+            serial: &random::bytes::<18>(),
             subject: &Subject::named("Benchmark").of_organization("Benchmark"),
             spki_der: self.app_key.public_key().spki_der(),
             issuer: Issuer::Certificate(&self.issuing),

@@ -407,7 +407,7 @@ fn certificate(
     };
     let spec = CertificateSpec {
         profile,
-        serial: &random::bytes::<16>(),
+        serial: &random::bytes::<18>(),
         subject: &Subject::named(name).of_organization("Bench"),
         spki_der: key.public_key().spki_der(),
         issuer: issuer.map_or(Issuer::SelfSigned, Issuer::Certificate),
@@ -435,7 +435,7 @@ fn crl(
     now: UnixTime,
 ) -> Result<Crl, anyhow::Error> {
     let entry = |_| CrlEntry {
-        serial: random::bytes::<16>().to_vec(),
+        serial: random::bytes::<18>().to_vec(),
         revoked_at: now.plus_secs(-60),
         reason: RevocationReason::KeyCompromise,
     };

@@ -394,7 +394,7 @@ fn cross(by: &Community, ca: &Certificate, crl: &str) -> Certificate {
     sign(
         &CertificateSpec {
             profile: Profile::IssuingCa,
-            serial: &random::bytes::<16>(),
+            serial: &random::bytes::<18>(),
             subject: &Subject::named("Community a issuing CA"),
             spki_der: ca.spki_der(),
             issuer: Issuer::Certificate(&by.root.certificate),

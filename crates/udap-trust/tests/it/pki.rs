@@ -182,7 +182,7 @@ fn sign(
     };
     let unsigned = issue::certificate(&CertificateSpec {
         profile,
-        serial: &random::bytes::<16>(),
+        serial: &random::bytes::<18>(),
         subject: &Subject::named(name),
         spki_der: subject.public_key().spki_der(),
         issuer: issuer.map_or(Issuer::SelfSigned, Issuer::Certificate),

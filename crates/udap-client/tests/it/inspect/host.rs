@@ -68,7 +68,7 @@ impl Authority {
         let signer = KeySigner::from_pkcs8(&generate(KeyType::P256).unwrap()).unwrap();
         let spec = CertificateSpec {
             profile: Profile::Root,
-            serial: &random::bytes::<16>(),
+            serial: &random::bytes::<18>(),
             subject: &Subject::named(name),
             spki_der: signer.public_key().spki_der(),
             issuer: Issuer::SelfSigned,
@@ -119,7 +119,7 @@ impl Authority {
         let public = KeySigner::from_pkcs8(&key).unwrap();
         let spec = CertificateSpec {
             profile: Profile::TlsServer,
-            serial: &random::bytes::<16>(),
+            serial: &random::bytes::<18>(),
             subject: &Subject::named("Inspected server"),
             spki_der: public.public_key().spki_der(),
             issuer: Issuer::Certificate(&self.certificate),

@@ -151,7 +151,7 @@ fn issued_by(app: &Member, uri: &str) -> Member {
     let certificate = crate::support::sign(
         &CertificateSpec {
             profile: Profile::App,
-            serial: &udap_trust::random::bytes::<16>(),
+            serial: &udap_trust::random::bytes::<18>(),
             subject: &Subject::named("Below an app"),
             spki_der: key.public_key().spki_der(),
             issuer: Issuer::Certificate(app.leaf()),

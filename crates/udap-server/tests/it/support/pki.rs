@@ -86,7 +86,7 @@ impl Community {
         let root = sign(
             &CertificateSpec {
                 profile: Profile::Root,
-                serial: &random::bytes::<16>(),
+                serial: &random::bytes::<18>(),
                 subject: &Subject::named(format!("Community {name} root")),
                 spki_der: root_signer.public_key().spki_der(),
                 issuer: Issuer::SelfSigned,
@@ -104,7 +104,7 @@ impl Community {
             let certificate = sign(
                 &CertificateSpec {
                     profile: Profile::IssuingCa,
-                    serial: &random::bytes::<16>(),
+                    serial: &random::bytes::<18>(),
                     subject: &Subject::named(name),
                     spki_der: signer.public_key().spki_der(),
                     issuer: Issuer::Certificate(&root),
@@ -240,7 +240,7 @@ impl MemberBuilder<'_> {
         let certificate = sign(
             &CertificateSpec {
                 profile: self.profile,
-                serial: &random::bytes::<16>(),
+                serial: &random::bytes::<18>(),
                 subject: &Subject::named("Member"),
                 spki_der: signer.public_key().spki_der(),
                 issuer: Issuer::Certificate(&issuing.certificate),
