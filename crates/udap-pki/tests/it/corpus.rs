@@ -1,7 +1,9 @@
 //! The fuzz targets' corpus as an ordinary test, each entry also changed and cut at forty places.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+#[path = "../../../../fuzz/corpus.rs"]
+mod kept;
 
 #[path = "../../../../fuzz/src/pki.rs"]
 #[expect(
@@ -11,35 +13,11 @@ use std::time::{Duration, Instant};
 )]
 mod pki;
 
-fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
-    let entries = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
-        .collect()
-}
-
 fn run(target: &str, judge: fn(&[u8])) {
-    let entries = corpus(target);
-    assert!(!entries.is_empty(), "the corpus of {target} is empty");
-    for (path, data) in entries {
-        let start = Instant::now();
-        judge(&data);
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "{} is slow: {:?}",
-            path.display(),
-            start.elapsed()
-        );
+    for (path, data) in kept::entries(target) {
+        kept::in_time(&path, &data, Duration::from_secs(5), judge);
         for at in (0..data.len()).step_by(data.len() / 40 + 1) {
-            judge(&data[..at]);
-            let mut changed = data.clone();
-            changed[at] = changed[at].wrapping_add(1);
-            judge(&changed);
+            kept::damaged(&data, at, judge);
         }
     }
 }

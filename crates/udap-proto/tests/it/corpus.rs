@@ -1,8 +1,10 @@
 //! The fuzz targets' corpus as an ordinary test, each entry also with every octet changed and cut at
 //! every place.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+#[path = "../../../../fuzz/corpus.rs"]
+mod kept;
 
 #[path = "../../../../fuzz/src/proto.rs"]
 #[expect(
@@ -12,34 +14,11 @@ use std::time::{Duration, Instant};
 )]
 mod proto;
 
-fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
-    let entries = std::fs::read_dir(&folder).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
-        .collect()
-}
-
 fn run(target: &str, read: fn(&[u8])) {
-    let entries = corpus(target);
-    assert!(!entries.is_empty(), "the corpus of {target} is empty");
-    for (path, data) in entries {
-        let start = Instant::now();
-        read(&data);
-        let took = start.elapsed();
-        assert!(
-            took < Duration::from_secs(1),
-            "{} is slow: {took:?}",
-            path.display()
-        );
+    for (path, data) in kept::entries(target) {
+        kept::in_time(&path, &data, Duration::from_secs(1), read);
         for at in 0..data.len().min(400) {
-            read(&data[..at]);
-            let mut changed = data.clone();
-            changed[at] = changed[at].wrapping_add(1);
-            read(&changed);
+            kept::damaged(&data, at, read);
         }
     }
 }
