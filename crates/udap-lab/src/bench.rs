@@ -68,33 +68,11 @@ pub struct Target {
     pub tls_root: Option<PathBuf>,
 }
 
-/// What `udap bench gateway` was asked for.
+/// What `udap bench register`, `metadata` or `gateway` was asked for.
 #[derive(Clone, Debug)]
-pub struct GatewayBench {
-    /// How long to measure, in seconds, 1 to 600.
-    pub seconds: u32,
-    /// Connections kept alive, 1 to 1024.
-    pub connections: usize,
-    /// How the result is told.
-    pub format: Format,
-}
-
-/// What `udap bench register` was asked for.
-#[derive(Clone, Debug)]
-pub struct RegisterBench {
-    /// How long to measure, in seconds; 1 to 60, since statements are signed in advance and end after
-    /// five minutes.
-    pub seconds: u32,
-    /// Connections kept alive, 1 to 1024.
-    pub connections: usize,
-    /// How the result is told.
-    pub format: Format,
-}
-
-/// What `udap bench metadata` was asked for.
-#[derive(Clone, Debug)]
-pub struct MetadataBench {
-    /// How long to measure, in seconds, 1 to 600.
+pub struct LoadBench {
+    /// How long to measure, in seconds: 1 to 600, for registrations 1 to 60, since their statements are
+    /// signed in advance and end after five minutes.
     pub seconds: u32,
     /// Connections kept alive, 1 to 1024.
     pub connections: usize,
@@ -108,7 +86,7 @@ pub struct MetadataBench {
 ///
 /// Exits with 1 when a request failed or nothing could be measured.
 #[must_use]
-pub fn register(options: RegisterBench) -> ExitCode {
+pub fn register(options: LoadBench) -> ExitCode {
     let format = options.format;
     measure(format, register::run(options))
 }
@@ -117,7 +95,7 @@ pub fn register(options: RegisterBench) -> ExitCode {
 ///
 /// Exits with 1 when a request failed or nothing could be measured.
 #[must_use]
-pub fn metadata(options: MetadataBench) -> ExitCode {
+pub fn metadata(options: LoadBench) -> ExitCode {
     let format = options.format;
     measure(format, metadata::run(options))
 }
@@ -137,7 +115,7 @@ pub fn token(options: TokenBench) -> ExitCode {
 ///
 /// Exits with 1 when a request failed or nothing could be measured.
 #[must_use]
-pub fn gateway(options: GatewayBench) -> ExitCode {
+pub fn gateway(options: LoadBench) -> ExitCode {
     let format = options.format;
     measure(format, gateway::run(options))
 }
@@ -208,12 +186,17 @@ impl BenchError {
     }
 }
 
-pub(crate) fn require(
-    what: &'static str,
-    value: u64,
-    min: u64,
-    max: u64,
+/// How long and over how many connections, within what makes sense.
+pub(crate) fn require_load(
+    seconds: u32,
+    max_seconds: u64,
+    connections: usize,
 ) -> Result<(), BenchError> {
+    require("the number of seconds", seconds.into(), 1, max_seconds)?;
+    require("the number of connections", connections as u64, 1, 1024)
+}
+
+fn require(what: &'static str, value: u64, min: u64, max: u64) -> Result<(), BenchError> {
     match (min..=max).contains(&value) {
         true => Ok(()),
         false => Err(BenchError::Range { what, min, max }),

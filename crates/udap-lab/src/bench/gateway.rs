@@ -7,11 +7,11 @@ use http::{Request, Response, header};
 use http_body_util::Full;
 
 use super::{
-    Alg, BenchError, GatewayBench, Target, cpu,
+    Alg, BenchError, LoadBench, Target, cpu,
     load::{Load, Measured},
     place::Place,
     report::{Report, note, per_request},
-    require,
+    require_load,
     token::Client,
 };
 use crate::{
@@ -20,14 +20,8 @@ use crate::{
     wire::{self, Address, Wire},
 };
 
-pub(super) async fn run(options: GatewayBench) -> Result<Report, BenchError> {
-    require("the number of seconds", options.seconds.into(), 1, 600)?;
-    require(
-        "the number of connections",
-        options.connections as u64,
-        1,
-        1024,
-    )?;
+pub(super) async fn run(options: LoadBench) -> Result<Report, BenchError> {
+    require_load(options.seconds, 600, options.connections)?;
     let place = Place::start(&["ca-1", "fhir", "data-holder"], |layout| {
         vec![pass_spec(layout)]
     })
@@ -37,7 +31,7 @@ pub(super) async fn run(options: GatewayBench) -> Result<Report, BenchError> {
     result
 }
 
-async fn measure(options: &GatewayBench, place: &Place) -> Result<Report, BenchError> {
+async fn measure(options: &LoadBench, place: &Place) -> Result<Report, BenchError> {
     let token = token(place).await?;
     let duration = Duration::from_secs(options.seconds.into());
     let gateway = place.layout.data_holder_url();

@@ -151,3 +151,14 @@ fn describe(answer: &Response<Bytes>) -> String {
 pub(super) const fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+/// How many requests to make ready for so many seconds at that rate, within a limit.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate times some seconds, clamped"
+)]
+pub(super) fn ready_for(rate: &Measured, seconds: u32, headroom: f64, most: u64) -> usize {
+    let wanted = rate.rps() * f64::from(seconds) * headroom;
+    wanted.clamp(1.0, as_f64(most)) as usize
+}

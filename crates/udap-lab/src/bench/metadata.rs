@@ -7,26 +7,24 @@ use http_body_util::Full;
 use udap_proto::metadata;
 
 use super::{
-    BenchError, MetadataBench, cpu, empty,
+    BenchError, LoadBench, cpu, empty,
     load::Load,
     place::Place,
     report::{Report, note, per_request},
-    require,
+    require_load,
     token::Next,
 };
 use crate::wire::{self, Address};
 
-pub(super) async fn run(options: MetadataBench) -> Result<Report, BenchError> {
-    require("the number of seconds", options.seconds.into(), 1, 600)?;
-    let connections = options.connections as u64;
-    require("the number of connections", connections, 1, 1024)?;
+pub(super) async fn run(options: LoadBench) -> Result<Report, BenchError> {
+    require_load(options.seconds, 600, options.connections)?;
     let place = Place::start(&["ca-1", "data-holder"], |layout| vec![empty::spec(layout)]).await?;
     let result = measure(&options, &place).await;
     place.end().await?;
     result
 }
 
-async fn measure(options: &MetadataBench, place: &Place) -> Result<Report, BenchError> {
+async fn measure(options: &LoadBench, place: &Place) -> Result<Report, BenchError> {
     let base = place.layout.data_holder_url();
     let target = wire::target(&format!("{base}{}", metadata::PATH))?;
     let next: Next = Arc::new(move |_| Request::get(target.as_str()).body(Full::default()).ok());

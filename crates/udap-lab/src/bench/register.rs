@@ -26,11 +26,11 @@ use udap_trust::{
 };
 
 use super::{
-    Alg, BenchError, RegisterBench, cpu, empty, floor,
-    load::{Load, as_f64},
+    Alg, BenchError, LoadBench, cpu, empty, floor,
+    load::{Load, ready_for},
     place::Place,
     report::{Report, note, per_request},
-    require,
+    require_load,
     token::{Next, json},
 };
 use crate::{
@@ -38,17 +38,15 @@ use crate::{
     wire::{self, Address},
 };
 
-pub(super) async fn run(options: RegisterBench) -> Result<Report, BenchError> {
-    require("the number of seconds", options.seconds.into(), 1, 60)?;
-    let connections = options.connections as u64;
-    require("the number of connections", connections, 1, 1024)?;
+pub(super) async fn run(options: LoadBench) -> Result<Report, BenchError> {
+    require_load(options.seconds, 60, options.connections)?;
     let place = Place::start(&["ca-1", "data-holder"], |layout| vec![empty::spec(layout)]).await?;
     let result = measure(&options, &place).await;
     place.end().await?;
     result
 }
 
-async fn measure(options: &RegisterBench, place: &Place) -> Result<Report, BenchError> {
+async fn measure(options: &LoadBench, place: &Place) -> Result<Report, BenchError> {
     let base = place.layout.data_holder_url();
     let url = format!("{base}{}", metadata::PATH);
     let found = json(&url, wire::get(&url, None, &place.tls).await?)?;
@@ -75,8 +73,8 @@ async fn measure(options: &RegisterBench, place: &Place) -> Result<Report, Bench
             "no app was registered: {example}"
         )));
     }
-    let wanted = rate.rps() * f64::from(options.seconds) * HEADROOM;
-    let bodies = Arc::new(newcomers.statements(to_usize(wanted))?);
+    let wanted = ready_for(&rate, options.seconds, HEADROOM, MAX_APPS);
+    let bodies = Arc::new(newcomers.statements(wanted)?);
     note(&format!("measuring {} seconds", options.seconds));
     let duration = Duration::from_secs(options.seconds.into());
     let pid = place.actors.pid("data-holder");
@@ -222,15 +220,6 @@ fn next(bodies: &Arc<Vec<Bytes>>, endpoint: &str) -> Result<Next, BenchError> {
 
 fn other(error: impl ToString) -> BenchError {
     BenchError::Other(error.to_string())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate times some seconds, clamped"
-)]
-fn to_usize(value: f64) -> usize {
-    value.clamp(1.0, as_f64(MAX_APPS)) as usize
 }
 
 const CALIBRATION: Duration = Duration::from_millis(700);

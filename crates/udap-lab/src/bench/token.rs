@@ -27,10 +27,10 @@ use udap_trust::{
 
 use super::{
     Alg, BenchError, Target, TokenBench, cpu, empty, floor,
-    load::{Load, Measured, as_f64},
+    load::{Load, Measured, ready_for},
     place::Place,
     report::{Report, note, per_request},
-    require,
+    require_load,
 };
 use crate::{
     dev::{app_metadata, purpose, read_chain, read_signer, scopes},
@@ -38,13 +38,7 @@ use crate::{
 };
 
 pub(super) async fn run(options: TokenBench) -> Result<Report, BenchError> {
-    require("the number of seconds", options.seconds.into(), 1, 60)?;
-    require(
-        "the number of connections",
-        options.connections as u64,
-        1,
-        1024,
-    )?;
+    require_load(options.seconds, 60, options.connections)?;
     // The floor needs a TLS certificate and a port, also when somebody else's server is measured.
     let servers: &[&str] = match options.target {
         Some(_) => &[],
@@ -81,8 +75,8 @@ async fn measure(options: &TokenBench, place: &Place) -> Result<Report, BenchErr
             rate.example.unwrap_or_default()
         )));
     }
-    let wanted = rate.rps() * f64::from(options.seconds) * HEADROOM;
-    let requests = Arc::new(client.requests(to_usize(wanted), "for the measurement")?);
+    let wanted = ready_for(&rate, options.seconds, HEADROOM, MAX_REQUESTS);
+    let requests = Arc::new(client.requests(wanted, "for the measurement")?);
 
     note(&format!("measuring {} seconds", options.seconds));
     let duration = Duration::from_secs(options.seconds.into());
@@ -352,15 +346,6 @@ pub(super) fn json(url: &str, answer: Response<Bytes>) -> Result<Value, BenchErr
         return Err(refused());
     }
     serde_json::from_str(&text).map_err(|_| refused())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate times some seconds, clamped"
-)]
-fn to_usize(value: f64) -> usize {
-    value.clamp(1.0, as_f64(MAX_REQUESTS)) as usize
 }
 
 const CALIBRATION: Duration = Duration::from_millis(700);

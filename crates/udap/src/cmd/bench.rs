@@ -5,9 +5,7 @@ use crate::output::Format;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_lab::bench::{
-    self, Alg, GatewayBench, MetadataBench, RegisterBench, Target, TokenBench, TrustBench,
-};
+use udap_lab::bench::{self, Alg, LoadBench, Target, TokenBench, TrustBench};
 use url::Url;
 
 /// What a request costs, beside the floor of this machine in the same minute.
@@ -71,6 +69,16 @@ pub(crate) struct LoadArgs {
     connections: usize,
 }
 
+impl LoadArgs {
+    const fn load(&self, format: bench::Format) -> LoadBench {
+        LoadBench {
+            seconds: self.seconds,
+            connections: self.connections,
+            format,
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
     /// How long to measure
@@ -124,21 +132,9 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
             seconds: args.seconds,
             format,
         }),
-        Command::Register(args) => bench::register(RegisterBench {
-            seconds: args.seconds,
-            connections: args.connections,
-            format,
-        }),
-        Command::Metadata(args) => bench::metadata(MetadataBench {
-            seconds: args.seconds,
-            connections: args.connections,
-            format,
-        }),
-        Command::Gateway(args) => bench::gateway(GatewayBench {
-            seconds: args.seconds,
-            connections: args.connections,
-            format,
-        }),
+        Command::Register(args) => bench::register(args.load(format)),
+        Command::Metadata(args) => bench::metadata(args.load(format)),
+        Command::Gateway(args) => bench::gateway(args.load(format)),
     }
 }
 
