@@ -46,12 +46,7 @@ impl Db {
     /// missing of `migrations`, all in one transaction: after a kill the schema is the one before
     /// or the one after.
     pub async fn open(path: &Path, migrations: &[Migration]) -> Result<Self, DbError> {
-        let (path, readers, writer) = open::open(path).await?;
-        let db = Self {
-            path: path.into(),
-            readers,
-            writer,
-        };
+        let db = Self::connect(path).await?;
         migrate::migrate(&db, migrations).await?;
         Ok(db)
     }
@@ -64,6 +59,10 @@ impl Db {
                 path: path.to_owned(),
             });
         }
+        Self::connect(path).await
+    }
+
+    async fn connect(path: &Path) -> Result<Self, DbError> {
         let (path, readers, writer) = open::open(path).await?;
         Ok(Self {
             path: path.into(),

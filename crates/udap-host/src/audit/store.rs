@@ -26,15 +26,6 @@ pub const fn migration(version: i64) -> Migration {
     }
 }
 
-/// The newest entries, newest first.
-pub async fn recent(db: &Db, limit: u32) -> Result<Vec<Record>, DbError> {
-    let rows = sqlx::query("SELECT * FROM audit ORDER BY at DESC LIMIT $1")
-        .bind(i64::from(limit))
-        .fetch_all(db.reader())
-        .await?;
-    rows.iter().map(record).collect()
-}
-
 /// Which entries are wanted. Each member narrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -50,25 +41,44 @@ pub struct Filter {
     pub code: Option<String>,
 }
 
+/// The newest of the entries that are wanted, newest first.
+pub async fn recent(db: &Db, filter: &Filter, limit: u32) -> Result<Vec<Record>, DbError> {
+    let sql = format!("{SELECT} ORDER BY at DESC LIMIT $6");
+    let rows = filter
+        .bind(sqlx::query(AssertSqlSafe(sql)))
+        .bind(i64::from(limit))
+        .fetch_all(db.reader())
+        .await?;
+    rows.iter().map(record).collect()
+}
+
 /// The entries that are wanted, oldest first, as they are read.
 pub fn entries(db: &Db, filter: &Filter) -> impl Stream<Item = Result<Record, DbError>> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    sqlx::query(SELECT)
-        .bind(filter.since.unwrap_or(i64::MIN))
-        .bind(filter.until.unwrap_or(i64::MAX))
-        .bind(text(&filter.event))
-        .bind(text(&filter.client_id))
-        .bind(text(&filter.code))
+    let sql = format!("{SELECT} ORDER BY at");
+    filter
+        .bind(sqlx::query(AssertSqlSafe(sql)))
         .fetch(db.reader())
         .map(|row| record(&row?))
+}
+
+impl Filter {
+    /// The first five parameters of [`SELECT`].
+    fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        query
+            .bind(self.since.unwrap_or(i64::MIN))
+            .bind(self.until.unwrap_or(i64::MAX))
+            .bind(text(&self.event))
+            .bind(text(&self.client_id))
+            .bind(text(&self.code))
+    }
 }
 
 /// An empty text is any.
 const SELECT: &str = "
 SELECT * FROM audit
 WHERE at >= $1 AND at < $2
-AND ($3 = '' OR event = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR code = $5)
-ORDER BY at";
+AND ($3 = '' OR event = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR code = $5)";
 
 /// An entry as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use udap_host::{
-    audit::{self, Audit, Event, Record, Refusal, Who},
+    audit::{self, Audit, Event, Filter, Record, Refusal, Who},
     db::{Db, sqlx},
 };
 
@@ -87,7 +87,7 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
         tokio::time::sleep(Duration::from_micros(2)).await;
     }
     audit.flush().await.unwrap();
-    let records = audit::recent(&db, 100).await.unwrap();
+    let records = audit::recent(&db, &Filter::default(), 100).await.unwrap();
     let line = |r: &Record| {
         let data = r
             .more
@@ -151,7 +151,11 @@ async fn what_is_recorded_before_the_last_handle_goes_is_written() {
     audit.record(who(1), Event::Stopped).await;
     drop(audit);
     crate::support::eventually("the entry is written", async || {
-        audit::recent(&db, 1).await.unwrap().len() == 1
+        audit::recent(&db, &Filter::default(), 1)
+            .await
+            .unwrap()
+            .len()
+            == 1
     })
     .await;
 }
@@ -175,7 +179,7 @@ async fn a_database_that_refuses_keeps_entries_until_it_takes_them() {
     run("ALTER TABLE hidden RENAME TO audit").await;
     audit.flush().await.unwrap();
     assert_eq!(audit.trouble(), None);
-    let records = audit::recent(&db, 10).await.unwrap();
+    let records = audit::recent(&db, &Filter::default(), 10).await.unwrap();
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].more.detail.as_deref(), Some("kept"));
 }
@@ -196,7 +200,7 @@ async fn a_peer_does_not_choose_how_much_is_stored() {
         )
         .await;
     audit.flush().await.unwrap();
-    let record = &audit::recent(&db, 1).await.unwrap()[0];
+    let record = &audit::recent(&db, &Filter::default(), 1).await.unwrap()[0];
     assert_eq!(record.more.uri.as_deref().map(str::len), Some(1024));
     assert_eq!(record.more.detail.as_deref().map(str::len), Some(1024));
 }
@@ -213,7 +217,6 @@ async fn an_audit_in_memory_tells_what_it_got() {
 
 #[tokio::test]
 async fn entries_are_found_by_time_kind_client_and_code() {
-    use audit::Filter;
     use futures_util::TryStreamExt as _;
 
     let dir = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ pub(crate) struct ListArgs {
     filter: FilterArgs,
     /// How many entries at most, the newest of those that are wanted
     #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    limit: u32,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,16 +65,8 @@ pub(crate) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
 async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
     let (db, _) = args.filter.open().await?;
     let filter = args.filter.filter(clock::now())?;
-    // Kept are only as many as are printed, however many there are.
-    let mut newest = std::collections::VecDeque::new();
-    let mut all = std::pin::pin!(audit::entries(&db, &filter));
-    while let Some(record) = all.next().await {
-        newest.push_back(record?);
-        if newest.len() > args.limit {
-            newest.pop_front();
-        }
-    }
-    let newest: Vec<_> = newest.into_iter().collect();
+    let mut newest = audit::recent(&db, &filter, args.limit).await?;
+    newest.reverse();
     match format {
         Format::Json => output::json(&json!({ "entries": newest }))?,
         Format::Human if newest.is_empty() => output::talk("no entry is like that"),
