@@ -16,7 +16,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use udap_host::audit::{Audit, Event, Who};
+use udap_host::audit::{Audit, Event, Refusal as AuditRefusal, Who};
 use udap_host::client_ip::{TrustedProxies, client_ip};
 use udap_host::config::{Config, ConfigError};
 use udap_host::db::{Db, DbError};
@@ -411,6 +411,14 @@ impl Told {
             code: self.code,
             hint: self.hint,
         }
+    }
+}
+
+/// Why not, for the audit trail.
+pub(crate) fn refusal(code: &'static str, why: &dyn std::fmt::Display) -> AuditRefusal {
+    AuditRefusal {
+        code,
+        detail: short(&why.to_string()),
     }
 }
 

@@ -3,14 +3,14 @@
 //! other way in.
 
 use crate::app::{Server, Told, general_hint, short};
-use crate::life_cycle::{EXPIRED, REVOKED};
+use crate::life_cycle::FINAL;
 use crate::store::{Registration, Seen, State};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
-use udap_host::audit::{Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::audit::{Who, jti_hash};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
 use udap_pki::{Certificate, UnixTime};
@@ -111,8 +111,12 @@ async fn prove(
     own: &mut bool,
 ) -> Result<Client, ClientError> {
     // Shape, audience, time: what costs nothing, before the registration is looked for.
-    let known = |text: &str| server.headers.get(text);
-    let parsed = assertion::parse_with(sent.assertion, audiences, now, known)?;
+    let mut remembered = false;
+    let parsed = assertion::parse_with(sent.assertion, audiences, now, |text| {
+        let known = server.headers.get(text);
+        remembered = known.is_some();
+        known
+    })?;
     let client_id = parsed.client_id().to_owned();
     who.client_id = Some(short(&client_id).into());
     if let Some(from) = from(who) {
@@ -168,8 +172,8 @@ async fn prove(
         .await?;
 
     // The headers of clients that were found good are remembered; others cost nobody any memory.
-    let (text, header) = signed.header_read();
-    if !server.headers.contains_key(text) {
+    if !remembered {
+        let (text, header) = signed.header_read();
         server.headers.insert(text.into(), Arc::clone(header));
     }
 
@@ -266,16 +270,8 @@ impl ClientError {
     fn is_the_clients_own(&self) -> bool {
         match self {
             Self::Replayed | Self::Certification(_) => true,
-            Self::Trust(error) => [REVOKED, EXPIRED].contains(&error.code()),
+            Self::Trust(error) => FINAL.contains(&error.code()),
             _ => false,
-        }
-    }
-
-    /// For the audit trail, as it was answered.
-    pub(crate) fn audited(&self, answer: &OAuthError) -> AuditRefusal {
-        AuditRefusal {
-            code: answer.code,
-            detail: short(&self.to_string()),
         }
     }
 

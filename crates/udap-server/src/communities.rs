@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use udap_host::config::{Certifications, Config};
+use udap_host::config::{self, Certifications, Config};
 use udap_pki::{Anchor, Certificate, Policy, UnixTime, pem};
 use udap_proto::Refusal as _;
 use udap_proto::certification;
@@ -87,16 +87,7 @@ impl Communities {
         let mut all = Vec::new();
         let mut trusted = Vec::new();
         for configured in &config.communities {
-            let mut trust = CommunityTrust::new(&configured.uri, Vec::new());
-            for certificate in read_all(&configured.anchors)? {
-                trust.anchors.push(Anchor::new(certificate));
-            }
-            trust.intermediates = read_all(&configured.intermediates)?;
-            trust.policy = Policy {
-                revocation: configured.revocation,
-                grace_secs: configured.grace_secs,
-                ..Policy::default()
-            };
+            let trust = community_trust(configured)?;
             // Whom it trusts to certify is a world of its own: no anchor of members counts in it.
             let mut certifiers = CommunityTrust {
                 uri: certifiers_of(&configured.uri),
@@ -110,14 +101,7 @@ impl Communities {
             trusted.push(certifiers);
 
             let community = Community::ssraa(CommunityUri::new(&configured.uri));
-            let key = configured.identity.key.read()?;
-            let failed = |code, problem: String| StartError::Identity {
-                community: configured.uri.clone(),
-                code,
-                problem,
-            };
-            let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
-            let chain = read(&configured.identity.cert)?;
+            let (chain, signer) = identity(configured)?;
             let certifications = configured.certifications.clone();
             all.push(Served::new(community, certifications, setup, chain, signer).await?);
         }
@@ -274,18 +258,7 @@ impl Served {
             code,
             problem,
         };
-        let leaf = chain.first().ok_or_else(|| {
-            failed(
-                "config-certificate-file",
-                "the identity has no certificate".to_owned(),
-            )
-        })?;
-        if leaf.spki_der() != signer.public_key().spki_der() {
-            return Err(failed(
-                "community-key-mismatch",
-                "the key does not belong to the first certificate".to_owned(),
-            ));
-        }
+        let leaf = chain.first().ok_or_else(|| no_certificate(&uri))?;
         if !leaf.uri_names().contains(&setup.base_url) {
             let names = leaf.uri_names().join(", ");
             return Err(failed(
@@ -372,6 +345,59 @@ impl Served {
 /// it.
 fn certifiers_of(community: &str) -> String {
     format!("certifiers of {community}")
+}
+
+/// Whom a community trusts, by its files.
+///
+/// # Errors
+/// [`StartError::Unusable`]
+pub fn community_trust(configured: &config::Community) -> Result<CommunityTrust, StartError> {
+    let mut trust = CommunityTrust::new(&configured.uri, Vec::new());
+    for certificate in read_all(&configured.anchors)? {
+        trust.anchors.push(Anchor::new(certificate));
+    }
+    trust.intermediates = read_all(&configured.intermediates)?;
+    trust.policy = Policy {
+        revocation: configured.revocation,
+        grace_secs: configured.grace_secs,
+        ..Policy::default()
+    };
+    Ok(trust)
+}
+
+/// The data holder's certificates in a community, leaf first, and the key, which belongs to the leaf.
+///
+/// # Errors
+/// [`StartError`] for files that cannot be used, and for a key of another certificate.
+pub fn identity(
+    configured: &config::Community,
+) -> Result<(Vec<Certificate>, KeySigner), StartError> {
+    let failed = |code, problem: String| StartError::Identity {
+        community: configured.uri.clone(),
+        code,
+        problem,
+    };
+    let key = configured.identity.key.read()?;
+    let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
+    let chain = read(&configured.identity.cert)?;
+    let leaf = chain
+        .first()
+        .ok_or_else(|| no_certificate(&configured.uri))?;
+    if leaf.spki_der() != signer.public_key().spki_der() {
+        return Err(failed(
+            "community-key-mismatch",
+            "the key does not belong to the first certificate".to_owned(),
+        ));
+    }
+    Ok((chain, signer))
+}
+
+fn no_certificate(community: &str) -> StartError {
+    StartError::Identity {
+        community: community.to_owned(),
+        code: "config-certificate-file",
+        problem: "the identity has no certificate".to_owned(),
+    }
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {

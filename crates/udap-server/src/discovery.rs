@@ -29,19 +29,25 @@ impl Discovery {
 }
 
 pub(crate) async fn smart_configuration(State(server): State<Server>) -> Response {
-    public(server.discovery.smart.clone())
+    document(server.discovery.smart.clone())
 }
 
 pub(crate) async fn oauth_metadata(State(server): State<Server>) -> Response {
-    public(server.discovery.oauth.clone())
+    document(server.discovery.oauth.clone())
 }
 
-/// Anybody may read it and keep it for a while, a page in a browser too.
-fn public(json: Bytes) -> Response {
-    let mut response = Response::new(Body::from(json));
+/// A document that anybody may read.
+pub(crate) fn document(json: Bytes) -> Response {
+    let mut response = public(Response::new(Body::from(json)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// Anybody may read it and keep it for a while, a page in a browser too: HL7 SSRAA §2.1 wants it open.
+pub(crate) fn public(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     ] {

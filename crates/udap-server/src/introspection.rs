@@ -3,8 +3,9 @@
 //! An app is told about tokens of its own registration, and a resource server that the operator named
 //! about all. Anybody else learns no more of a token than of one that never was.
 
-use crate::app::Server;
-use crate::client_authentication::{self, Client, ClientError, Credentials, authenticate};
+use crate::about_token::{self, Asked};
+use crate::app::{Server, refusal};
+use crate::client_authentication::{Client, ClientError};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -12,15 +13,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
-use udap_host::audit::{Event, Who, jti_hash};
+use udap_host::audit::{Event, Who};
 use udap_host::config::Config;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::Refusal as _;
 use udap_proto::access_token::VerifiedAccessToken;
-use udap_proto::introspection::{AboutToken, Active, Inactive};
-use udap_trust::clock;
+use udap_proto::introspection::{Active, Inactive};
 
 /// Whom the operator named, by community and URI: a URI alone may be another app's elsewhere.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(crate) async fn post(
         }
         Err(error) => {
             let answer = to_wire(&error);
-            let refusal = error.audited(&answer);
+            let refusal = refusal(answer.code, &error);
             server
                 .audit
                 .record(who, Event::IntrospectionRefused(refusal))
@@ -89,22 +89,12 @@ async fn introspect(
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Result<VerifiedAccessToken, &'static str>, ClientError> {
-    let now = clock::now();
-    let body = client_authentication::form(server, headers, body)?;
-    let request = AboutToken::read(&body)?;
-    let sent = Credentials {
-        assertion: &request.client_assertion,
-        client_id: request.client_id.as_deref(),
-    };
-    let audiences: [&str; 2] = [&server.introspection_endpoint, &server.token_endpoint];
-    let client = authenticate(server, sent, &audiences, now, who).await?;
-    // From here on the entry is about the token.
-    who.jti = None;
-    let token = match server.own_token(&request.token, now) {
+    let endpoint = &server.introspection_endpoint;
+    let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
+    let token = match token {
         Ok(token) => token,
         Err(error) => return Ok(Err(error.code())),
     };
-    who.jti = Some(jti_hash(token.jti()));
     if token.client_id() != client.registration.client_id
         && !server.resource_servers.include(&client)
     {

@@ -22,6 +22,7 @@
 //! Not here: what a certificate or a message must be (`udap-pki`, `udap-proto`), and the FHIR data
 //! (`udap-gateway`).
 
+mod about_token;
 mod access_key;
 mod app;
 pub mod catalogue;
@@ -42,6 +43,7 @@ mod token;
 
 pub use app::{Server, StartError};
 pub use catalogue::CATALOGUE;
+pub use communities::{community_trust, identity};
 
 /// Where the authorization server's own endpoints are, behind the base URL. No FHIR resource type
 /// begins with a lower-case letter, so nothing of the FHIR server is shadowed.

@@ -4,10 +4,10 @@
 //! The registration itself stays: it belongs to the app's URI, and an app that has a new certificate asks
 //! for its next token with that one. Only the tokens end, all of that client, and the audit trail says why.
 
-use crate::app::{Server, short};
+use crate::app::{Server, refusal};
 use crate::store::ActiveSigner;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
+use udap_host::audit::{Event, Who};
 use udap_host::db::DbError;
 use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
@@ -80,8 +80,9 @@ impl Server {
         if !FINAL.contains(&error.code()) {
             return Ok(());
         }
-        let ended = self.signers.end(signer, error.code(), now).await?;
-        self.registrations.forget(client_id);
+        let ended = self.registrations.end_tokens(signer, error.code(), now);
+        let ended = ended.await?;
+        self.signers.forget(signer);
         if ended {
             let who = Who {
                 community: Some(registration.community.as_str().into()),
@@ -89,10 +90,7 @@ impl Server {
                 uri: Some(registration.uri.as_str().into()),
                 ..Who::default()
             };
-            let refusal = AuditRefusal {
-                code: error.code(),
-                detail: short(&error.to_string()),
-            };
+            let refusal = refusal(error.code(), &error);
             self.audit.record(who, Event::TokensEnded(refusal)).await;
         }
         Ok(())
@@ -100,7 +98,4 @@ impl Server {
 }
 
 /// Why tokens end: that will not change by asking again.
-const FINAL: [&str; 2] = [REVOKED, EXPIRED];
-/// The certificate, or that of a CA above it.
-pub(crate) const REVOKED: &str = "certificate-revoked";
-pub(crate) const EXPIRED: &str = "certificate-expired";
+pub(crate) const FINAL: [&str; 2] = ["certificate-revoked", "certificate-expired"];

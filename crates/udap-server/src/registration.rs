@@ -1,7 +1,7 @@
 //! `POST {base}/oauth/register`: an app registers, changes its registration, or leaves (HL7 SSRAA §3;
 //! UDAP Dynamic Client Registration).
 
-use crate::app::{Server, Told, general_hint, short};
+use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::NotAccepted;
 use crate::scopes::{self, ScopeError};
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::audit::{Event, Who, jti_hash};
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
@@ -56,10 +56,7 @@ async fn answer(server: Server, mut who: Who, body: Result<Bytes, BytesRejection
         }
         Err(error) => {
             let answer = error.to_wire();
-            let refusal = AuditRefusal {
-                code: answer.code,
-                detail: short(&error.to_string()),
-            };
+            let refusal = refusal(answer.code, &error);
             server
                 .audit
                 .record(who, Event::RegistrationRefused(refusal))
@@ -232,10 +229,7 @@ async fn write(
     who.client_id = Some(client_id.as_str().into());
     answer.insert("client_id".into(), client_id.into());
     for (_, refused) in judged.refused {
-        let refusal = AuditRefusal {
-            code: refused.code(),
-            detail: short(&refused.to_string()),
-        };
+        let refusal = refusal(refused.code(), &refused);
         server
             .audit
             .record(who.clone(), Event::CertificationRefused(refusal))
@@ -358,12 +352,6 @@ impl RegistrationError {
             }
             Self::Unavailable => return OAuthError::unavailable(),
         };
-        OAuthError {
-            status,
-            error: told.error,
-            description: told.description,
-            code: told.code,
-            hint: told.hint,
-        }
+        told.into_wire(status)
     }
 }

@@ -3,8 +3,9 @@
 //! A token that is not its own, or is none, is answered as if all went well (RFC 7009 §2.2), without
 //! effect: nobody learns here which tokens there are. The audit trail says what it was.
 
-use crate::app::{Server, short};
-use crate::client_authentication::{self, ClientError, Credentials, authenticate};
+use crate::about_token::{self, Asked};
+use crate::app::{Server, refusal};
+use crate::client_authentication::ClientError;
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -12,13 +13,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
-use udap_host::audit::{Event, Refusal as AuditRefusal, Who, jti_hash};
+use udap_host::audit::{Event, Who};
 use udap_host::listen::Peer;
 use udap_host::problem::json;
 use udap_proto::Refusal as _;
 use udap_proto::access_token::AccessTokenError;
-use udap_proto::introspection::AboutToken;
-use udap_trust::clock;
 
 /// Ends a token.
 pub(crate) async fn post(
@@ -34,15 +33,12 @@ pub(crate) async fn post(
     let (event, answer) = match result {
         Ok(None) => (Event::TokenRevoked, done()),
         Ok(Some(without)) => {
-            let refusal = AuditRefusal {
-                code: without.code(),
-                detail: short(&without.to_string()),
-            };
+            let refusal = refusal(without.code(), &without);
             (Event::RevocationRefused(refusal), done())
         }
         Err(error) => {
             let answer = error.to_wire();
-            let event = Event::RevocationRefused(error.audited(&answer));
+            let event = Event::RevocationRefused(refusal(answer.code, &error));
             (event, answer.into_response())
         }
     };
@@ -62,22 +58,12 @@ async fn revoke(
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Option<WithoutEffect>, ClientError> {
-    let now = clock::now();
-    let body = client_authentication::form(server, headers, body)?;
-    let request = AboutToken::read(&body)?;
-    let sent = Credentials {
-        assertion: &request.client_assertion,
-        client_id: request.client_id.as_deref(),
-    };
-    let audiences: [&str; 2] = [&server.revocation_endpoint, &server.token_endpoint];
-    let client = authenticate(server, sent, &audiences, now, who).await?;
-    // From here on the entry is about the token.
-    who.jti = None;
-    let token = match server.own_token(&request.token, now) {
+    let endpoint = &server.revocation_endpoint;
+    let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
+    let token = match token {
         Ok(token) => token,
         Err(error) => return Ok(Some(WithoutEffect::NoToken(error))),
     };
-    who.jti = Some(jti_hash(token.jti()));
     if token.client_id() != client.registration.client_id {
         return Ok(Some(WithoutEffect::Anothers));
     }

@@ -1,7 +1,7 @@
 //! `POST {base}/oauth/token`: an app proves who it is and gets an access token (HL7 SSRAA §5.2; UDAP
 //! JWT-Based Client Authentication).
 
-use crate::app::{Server, Told, general_hint, short};
+use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::client_authentication::{self, ClientError, Credentials, authenticate};
 use crate::scopes::{self, ScopeError};
 use axum::Extension;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use std::time::Instant;
-use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
+use udap_host::audit::{Event, Who};
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_pki::UnixTime;
@@ -45,10 +45,7 @@ pub(crate) async fn post(
         }
         Err(error) => {
             let answer = error.to_wire();
-            let refusal = AuditRefusal {
-                code: answer.code,
-                detail: short(&error.to_string()),
-            };
+            let refusal = refusal(answer.code, &error);
             server.audit.record(who, Event::TokenRefused(refusal)).await;
             answer.into_response()
         }

@@ -2,6 +2,7 @@
 //! never the URI alone, which another community may know too.
 
 use super::certifications::{self, Accepted};
+use super::signers::{self, ActiveSigner};
 use crate::life_cycle;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -128,9 +129,7 @@ impl Registration {
 
 /// A code of the database as one that is told.
 fn ended(code: &str) -> Option<&'static str> {
-    [life_cycle::REVOKED, life_cycle::EXPIRED]
-        .into_iter()
-        .find(|known| *known == code)
+    life_cycle::FINAL.into_iter().find(|known| *known == code)
 }
 
 /// What is written of a new or changed registration.
@@ -329,11 +328,36 @@ impl Registrations {
         Ok(Cancelled::Done { client_id })
     }
 
+    /// Ends every token of a client by raising the generation of its registration, removes the signer
+    /// that is the cause, and says whether there was a registration. `code` is what the gateway gives
+    /// as the reason.
+    pub(crate) async fn end_tokens(
+        &self,
+        signer: &ActiveSigner,
+        code: &str,
+        now: UnixTime,
+    ) -> Result<bool, DbError> {
+        let mut write = self.db.write().await?;
+        let ended = sqlx::query(
+            "UPDATE registration SET generation = generation + 1, ended = $1, changed = $2
+             WHERE client_id = $3 AND state <> 'cancelled'",
+        )
+        .bind(code)
+        .bind(now.0)
+        .bind(&signer.client_id)
+        .execute(&mut *write)
+        .await?;
+        signers::remove(&mut write, signer).await?;
+        write.commit().await?;
+        self.forget(&signer.client_id);
+        Ok(ended.rows_affected() > 0)
+    }
+
     pub(super) const fn db(&self) -> &Db {
         &self.db
     }
 
-    pub(crate) fn forget(&self, client_id: &str) {
+    pub(super) fn forget(&self, client_id: &str) {
         let mut remembered = self
             .remembered
             .write()

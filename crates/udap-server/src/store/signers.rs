@@ -141,34 +141,11 @@ impl Signers {
         Ok((active, last))
     }
 
-    /// Ends every token of a client by raising the generation of its registration, and says whether
-    /// there was one to end. `code` is what the gateway gives as the reason.
-    pub(crate) async fn end(
-        &self,
-        signer: &ActiveSigner,
-        code: &str,
-        now: UnixTime,
-    ) -> Result<bool, DbError> {
-        let mut write = self.db.write().await?;
-        let ended = sqlx::query(
-            "UPDATE registration SET generation = generation + 1, ended = $1, changed = $2
-             WHERE client_id = $3 AND state <> 'cancelled'",
-        )
-        .bind(code)
-        .bind(now.0)
-        .bind(&signer.client_id)
-        .execute(&mut *write)
-        .await?;
-        sqlx::query("DELETE FROM signer WHERE client_id = $1 AND leaf_sha256 = $2")
-            .bind(&signer.client_id)
-            .bind(signer.leaf.sha256().to_vec())
-            .execute(&mut *write)
-            .await?;
-        write.commit().await?;
+    /// Forgets one whose row was [removed](remove).
+    pub(crate) fn forget(&self, signer: &ActiveSigner) {
         let key = (signer.client_id.clone(), *signer.leaf.sha256());
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&key);
-        Ok(ended.rows_affected() > 0)
     }
 
     /// Forgets those whose tokens have all expired.
@@ -189,6 +166,19 @@ impl Signers {
         known.retain(|_, until| *until > now);
         Ok(())
     }
+}
+
+/// Removes one, in the transaction that ends its tokens.
+pub(super) async fn remove(
+    write: &mut sqlx::AnyConnection,
+    signer: &ActiveSigner,
+) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM signer WHERE client_id = $1 AND leaf_sha256 = $2")
+        .bind(&signer.client_id)
+        .bind(signer.leaf.sha256().to_vec())
+        .execute(write)
+        .await?;
+    Ok(())
 }
 
 /// Certificates one after the other, as they were written.
