@@ -10,11 +10,11 @@ use std::path::Path;
 use udap_client::{Client, ClientConfig, ClientError, CommunityTrust, FetchPolicy};
 use udap_gateway::forward::Upstream;
 use udap_host::config::{self, Community, Config, TlsRoots};
-use udap_pki::{NameCheck, Policy};
+use udap_pki::NameCheck;
 use udap_proto::jws::JwsAlg;
 use udap_trust::clock;
 use udap_trust::fetch::Fetcher;
-use udap_trust::signer::{KeySigner, Signer as _};
+use udap_trust::signer::Signer as _;
 use udap_trust::verify::TrustEngine;
 use url::Url;
 
@@ -42,7 +42,7 @@ pub(super) async fn look(
     let fetcher = Fetcher::new(fetch.clone())?;
     let mut communities = Vec::new();
     for community in &config.communities {
-        let trust = trust(community)?;
+        let trust = udap_server::community_trust(community)?;
         identity(&config, community, &trust, &fetcher, report).await?;
         communities.push(trust);
     }
@@ -60,22 +60,6 @@ pub(super) async fn look(
     itself(&config, communities, fetch, report).await
 }
 
-fn trust(community: &Community) -> Result<CommunityTrust, Problem> {
-    let mut trust = CommunityTrust::new(&community.uri, Vec::new());
-    for path in &community.anchors {
-        trust.anchors.extend(files::anchors(path)?);
-    }
-    for path in &community.intermediates {
-        trust.intermediates.extend(files::certificates(path)?);
-    }
-    trust.policy = Policy {
-        revocation: community.revocation,
-        grace_secs: community.grace_secs,
-        ..Policy::default()
-    };
-    Ok(trust)
-}
-
 /// The certificate with which it signs its metadata, as a partner will judge it.
 async fn identity(
     config: &Config,
@@ -88,22 +72,14 @@ async fn identity(
     let Some((leaf, intermediates)) = chain.split_first() else {
         return Ok(());
     };
-    match community.identity.key.read() {
-        Err(error) => report.failed("identity", "config-key-exposed", error.to_string()),
-        Ok(key) => match KeySigner::from_pem(&key) {
-            Err(error) => report.failed("identity", error.code(), error.to_string()),
-            Ok(signer) if signer.public_key().spki_der() != leaf.spki_der() => report.failed(
-                "identity",
-                "community-key-mismatch",
-                format!("the key is not of {}", leaf.subject()),
-            ),
-            Ok(signer) if signer.jws_alg() != JwsAlg::RS256 => report.failed(
-                "identity",
-                "identity-not-rsa",
-                "signed metadata is signed with RS256, which needs an RSA key",
-            ),
-            Ok(_) => {}
-        },
+    match udap_server::identity(community) {
+        Err(error) => report.problem("identity", &error.into()),
+        Ok((_, signer)) if signer.jws_alg() != JwsAlg::RS256 => report.failed(
+            "identity",
+            "identity-not-rsa",
+            "signed metadata is signed with RS256, which needs an RSA key",
+        ),
+        Ok(_) => {}
     }
     let mut trust = trust.clone();
     trust.policy.name = Some(NameCheck::Uri(config.base_url.clone()));
