@@ -283,6 +283,9 @@ impl Server {
     /// # Errors
     /// [`DbError`] when the audit trail cannot be written.
     pub async fn close(&self) -> Result<(), DbError> {
+        if self.replay.close(clock::now()).await.is_err() {
+            tracing::error!("what was seen could not be written; the next start refuses it all");
+        }
         self.audit.record(Who::default(), Event::Stopped).await;
         self.audit.flush().await
     }

@@ -61,6 +61,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §1.2.2",
     ),
     entry(
+        "jwt-before-restart",
+        "This JWT may have been used before the server ended unexpectedly",
+        "A busy server does not keep a record on disk of each JWT. When it crashes, what was signed before is refused, since it cannot know which of them were used.",
+        "Sign a fresh JWT and send it; within two seconds of the crash, wait that long.",
+        "HL7 SSRAA §1.2.2",
+    ),
+    entry(
         "registration-unknown",
         "There is nothing to cancel",
         "No registration with this URI exists in this community.",

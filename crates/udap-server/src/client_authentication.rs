@@ -4,7 +4,7 @@
 
 use crate::app::{Server, Told, general_hint, short};
 use crate::life_cycle::FINAL;
-use crate::store::{Registration, Seen, State};
+use crate::store::{Once, Registration, Seen, State};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -190,19 +190,17 @@ async fn prove(
     // New, and remembered durably. What a sender did not sign costs nobody a record.
     let claims = assertion.claims();
     who.jti = Some(jti_hash(&claims.jti));
-    match server
-        .replay
-        .record(
-            &registration.community,
-            &claims.iss,
-            &claims.jti,
-            claims.exp,
-            now,
-        )
-        .await
-    {
+    let once = Once {
+        community: &registration.community,
+        iss: &claims.iss,
+        jti: &claims.jti,
+        iat: Some(claims.iat),
+        exp: claims.exp,
+    };
+    match server.replay.record(once, now).await {
         Ok(Seen::New) => {}
         Ok(Seen::Before) => return Err(ClientError::Replayed),
+        Ok(Seen::Unknown) => return Err(ClientError::BeforeRestart),
         Err(_) => return Err(ClientError::Unavailable),
     }
     Ok(Client {
@@ -260,6 +258,10 @@ pub(crate) enum ClientError {
     Certification(#[from] Mismatch),
     #[error("this assertion was sent before (its `jti` is known)")]
     Replayed,
+    #[error(
+        "this assertion was signed before the server ended unexpectedly, and may have been used"
+    )]
+    BeforeRestart,
     #[error("the server cannot answer for the moment")]
     Unavailable,
 }
@@ -311,6 +313,7 @@ impl ClientError {
             Self::Trust(e) => Told::by("invalid_client", e),
             Self::Certification(e) => Told::by("invalid_client", e),
             Self::Replayed => own("invalid_client", "jwt-replayed"),
+            Self::BeforeRestart => own("invalid_client", "jwt-before-restart"),
             Self::Unavailable => return OAuthError::unavailable(),
         };
         told.into_wire(status)

@@ -5,7 +5,7 @@ use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::NotAccepted;
 use crate::scopes::{self, ScopeError};
-use crate::store::{Cancelled, NewRegistration, Seen, Written};
+use crate::store::{Cancelled, NewRegistration, Once, Seen, Written};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -105,13 +105,17 @@ async fn register(
         Change::Register(metadata) => Some(allowed(server, metadata.clone())?),
     };
     // New, and remembered, before anything is changed. §4 step 3.
-    match server
-        .replay
-        .record(&community, &claims.iss, &claims.jti, claims.exp, now)
-        .await
-    {
+    let once = Once {
+        community: &community,
+        iss: &claims.iss,
+        jti: &claims.jti,
+        iat: Some(claims.iat),
+        exp: claims.exp,
+    };
+    match server.replay.record(once, now).await {
         Ok(Seen::New) => {}
         Ok(Seen::Before) => return Err(RegistrationError::Replayed),
+        Ok(Seen::Unknown) => return Err(RegistrationError::BeforeRestart),
         Err(_) => return Err(RegistrationError::Unavailable),
     }
     // Written in one transaction, in which the trust epoch is read again, so that a revocation that
@@ -284,6 +288,10 @@ enum RegistrationError {
     Ambiguous { communities: Vec<String> },
     #[error("this statement was sent before (its `jti` is known)")]
     Replayed,
+    #[error(
+        "this statement was signed before the server ended unexpectedly, and may have been used"
+    )]
+    BeforeRestart,
     #[error("the grant type `{grant}` cannot be registered here")]
     GrantUnsupported { grant: String },
     #[error(transparent)]
@@ -341,6 +349,7 @@ impl RegistrationError {
             Self::Trust(e) => Told::by("unapproved_software_statement", e),
             Self::Ambiguous { .. } => own("unapproved_software_statement", "community-ambiguous"),
             Self::Replayed => own("invalid_software_statement", "jwt-replayed"),
+            Self::BeforeRestart => own("invalid_software_statement", "jwt-before-restart"),
             Self::GrantUnsupported { .. } => own("invalid_client_metadata", "grant-unsupported"),
             Self::Scope(e) => own("invalid_client_metadata", e.code()),
             Self::Lacking(e) => Told::by(e.error(), e),

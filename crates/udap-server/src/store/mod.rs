@@ -9,7 +9,7 @@ mod signers;
 pub(crate) use certifications::{Accepted, Among, Askable};
 pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
-pub(crate) use replay::{Replay, Seen};
+pub(crate) use replay::{Once, Replay, Seen};
 pub(crate) use revocations::Revocations;
 pub(crate) use signers::{ActiveSigner, Signers};
 

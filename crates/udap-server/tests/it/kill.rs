@@ -43,6 +43,59 @@ async fn what_was_answered_is_remembered() {
     }
 }
 
+/// A busy server does not write down each JWT. Killed, it refuses what it may have accepted.
+#[tokio::test]
+async fn what_was_signed_before_a_busy_server_was_killed_is_refused() {
+    let mut holder = Holder::new().await;
+    let app = world().a.app("https://busy.app.example");
+    let id = holder
+        .register(&statement(&app).sign())
+        .await
+        .text("client_id");
+    let (unused, late) = (assertion(&app, &id).sign(), statement(&app).sign());
+    let mut used = Vec::new();
+    for _ in 0..30 {
+        let round: Vec<_> = (0..150).map(|_| assertion(&app, &id).sign()).collect();
+        let all = futures_util::future::join_all(round.iter().map(|jwt| holder.token(jwt))).await;
+        assert!(all.iter().all(|reply| reply.status == 200));
+        used.extend(round);
+        if has_mark(&holder) {
+            break;
+        }
+    }
+    assert!(has_mark(&holder), "never busy enough");
+    let last = assertion(&app, &id).sign();
+    assert_eq!(holder.token(&last).await.status, 200);
+    used.push(last);
+    holder = holder.killed_and_started_again().await;
+    for jwt in &used {
+        let refused = holder.token(jwt).await.refusal();
+        assert!(refused.starts_with("400 invalid_client jwt-"), "{refused}");
+    }
+    assert_eq!(
+        holder.token(&unused).await.refusal(),
+        "400 invalid_client jwt-before-restart"
+    );
+    assert_eq!(
+        holder.register(&late).await.refusal(),
+        "400 invalid_software_statement jwt-before-restart"
+    );
+    // Two seconds later all is as before.
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    assert_eq!(holder.token(&assertion(&app, &id).sign()).await.status, 200);
+}
+
+fn has_mark(holder: &Holder) -> bool {
+    let files = holder.state().into_iter();
+    files
+        .filter(|(path, _)| path.extension().is_some_and(|e| e == "log"))
+        .any(|(_, bytes)| {
+            bytes
+                .chunks(24)
+                .any(|record| record.starts_with(&[0xff; 16]))
+        })
+}
+
 /// Two servers on one directory would not know of each other's JWTs.
 #[tokio::test]
 async fn a_directory_serves_one_server_at_a_time() {
