@@ -10,7 +10,8 @@ use udap_proto::registration::{Body, Change};
 use udap_proto::scope::{Context, Permission, ScopeSet};
 use udap_proto::token::ClientCredentials;
 use udap_proto::{
-    access_token, assertion, certification, event, extensions, id_token, json, metadata, statement,
+    access_token, assertion, bundle, certification, event, extensions, id_token, json, metadata,
+    statement,
 };
 
 const NOW: UnixTime = UnixTime(1_795_536_000);
@@ -27,14 +28,15 @@ pub fn jws(data: &[u8]) {
         statement::verify_signature(compact, &JwsAlg::ALL).is_ok(),
         certification::verify_signature(compact, &JwsAlg::ALL).is_ok(),
         event::verify_signature(compact, &JwsAlg::ALL).is_ok(),
+        bundle::verify_signature(compact, &JwsAlg::ALL).is_ok(),
         access_token::verify(compact, &JwkSet::default(), URL, URL, NOW).is_ok(),
         id_token::verify(compact, &JwkSet::default(), &expected(), NOW).is_ok(),
     ];
     let Ok(jws) = parsed else {
-        assert_eq!(stages, [false; 5]);
+        assert_eq!(stages, [false; 6]);
         return;
     };
-    assert!(!stages[3] && !stages[4], "no key was given");
+    assert!(!stages[4] && !stages[5], "no key was given");
     let _ = jws.verify_by_leaf(&JwsAlg::ALL);
     claims(jws.payload());
 }
@@ -106,6 +108,26 @@ pub fn form(data: &[u8]) {
     if let Ok(request) = ClientCredentials::read(data) {
         let again = ClientCredentials::read(request.to_form().as_bytes());
         assert_eq!(again, Ok(request));
+    }
+}
+
+/// A community's bundle: its signature is the one thing that stops a stranger, so what is behind it is read
+/// as well.
+pub fn bundle(data: &[u8]) {
+    let Ok(compact) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(signed) = bundle::verify_signature(compact, &JwsAlg::ALL) else {
+        return;
+    };
+    let Ok(key) = signed.signer().leaf().public_key() else {
+        return;
+    };
+    let pin = *key.sha256();
+    let community = "https://community.example";
+    match signed.verify(bundle::Pinned::Key(&pin), community, NOW) {
+        Ok(bundle) => assert!(bundle.sequence() > 0 && bundle.community() == community),
+        Err(error) => assert!(!format!("{error}").is_empty()),
     }
 }
 

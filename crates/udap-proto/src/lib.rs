@@ -20,6 +20,7 @@
 
 pub mod access_token;
 pub mod assertion;
+pub mod bundle;
 pub mod catalogue;
 pub mod certification;
 pub mod claims;

@@ -44,6 +44,11 @@ fn forms() {
 }
 
 #[test]
+fn bundles() {
+    run("bundle", proto::bundle);
+}
+
+#[test]
 fn metadata() {
     run("metadata", proto::metadata);
 }

@@ -12,7 +12,7 @@ use udap_pki::{Certificate, Valid};
 use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
 use udap_proto::{
-    Refusal, access_token, assertion, certification, event, id_token, metadata, statement,
+    Refusal, access_token, assertion, bundle, certification, event, id_token, metadata, statement,
 };
 use udap_testkit::{Member, NOW, TestPki};
 
@@ -20,7 +20,7 @@ const URI: &str = "https://all.example/fhir";
 const REGISTER: &str = "https://all.example/register";
 const TOKEN: &str = "https://all.example/token";
 const ALGS: &[JwsAlg] = &[JwsAlg::ES256];
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "metadata",
     "statement",
     "authentication",
@@ -28,6 +28,7 @@ const KINDS: [&str; 7] = [
     "id-token",
     "access-token",
     "event",
+    "bundle",
 ];
 
 struct All {
@@ -83,6 +84,10 @@ impl All {
             "access-token" => (
                 Some("at+jwt"),
                 json!({"aud": URI, "client_id": URI, "scope": "system/Patient.rs", "nonce": "n-1"}),
+            ),
+            "bundle" => (
+                Some("udap-bundle+jwt"),
+                json!({"aud": URI, "sequence": 1, "community": {"uri": URI}}),
             ),
             _ => (
                 Some("secevent+jwt"),
@@ -145,6 +150,10 @@ impl All {
                     nonce: "n-1",
                 };
                 done(id_token::verify(compact, &self.keys, &expected, NOW))
+            }
+            "bundle" => {
+                let signed = bundle::verify_signature(compact, ALGS).map_err(code)?;
+                done(signed.verify(bundle::Pinned::Certificate(verdict), URI, NOW))
             }
             "access-token" => done(access_token::verify(compact, &self.keys, URI, URI, NOW)),
             _ => {
@@ -211,7 +220,14 @@ fn a_declared_type_is_believed() {
             .unwrap()
             .payload()
             .clone();
-        for typ in ["at+jwt", "secevent+jwt", "dpop+jwt", "logout+jwt", "jose"] {
+        for typ in [
+            "at+jwt",
+            "secevent+jwt",
+            "udap-bundle+jwt",
+            "dpop+jwt",
+            "logout+jwt",
+            "jose",
+        ] {
             let typed = all.sign(Some(typ), &Value::Object(payload.clone()));
             assert_eq!(all.offer(kind, &typed), Err("jwt-typ"), "{kind} as {typ}");
         }
@@ -232,6 +248,7 @@ fn a_verdict_about_another_certificate_is_refused() {
         "authentication",
         "certification",
         "event",
+        "bundle",
     ] {
         let compact = all.make(kind);
         assert_eq!(all.offer(kind, &compact), Err("verdict-mismatch"), "{kind}");

@@ -7,6 +7,7 @@
 )]
 
 mod access_token;
+mod bundle;
 mod certification;
 mod conformance;
 mod corpus;
