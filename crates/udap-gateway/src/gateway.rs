@@ -21,6 +21,7 @@ use crate::{
     forward::Upstream,
     headers,
     interaction::{Interaction, RequestError},
+    path,
     query::{MAX_FORM_BYTES, QueryError},
     refusal::{FormError, Refusal},
     scopes,
@@ -79,13 +80,38 @@ impl Gateway {
     /// The routes of one worker, with connections and remembered tokens of its own: everything that
     /// no other route takes. Paths outside the base path are answered with 404.
     pub fn router(&self) -> Router {
-        let worker = Worker {
-            shared: Arc::clone(&self.0),
-            upstream: self.0.upstream.for_worker(),
-            tokens: TokenCache::default(),
-        };
-        Router::new().fallback(handle).with_state(Arc::new(worker))
+        router(std::slice::from_ref(self))
     }
+}
+
+/// The routes of one worker in front of several FHIR servers, each at its base URL. The path alone says
+/// which; tokens and connections of one are unknown to the others.
+pub fn router(gateways: &[Gateway]) -> Router {
+    let worker = |gateway: &Gateway| Worker {
+        shared: Arc::clone(&gateway.0),
+        upstream: gateway.0.upstream.for_worker(),
+        tokens: TokenCache::default(),
+    };
+    let workers: Arc<[Worker]> = gateways.iter().map(worker).collect();
+    if workers.is_empty() {
+        return Router::new();
+    }
+    Router::new().fallback(handle).with_state(workers)
+}
+
+/// The one whose base a path is under; the first answers for what is under none.
+fn at<'a>(workers: &'a [Worker], path: &str) -> Option<&'a Worker> {
+    let (first, others) = workers.split_first()?;
+    if others.is_empty() {
+        return Some(first);
+    }
+    let under = |worker: &&Worker, segments: &[std::borrow::Cow<'_, str>]| {
+        let base = &worker.shared.bases.gateway.segments;
+        segments.len() >= base.len() && segments.iter().zip(base).all(|(a, b)| a == b)
+    };
+    let segments = path::segments(path).unwrap_or_default();
+    let mut all = workers.iter();
+    Some(all.find(|worker| under(worker, &segments)).unwrap_or(first))
 }
 
 impl fmt::Debug for Gateway {
@@ -96,9 +122,12 @@ impl fmt::Debug for Gateway {
     }
 }
 
-async fn handle(State(worker): State<Arc<Worker>>, request: Request<Body>) -> Response {
+async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) -> Response {
     let started = Instant::now();
     let (head, body) = request.into_parts();
+    let Some(worker) = at(&workers, head.uri.path()) else {
+        return Response::default();
+    };
     let shared = &worker.shared;
     let trusted = &shared.config.trusted_proxies;
     let remote = head

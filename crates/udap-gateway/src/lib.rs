@@ -45,6 +45,6 @@ mod token;
 
 pub use catalogue::CATALOGUE;
 pub use config::{ConfigError, GatewayConfig, Timeouts, UpstreamToken};
-pub use gateway::{Clock, Gateway};
+pub use gateway::{Clock, Gateway, router};
 pub use refusal::{FormError, Refusal};
 pub use token::{MAX_TOKEN_BYTES, TokenError, TokenKeys};

@@ -282,6 +282,13 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "udap.toml: community.uri",
     },
     Explanation {
+        code: "config-bases-overlap",
+        title: "two FHIR base URLs overlap",
+        meaning: "Requests are told apart by the path alone, never by the host that they name: two base URLs must not have one path, and none may lie within another, whatever their hosts.",
+        hint: "give each data holder a path of its own, such as /r4 and /r4b",
+        section: "udap.toml: data_holder.base_url",
+    },
+    Explanation {
         code: "config-shared-anchor",
         title: "two communities have one trust anchor",
         meaning: "A certificate below it would belong to both, and a registration is in exactly one community.",

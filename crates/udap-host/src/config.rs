@@ -60,6 +60,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
+    /// The file that it was read from.
+    pub path: PathBuf,
     /// The FHIR base URL as partners see it: https, no trailing slash. Also `iss` and `aud`.
     pub base_url: String,
     /// The FHIR server behind the gateway, no trailing slash; `None` serves trust endpoints only.
@@ -83,6 +85,8 @@ pub struct Config {
     pub fetch: Fetch,
     pub limits: HttpLimits,
     pub rates: Rates,
+    /// Further FHIR base URLs of this server; see [`Self::data_holders`].
+    pub more_data_holders: Vec<DataHolder>,
     pub communities: Vec<Community>,
     rows: Vec<Row>,
 }
@@ -97,6 +101,17 @@ impl Config {
     /// belong to them, and no trust anchor stands for two communities.
     pub fn check_files(&self) -> Result<(), ConfigError> {
         check::files(self)
+    }
+
+    /// Every FHIR base URL that is served, the one at the top of the file first.
+    pub fn data_holders(&self) -> Vec<DataHolder> {
+        let first = DataHolder {
+            base_url: self.base_url.clone(),
+            upstream: self.upstream.clone(),
+            endpoints: Endpoints::Own,
+        };
+        let more = self.more_data_holders.iter().cloned();
+        std::iter::once(first).chain(more).collect()
     }
 
     /// What [`crate::listen`] takes.
@@ -131,6 +146,29 @@ impl Default for Rates {
     }
 }
 
+/// One FHIR base URL: the top of the file, or one `[[data_holder]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataHolder {
+    /// As partners see it: https, no trailing slash.
+    pub base_url: String,
+    /// The FHIR server behind it; `None` serves trust endpoints only.
+    pub upstream: Option<String>,
+    pub endpoints: Endpoints,
+}
+
+/// Where apps of a data holder register and ask for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoints {
+    /// Under its own base URL: its registrations and tokens are its own.
+    Own,
+    /// Tokens under its own base URL, registration where the first data holder has it: who is
+    /// registered there is registered here.
+    SharedRegistration,
+    /// Both where the first data holder has them. A token request says by `resource` which of them
+    /// it is for (RFC 8707).
+    Shared,
+}
+
 /// One `[[community]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Community {
@@ -139,7 +177,8 @@ pub struct Community {
     pub anchors: Vec<PathBuf>,
     /// PEM files with intermediates to build paths with; not trusted by themselves.
     pub intermediates: Vec<PathBuf>,
-    pub identity: Identity,
+    /// One certificate names every base URL, or there is one for each.
+    pub identities: Vec<Identity>,
     pub revocation: Revocation,
     /// How long an out-of-date CRL or OCSP answer still counts, in seconds.
     pub grace_secs: i64,

@@ -6,7 +6,14 @@ use axum::{Router, extract::State, http::StatusCode, response::Response, routing
 
 /// What must hold for the server to do its work. A check answers from memory.
 #[derive(Clone, Default)]
-pub struct Readiness(Vec<(&'static str, Check)>);
+pub struct Readiness(Vec<(&'static str, Weight, Check)>);
+
+/// Whether requests are better sent to another node when a check fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Ready,
+    Told,
+}
 
 type Check = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 
@@ -22,7 +29,19 @@ impl Readiness {
         name: &'static str,
         check: impl Fn() -> Result<(), &'static str> + Send + Sync + 'static,
     ) -> Self {
-        self.0.push((name, Arc::new(check)));
+        self.0.push((name, Weight::Ready, Arc::new(check)));
+        self
+    }
+
+    /// The same for what is told and takes nothing from being ready: what every node shares, or what
+    /// works on as it was.
+    #[must_use]
+    pub fn tell(
+        mut self,
+        name: &'static str,
+        check: impl Fn() -> Result<(), &'static str> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.push((name, Weight::Told, Arc::new(check)));
         self
     }
 
@@ -38,9 +57,9 @@ impl Readiness {
 async fn ready(State(readiness): State<Readiness>) -> Response {
     let mut status = StatusCode::OK;
     let mut checks = serde_json::Map::new();
-    for (name, check) in &readiness.0 {
+    for (name, weight, check) in &readiness.0 {
         let result = check();
-        if result.is_err() {
+        if result.is_err() && *weight == Weight::Ready {
             status = StatusCode::SERVICE_UNAVAILABLE;
         }
         checks.insert((*name).to_owned(), result.err().unwrap_or("ok").into());
@@ -53,7 +72,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
+            .entries(self.0.iter().map(|(name, ..)| name))
             .finish()
     }
 }
@@ -83,6 +102,7 @@ mod tests {
         let mut router = Readiness::new()
             .check("audit", audit)
             .check("other", || Ok(()))
+            .tell("told", || Err("identity-expired"))
             .router();
         let mut get = async |path: &str| {
             let request = http::Request::get(path).body(Body::empty()).unwrap();
@@ -93,10 +113,10 @@ mod tests {
                 .unwrap();
             (status, String::from_utf8(body.to_vec()).unwrap())
         };
-        let ok = r#"{"ready":true,"checks":{"audit":"ok","other":"ok"}}"#;
+        let ok = r#"{"ready":true,"checks":{"audit":"ok","other":"ok","told":"identity-expired"}}"#;
         assert_eq!(get("/readyz").await, (200, ok.to_owned()));
         full.store(true, Ordering::Relaxed);
-        let failed = r#"{"ready":false,"checks":{"audit":"disk-full","other":"ok"}}"#;
+        let failed = r#"{"ready":false,"checks":{"audit":"disk-full","other":"ok","told":"identity-expired"}}"#;
         assert_eq!(get("/readyz").await, (503, failed.to_owned()));
         assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
     }

@@ -59,6 +59,8 @@ pub struct ClientCredentials {
     pub client_id: Option<String>,
     /// `scope`, which HL7 SSRAA §5.2.2 demands.
     pub scope: ScopeSet,
+    /// `resource`, if it was sent: the FHIR base URL that the token is for (RFC 8707 §2).
+    pub resource: Option<String>,
 }
 
 impl ClientCredentials {
@@ -93,6 +95,7 @@ impl ClientCredentials {
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
             scope,
+            resource: form.get("resource").map(str::to_owned),
         })
     }
 
@@ -107,6 +110,9 @@ impl ClientCredentials {
             .append_pair("udap", "1");
         if let Some(client_id) = &self.client_id {
             form.append_pair("client_id", client_id);
+        }
+        if let Some(resource) = &self.resource {
+            form.append_pair("resource", resource);
         }
         form.finish()
     }
@@ -263,6 +269,7 @@ mod tests {
             client_assertion: "a.b.c".into(),
             client_id: Some("c 1+2".into()),
             scope: ScopeSet::parse("system/Patient.rs system/Observation.rs"),
+            resource: Some("https://fhir.example/r4".into()),
         };
         assert_eq!(code(&request.to_form()), Ok(request));
     }

@@ -33,7 +33,14 @@ pub(crate) async fn read(
         assertion: &request.client_assertion,
         client_id: request.client_id.as_deref(),
     };
-    let client = authenticate(server, sent, &[endpoint, &server.token_endpoint], now, who).await?;
+    let client = authenticate(
+        server,
+        sent,
+        &[endpoint, &server.base().token_endpoint],
+        now,
+        who,
+    )
+    .await?;
     let token = server.own_token(&request.token, now);
     who.jti = token.as_ref().ok().map(|token| jti_hash(token.jti()));
     Ok(Asked { client, token })

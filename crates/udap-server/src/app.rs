@@ -1,13 +1,12 @@
 //! The state that the endpoints share, and how it comes to be.
 
 use crate::access_key::AccessKey;
+use crate::base::{Base, Common, Places};
 use crate::certifications::Watch;
-use crate::communities::{Communities, CommunitySetup};
-use crate::discovery::Discovery;
-use crate::introspection::ResourceServers;
+use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
+use crate::router;
 use crate::store::{MIGRATIONS, Registrations, Replay, Revocations, Signers};
-use crate::{path, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
 use moka::sync::Cache;
@@ -28,7 +27,6 @@ use udap_host::token_status::{TokenState, TokenStatus};
 use udap_pki::UnixTime;
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
-use udap_proto::discovery::AuthorizationServer;
 use udap_proto::jwk::JwkSet;
 use udap_proto::jws::Header;
 use udap_proto::scope::ScopeSet;
@@ -45,31 +43,23 @@ const MAX_HEADERS: u64 = 32 * 1024 * 1024;
 /// small request must not make a large row of every refusal.
 const MAX_SENTENCE: usize = 1000;
 
-/// The authorization server. Clones share one state.
+/// The authorization server, as it is seen under one of its base URLs. Clones share one state.
 #[derive(Clone, Debug)]
-pub struct Server(Arc<App>);
+pub struct Server(Arc<AtBase>);
+
+#[derive(Debug)]
+struct AtBase {
+    app: Arc<App>,
+    base: Arc<Base>,
+}
 
 /// What the endpoints share.
 #[derive(Debug)]
 pub struct App {
-    /// The FHIR base URL: `iss` of metadata, `iss` and `aud` of access tokens.
-    pub(crate) base_url: String,
-    /// The path of the base URL, without a slash at its end.
-    pub(crate) base_path: String,
-    /// `aud` of software statements.
-    pub(crate) registration_endpoint: String,
-    /// `aud` of authentication tokens.
-    pub(crate) token_endpoint: String,
-    /// `aud` of authentication tokens that are sent there; the token endpoint is another.
-    pub(crate) introspection_endpoint: String,
-    /// The same.
-    pub(crate) revocation_endpoint: String,
-    /// Who is told about every access token.
-    pub(crate) resource_servers: ResourceServers,
+    /// The FHIR base URLs served, in the order of the configuration.
+    pub(crate) bases: Vec<Arc<Base>>,
     /// The communities served: identities, metadata, trust.
     pub(crate) communities: Communities,
-    /// What is said to those who know nothing of UDAP.
-    pub(crate) discovery: Discovery,
     /// Who is registered.
     pub(crate) registrations: Registrations,
     /// When certifiers were asked last.
@@ -158,32 +148,14 @@ impl Server {
         let replay = Replay::open(&config.state_dir.join("replay"), clock::now())?;
         let access_key = AccessKey::open(&config.state_dir.join("access-token.key"))?;
         let fetcher = Fetcher::new(fetch_policy(config)?)?;
-        let base_url = config.base_url.clone();
-        let setup = CommunitySetup {
-            base_url: base_url.clone(),
-            registration_endpoint: format!("{base_url}{}", path::REGISTER),
-            token_endpoint: format!("{base_url}{}", path::TOKEN),
-            scopes_supported: config.scopes_supported.clone(),
-        };
-        let communities = Communities::open(config, &setup, fetcher).await?;
-        let introspection_endpoint = format!("{base_url}{}", path::INTROSPECT);
-        let revocation_endpoint = format!("{base_url}{}", path::REVOKE);
-        let discovery = Discovery::new(&AuthorizationServer {
-            issuer: base_url.clone(),
-            token_endpoint: setup.token_endpoint.clone(),
-            registration_endpoint: setup.registration_endpoint.clone(),
-            jwks_uri: format!("{base_url}{}", path::JWKS),
-            introspection_endpoint: Some(introspection_endpoint.clone()),
-            revocation_endpoint: Some(revocation_endpoint.clone()),
-            grant_types: vec!["client_credentials"],
-            scopes: setup.scopes_supported.clone(),
+        let data_holders = config.data_holders();
+        let places = Places::of(&data_holders);
+        let communities = Communities::open(config, places, fetcher, clock::now()).await?;
+        let common = Common {
+            scopes: &config.scopes_supported,
             algs: communities.algorithms(),
-            // SMART's own clients, by their JWKS, are not registered here yet.
-            capabilities: vec!["permission-v1", "permission-v2"],
-        });
-        let base_path = url::Url::parse(&base_url)
-            .map(|url| url.path().trim_end_matches('/').to_owned())
-            .unwrap_or_default();
+        };
+        let bases = Base::all(&data_holders, &common);
         audit
             .record(
                 Who::default(),
@@ -192,16 +164,9 @@ impl Server {
                 },
             )
             .await;
-        Ok(Self(Arc::new(App {
-            base_path,
-            registration_endpoint: setup.registration_endpoint,
-            token_endpoint: setup.token_endpoint,
-            base_url,
-            introspection_endpoint,
-            revocation_endpoint,
-            resource_servers: ResourceServers::new(config),
+        let app = Arc::new(App {
+            bases,
             communities,
-            discovery,
             watch: Watch::default(),
             registrations: Registrations::new(db.clone()),
             revocations: Revocations::open(db.clone(), clock::now()).await?,
@@ -220,7 +185,28 @@ impl Server {
             registration_rate: Rate::new(config.rates.registrations_per_minute),
             refusal_rate: Rate::new(config.rates.refusals_per_minute),
             audit,
-        })))
+        });
+        // The configuration has a first one.
+        let base = app.bases.first().cloned();
+        let base = base.ok_or_else(|| StartError::Unusable {
+            path: config.path.clone(),
+            code: "config-missing-key",
+            detail: "there is no base URL".to_owned(),
+        })?;
+        Ok(Self(Arc::new(AtBase { app, base })))
+    }
+
+    /// The same server under another of its base URLs.
+    pub(crate) fn at(&self, base: &Arc<Base>) -> Self {
+        Self(Arc::new(AtBase {
+            app: Arc::clone(&self.0.app),
+            base: Arc::clone(base),
+        }))
+    }
+
+    /// The base URL under which a request came.
+    pub(crate) fn base(&self) -> &Base {
+        &self.0.base
     }
 
     /// The routes; to be merged with the gateway's, which takes everything else.
@@ -232,6 +218,26 @@ impl Server {
     #[must_use]
     pub fn keys(&self) -> Arc<JwkSet> {
         self.access_key.keys()
+    }
+
+    /// An access token of this server, as the gateway would take it; whether it was ended is open.
+    pub(crate) fn own_token(
+        &self,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<VerifiedAccessToken, AccessTokenError> {
+        let keys = self.access_key.keys();
+        let base = self.base();
+        let verify = |audience| access_token::verify(token, &keys, &base.issuer, audience, now);
+        let mut result = verify(&base.issuer);
+        // Only where several base URLs share this endpoint.
+        for audience in base.audiences.iter().skip(1) {
+            if result.is_ok() {
+                break;
+            }
+            result = verify(audience);
+        }
+        result
     }
 
     /// What happened; shared with the gateway.
@@ -274,6 +280,7 @@ impl Server {
         tokio::select! {
             () = certifications => {}
             () = refresh => {}
+            () = self.watch_communities() => {}
             () = shutdown.wait() => {}
         }
     }
@@ -294,25 +301,11 @@ impl Server {
 impl Deref for Server {
     type Target = App;
     fn deref(&self) -> &App {
-        &self.0
+        &self.0.app
     }
 }
 
 impl App {
-    pub(crate) fn base_path(&self) -> &str {
-        &self.base_path
-    }
-
-    /// An access token of this server, as the gateway would take it; whether it was ended is open.
-    pub(crate) fn own_token(
-        &self,
-        token: &str,
-        now: UnixTime,
-    ) -> Result<VerifiedAccessToken, AccessTokenError> {
-        let keys = self.access_key.keys();
-        access_token::verify(token, &keys, &self.base_url, &self.base_url, now)
-    }
-
     /// Who asks, as far as the connection tells.
     pub(crate) fn who(&self, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Who {
         Who {
@@ -334,6 +327,11 @@ impl TokenStatus for Server {
                 Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {
                     code: "token-revoked",
                 },
+                Ok(Some(registration)) if !self.communities.serves(&registration.community) => {
+                    TokenState::Ended {
+                        code: "community-unknown",
+                    }
+                }
                 Ok(Some(registration)) => registration.token_state(jti),
                 Ok(None) => TokenState::Ended {
                     code: "client-unknown",

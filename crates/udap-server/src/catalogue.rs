@@ -33,6 +33,27 @@ pub const CATALOGUE: &[Explanation] = &[
         "RFC 6585 §4",
     ),
     entry(
+        "resource-missing",
+        "It is not said for which FHIR server the token is to be",
+        "Several FHIR servers share this token endpoint, and one token is for one of them: were it good at all, whoever receives it at one could use it at another.",
+        "Send the FHIR base URL of the server as `resource`.",
+        "RFC 8707 §2",
+    ),
+    entry(
+        "resource-unknown",
+        "There are no tokens here for that FHIR server",
+        "`resource` is not a FHIR base URL of this token endpoint. It is compared letter for letter.",
+        "Send the base URL as it stands in `iss` of the server's signed metadata, or leave `resource` out where the endpoint serves only one.",
+        "RFC 8707 §2",
+    ),
+    entry(
+        "identity-expired",
+        "The data holder's certificate is not valid any more",
+        "Metadata is signed with this data holder's certificate in the community. When that ends the metadata ends with it, and no app can find out how to register or ask for tokens.",
+        "The operator has to renew the certificate; the files are read again as soon as they change.",
+        "HL7 SSRAA §2.3",
+    ),
+    entry(
         "client-id-mismatch",
         "`client_id` is not the assertion's issuer",
         "The parameter may be left out; where it is sent, it names the client that signed the assertion.",

@@ -139,6 +139,8 @@ async fn prove(
             tracing::error!(%error, "a registration could not be read");
             ClientError::Unavailable
         })?
+        // Who is registered with another data holder of this server is a stranger here.
+        .filter(|registration| registration.registrar == server.base().registrar)
         .ok_or(ClientError::UnknownClient { client_id })?;
     who.community = Some(registration.community.as_str().into());
     who.uri = Some(registration.uri.as_str().into());

@@ -29,11 +29,11 @@ impl Discovery {
 }
 
 pub(crate) async fn smart_configuration(State(server): State<Server>) -> Response {
-    document(server.discovery.smart.clone())
+    document(server.base().discovery.smart.clone())
 }
 
 pub(crate) async fn oauth_metadata(State(server): State<Server>) -> Response {
-    document(server.discovery.oauth.clone())
+    document(server.base().discovery.oauth.clone())
 }
 
 /// A document that anybody may read.

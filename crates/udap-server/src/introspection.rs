@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
-use udap_host::config::Config;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::token_status::{TokenState, TokenStatus as _};
@@ -22,25 +21,12 @@ use udap_proto::Refusal as _;
 use udap_proto::access_token::VerifiedAccessToken;
 use udap_proto::introspection::{Active, Inactive};
 
-/// Whom the operator named, by community and URI: a URI alone may be another app's elsewhere.
-#[derive(Debug)]
-pub(crate) struct ResourceServers(Vec<(String, String)>);
-
-impl ResourceServers {
-    pub(crate) fn new(config: &Config) -> Self {
-        let named = config.communities.iter().flat_map(|community| {
-            let uris = community.resource_servers.iter();
-            uris.map(|uri| (community.uri.clone(), uri.clone()))
-        });
-        Self(named.collect())
-    }
-
-    fn include(&self, client: &Client) -> bool {
-        let registration = &client.registration;
-        self.0.iter().any(|(community, uri)| {
-            *community == registration.community && *uri == registration.uri
-        })
-    }
+/// Whether the operator named a client as a resource server, by community and URI: a URI alone may be
+/// another app's elsewhere.
+fn is_resource_server(server: &Server, client: &Client) -> bool {
+    let registration = &client.registration;
+    let served = server.communities.select(Some(&registration.community));
+    served.is_some_and(|served| served.resource_servers().contains(&registration.uri))
 }
 
 /// Answers what there is to say of a token.
@@ -89,15 +75,13 @@ async fn introspect(
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Result<VerifiedAccessToken, &'static str>, ClientError> {
-    let endpoint = &server.introspection_endpoint;
+    let endpoint = &server.base().introspection_endpoint;
     let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
     let token = match token {
         Ok(token) => token,
         Err(error) => return Ok(Err(error.code())),
     };
-    if token.client_id() != client.registration.client_id
-        && !server.resource_servers.include(&client)
-    {
+    if token.client_id() != client.registration.client_id && !is_resource_server(server, &client) {
         return Ok(Err("token-of-another"));
     }
     if let TokenState::Ended { code } = server.of(token.client_id(), token.jti()).await {

@@ -25,6 +25,7 @@
 mod about_token;
 mod access_key;
 mod app;
+mod base;
 pub mod catalogue;
 mod certifications;
 mod client_authentication;
@@ -34,6 +35,7 @@ mod introspection;
 mod jwks;
 mod life_cycle;
 mod metadata;
+mod metrics;
 mod registration;
 mod revocation;
 mod router;
@@ -43,7 +45,7 @@ mod token;
 
 pub use app::{Server, StartError};
 pub use catalogue::CATALOGUE;
-pub use communities::{community_trust, identity};
+pub use communities::{Trouble, community_trust, identity};
 
 /// Where the authorization server's own endpoints are, behind the base URL. No FHIR resource type
 /// begins with a lower-case letter, so nothing of the FHIR server is shadowed.

@@ -26,6 +26,16 @@ impl Server {
     /// Ends the tokens of certificates that are no longer good, when trust has moved since the last
     /// look or some time has passed: part of each round of [`Self::run_background`].
     pub(crate) async fn end_tokens_of_lost_certificates(&self, now: UnixTime) {
+        self.end_tokens(&FINAL, now).await;
+    }
+
+    /// The same when communities were exchanged: an anchor that the operator took away takes what rests on
+    /// it along. At other times a chain that is not trusted may be one whose issuer cannot be had.
+    pub(crate) async fn end_tokens_of_lost_anchors(&self, now: UnixTime) {
+        self.end_tokens(&ENDS, now).await;
+    }
+
+    async fn end_tokens(&self, ends: &[&str], now: UnixTime) {
         let epoch = self.communities.trust().epoch().now();
         let looked = self.life_cycle.looked.load(Ordering::Relaxed);
         if epoch == self.life_cycle.epoch.load(Ordering::Relaxed)
@@ -33,7 +43,7 @@ impl Server {
         {
             return;
         }
-        match self.look_at_signers(now).await {
+        match self.look_at_signers(ends, now).await {
             Ok(()) => {
                 self.life_cycle.looked.store(now.0, Ordering::Relaxed);
                 self.life_cycle.epoch.store(epoch, Ordering::Relaxed);
@@ -43,13 +53,13 @@ impl Server {
         }
     }
 
-    async fn look_at_signers(&self, now: UnixTime) -> Result<(), DbError> {
+    async fn look_at_signers(&self, ends: &[&str], now: UnixTime) -> Result<(), DbError> {
         self.signers.forget_expired(now).await?;
         let mut after = (String::new(), [0; 32]);
         loop {
             let (page, last) = self.signers.active(now, &after).await?;
             for signer in &page {
-                self.look_at(signer, now).await?;
+                self.look_at(signer, ends, now).await?;
             }
             match last {
                 Some(last) => after = last,
@@ -58,7 +68,12 @@ impl Server {
         }
     }
 
-    async fn look_at(&self, signer: &ActiveSigner, now: UnixTime) -> Result<(), DbError> {
+    async fn look_at(
+        &self,
+        signer: &ActiveSigner,
+        ends: &[&str],
+        now: UnixTime,
+    ) -> Result<(), DbError> {
         let client_id = &signer.client_id;
         let Some(registration) = self.registrations.by_client_id(client_id).await? else {
             return Ok(());
@@ -77,7 +92,7 @@ impl Server {
         };
         // What cannot be told for the moment ends nothing: no new token is issued meanwhile, and those
         // there are live for minutes.
-        if !FINAL.contains(&error.code()) {
+        if !ends.contains(&error.code()) {
             return Ok(());
         }
         let ended = self.registrations.end_tokens(signer, error.code(), now);
@@ -99,3 +114,5 @@ impl Server {
 
 /// Why tokens end: that will not change by asking again.
 pub(crate) const FINAL: [&str; 2] = ["certificate-revoked", "certificate-expired"];
+/// Every reason why tokens end.
+pub(crate) const ENDS: [&str; 3] = [FINAL[0], FINAL[1], "chain-not-trusted"];

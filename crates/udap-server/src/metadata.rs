@@ -2,10 +2,13 @@
 //! (HL7 SSRAA §2).
 
 use crate::app::Server;
+use crate::app::general_hint;
 use crate::discovery::{document, public};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use udap_host::problem::OAuthError;
+use udap_trust::clock;
 
 /// Answers with the metadata of the community that `?community=` names, or of the first one.
 /// A community that is not served gets 204 (HL7 SSRAA §2.4).
@@ -16,6 +19,24 @@ pub(crate) async fn get(State(server): State<Server>, RawQuery(query): RawQuery)
         .map(|(_, uri)| uri);
     match server.communities.select(community.as_deref()) {
         None => public(StatusCode::NO_CONTENT.into_response()),
-        Some(served) => document(served.metadata_json()),
+        Some(served) => match served.metadata(server.base().at, clock::now()) {
+            Ok(json) => document(json),
+            Err(_) => expired(),
+        },
     }
+}
+
+/// What was signed with the certificate has ended with it. Only its operator can mend that, so a partner
+/// is told that this is for the moment, and why.
+fn expired() -> Response {
+    let code = "identity-expired";
+    OAuthError {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "temporarily_unavailable",
+        description: "this data holder's certificate in the community is not valid any more"
+            .to_owned(),
+        code,
+        hint: general_hint(code),
+    }
+    .into_response()
 }

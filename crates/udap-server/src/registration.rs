@@ -97,7 +97,7 @@ async fn register(
     // Its name, the claims, and the parameters. §4 steps 3 and 4.
     let verified = signed
         .clone()
-        .verify(&verdict, &server.registration_endpoint, now)?;
+        .verify(&verdict, &server.base().registration_endpoint, now)?;
     let claims = verified.claims();
     who.jti = Some(jti_hash(&claims.jti));
     let wanted = match verified.change() {
@@ -190,10 +190,10 @@ async fn judge(
         .select(Some(community))
         .ok_or(RegistrationError::Unavailable)?;
     let applicant = Applicant {
-        served,
+        served: &served,
         statement: verified,
         metadata,
-        endpoint: &server.registration_endpoint,
+        endpoint: &server.base().registration_endpoint,
     };
     let judged = certifications::judge(&server.communities, applicant, sent, clock::now()).await;
     judged.require(&served.certifications.required)?;
@@ -216,6 +216,7 @@ async fn write(
     }
     let new = NewRegistration {
         client_id: random::id(),
+        registrar: server.base().registrar.clone(),
         community: community.to_owned(),
         uri: verified.uri().to_owned(),
         statement: verified.compact().to_owned(),
@@ -255,7 +256,13 @@ async fn cancel(
 ) -> Result<Option<Answer>, RegistrationError> {
     match server
         .registrations
-        .cancel(community, verified.uri(), clock::now(), still_trusted)
+        .cancel(
+            &server.base().registrar,
+            community,
+            verified.uri(),
+            clock::now(),
+            still_trusted,
+        )
         .await?
     {
         Cancelled::Done { client_id } => {

@@ -58,7 +58,7 @@ async fn revoke(
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Option<WithoutEffect>, ClientError> {
-    let endpoint = &server.revocation_endpoint;
+    let endpoint = &server.base().revocation_endpoint;
     let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
     let token = match token {
         Ok(token) => token,

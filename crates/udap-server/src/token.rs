@@ -2,6 +2,7 @@
 //! JWT-Based Client Authentication).
 
 use crate::app::{Server, Told, general_hint, refusal, short};
+use crate::base::TargetError;
 use crate::client_authentication::{self, ClientError, Credentials, authenticate};
 use crate::scopes::{self, ScopeError};
 use axum::Extension;
@@ -71,8 +72,10 @@ async fn token(
         assertion: &request.client_assertion,
         client_id: request.client_id.as_deref(),
     };
-    let client = authenticate(server, sent, &[&server.token_endpoint], now, who).await?;
+    let client = authenticate(server, sent, &[&server.base().token_endpoint], now, who).await?;
     let registration = &client.registration;
+    // For which of the FHIR servers behind this endpoint, if there is more than one (RFC 8707 §2).
+    let audience = server.base().audience(request.resource.as_deref())?;
 
     // What it asks for, and may have.
     let extensions = client.assertion.extensions()?;
@@ -88,6 +91,7 @@ async fn token(
     let expires_in = server.token_lifetime_secs.min(ends).max(0);
     let exp = now.plus_secs(expires_in);
     let access_token = server.access_token(
+        audience,
         (now, exp),
         &registration.client_id,
         &registration.community,
@@ -128,6 +132,7 @@ impl Server {
     )]
     fn access_token(
         &self,
+        audience: &str,
         (iat, exp): (UnixTime, UnixTime),
         client_id: &str,
         community: &str,
@@ -137,8 +142,8 @@ impl Server {
         extensions: Map<String, Value>,
     ) -> Result<String, TokenError> {
         let token = AccessToken {
-            iss: self.base_url.clone(),
-            aud: self.base_url.clone(),
+            iss: self.base().issuer.clone(),
+            aud: audience.to_owned(),
             client_id: client_id.to_owned(),
             scope: scope.clone(),
             iat,
@@ -170,6 +175,8 @@ enum TokenError {
     #[error(transparent)]
     Extension(#[from] ExtensionError),
     #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
     Scope(#[from] ScopeError),
     #[error("the server cannot answer for the moment")]
     Unavailable,
@@ -181,6 +188,12 @@ impl TokenError {
         let told = match self {
             Self::Client(e) => return e.to_wire(),
             Self::Extension(e) => Told::by("invalid_grant", e),
+            Self::Target(e) => Told {
+                error: "invalid_target",
+                code: e.code(),
+                description: short(&e.to_string()),
+                hint: general_hint(e.code()),
+            },
             Self::Scope(e) => Told {
                 error: "invalid_scope",
                 code: e.code(),

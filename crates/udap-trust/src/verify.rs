@@ -27,6 +27,9 @@ pub const MAX_FETCHES: usize = 4;
 pub const MAX_ROUNDS: usize = 2;
 /// How long one verification may wait for what it fetches, all in all.
 pub const MAX_WAIT: Duration = Duration::from_secs(3);
+/// How often one verification begins anew because its community was exchanged while it ran. Anchors
+/// change once in months.
+const MAX_WORLDS: usize = 3;
 /// The most verdicts that are remembered; each takes some 4 KB.
 const MAX_VERDICTS: u64 = 10_000;
 
@@ -53,6 +56,26 @@ impl CommunityTrust {
             intermediates: Vec::new(),
             policy: Policy::default(),
         }
+    }
+
+    /// Whether both decide alike.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let anchors = |trust: &Self| -> Vec<[u8; 32]> {
+            let anchors = trust.anchors.iter();
+            anchors
+                .map(|anchor| *anchor.certificate().sha256())
+                .collect()
+        };
+        let intermediates = |trust: &Self| -> Vec<[u8; 32]> {
+            let intermediates = trust.intermediates.iter();
+            intermediates
+                .map(|certificate| *certificate.sha256())
+                .collect()
+        };
+        self.uri == other.uri
+            && self.policy == other.policy
+            && anchors(self) == anchors(other)
+            && intermediates(self) == intermediates(other)
     }
 }
 
@@ -139,9 +162,23 @@ impl TrustEngine {
 
     /// Replaces all communities. Earlier verdicts are not believed any more.
     pub fn replace_communities(&self, communities: Vec<CommunityTrust>) {
-        let worlds = communities
+        self.change_communities(&[], communities);
+    }
+
+    /// The same, where what was fetched for a community that is as it was before is kept, and nothing is
+    /// judged anew if all are.
+    pub fn change_communities(&self, before: &[CommunityTrust], after: Vec<CommunityTrust>) {
+        let old = self.communities.load_full();
+        let known = after.len();
+        let mut kept = 0;
+        let worlds: HashMap<_, _> = after
             .into_iter()
             .map(|trust| {
+                let same = before.iter().any(|before| before.is_same_as(&trust));
+                if let (true, Some(world)) = (same, old.get(&trust.uri)) {
+                    kept += 1;
+                    return (trust.uri, Arc::clone(world));
+                }
                 let evidence = EvidenceStore::new(&trust.intermediates, self.epoch.clone());
                 let strict = Policy {
                     grace_secs: 0,
@@ -156,6 +193,10 @@ impl TrustEngine {
                 (uri, Arc::new(world))
             })
             .collect();
+        if kept == known && known == old.len() {
+            return;
+        }
+        // In this order: whoever sees the new epoch sees the new worlds.
         self.communities.store(Arc::new(worlds));
         self.epoch.advance();
     }
@@ -183,17 +224,27 @@ impl TrustEngine {
             }
             return Ok(verdict);
         }
-        let world = self
-            .communities
-            .load()
-            .get(community)
-            .cloned()
-            .ok_or_else(|| TrustError::UnknownCommunity {
-                community: community.to_owned(),
-            })?;
-        let verdict = self.decide(&world, leaf, intermediates, now).await?;
-        self.verdicts.insert(key, verdict.clone());
-        Ok(verdict)
+        for _ in 0..MAX_WORLDS {
+            let world = self.world(community)?;
+            let verdict = self.decide(&world, leaf, intermediates, now).await;
+            // Anchors that were exchanged meanwhile have decided nothing: the epoch of the verdict may be
+            // the new one and its anchors the old ones.
+            if Arc::ptr_eq(&world, &self.world(community)?) {
+                let verdict = verdict?;
+                self.verdicts.insert(key, verdict.clone());
+                return Ok(verdict);
+            }
+        }
+        Err(TrustError::UnknownCommunity {
+            community: community.to_owned(),
+        })
+    }
+
+    fn world(&self, community: &str) -> Result<Arc<World>, TrustError> {
+        let world = self.communities.load().get(community).cloned();
+        world.ok_or_else(|| TrustError::UnknownCommunity {
+            community: community.to_owned(),
+        })
     }
 
     async fn decide(

@@ -4,8 +4,12 @@ use axum::body::Body;
 use http::Request;
 use udap_pki::UnixTime;
 
-use crate::kit::{Answer, Issuer, Kit, NOW, claims};
+use crate::kit::{Answer, BASE, FakeFhir, Issuer, Kit, NOW, claims};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tower_service::Service as _;
+use udap_gateway::{Gateway, GatewayConfig};
+use udap_host::token_status::TokenStatus;
 
 fn bare(method: &str, target: &str) -> Request<Body> {
     Request::builder()
@@ -66,6 +70,80 @@ async fn capabilities_are_open() {
         .insert("authorization", "Bearer x".parse().unwrap());
     assert_eq!(kit.call(request).await.status(), 200);
     assert!(!kit.fhir.last().headers.contains_key("authorization"));
+}
+
+/// Two FHIR servers behind one process: a token for one is nothing at the other, and which of them is
+/// asked is a matter of the path alone.
+#[tokio::test]
+async fn a_token_for_one_base_url_is_refused_at_another() {
+    let (kit, other) = (Kit::new().await, FakeFhir::start().await);
+    let gateway = |base: &str, upstream: String| {
+        Gateway::new(
+            GatewayConfig::new(base, upstream),
+            Arc::clone(&kit.keys),
+            Arc::clone(&kit.status) as Arc<dyn TokenStatus>,
+            kit.audit.clone(),
+            Arc::new(|| UnixTime(NOW)),
+        )
+        .unwrap()
+    };
+    let second = "https://other.example/r4b";
+    let gateways = [
+        gateway(BASE, kit.fhir.base()),
+        gateway(second, other.base()),
+    ];
+    let router = udap_gateway::router(&gateways);
+    let send = |target: &str, token: &str, host: &str| {
+        let mut request = bare("GET", target);
+        let headers = request.headers_mut();
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        headers.insert("host", host.parse().unwrap());
+        let mut router = router.clone();
+        async move { Answer::of(router.call(request).await.unwrap()).await }
+    };
+    let mut of_second = claims("system/Patient.rs");
+    of_second.iss = second.to_owned();
+    of_second.aud = second.to_owned();
+    let of_second = kit.issuer.sign(&of_second);
+    let of_first = kit.issuer.token("system/Patient.rs");
+
+    assert_eq!(
+        send("/r4/Patient/1", &of_first, "other.example")
+            .await
+            .status,
+        200
+    );
+    assert_eq!((kit.fhir.count(), other.count()), (1, 0));
+    assert_eq!(
+        send("/r4b/Patient/1", &of_second, "gw.example")
+            .await
+            .status,
+        200
+    );
+    assert_eq!((kit.fhir.count(), other.count()), (1, 1));
+    for (target, token) in [("/r4/Patient/1", &of_second), ("/r4b/Patient/1", &of_first)] {
+        let answer = send(target, token, "gw.example").await;
+        assert_eq!(answer.status, 401, "{target}");
+        assert_eq!(answer.code(), "iss-mismatch", "{target}");
+    }
+    // The issuer may be one where endpoints are shared; the audience never is.
+    let mut shared = claims("system/Patient.rs");
+    shared.aud = second.to_owned();
+    let answer = send("/r4/Patient/1", &kit.issuer.sign(&shared), "gw.example").await;
+    assert_eq!(answer.refusal(), (401, "aud-mismatch".to_owned()));
+    for target in [
+        "/",
+        "/r4c/Patient/1",
+        "/r4bc/Patient/1",
+        "/r4b/../r4c/Patient/1",
+    ] {
+        assert_ne!(
+            send(target, &of_second, "other.example").await.status,
+            200,
+            "{target}"
+        );
+    }
+    assert_eq!((kit.fhir.count(), other.count()), (1, 1));
 }
 
 #[tokio::test]

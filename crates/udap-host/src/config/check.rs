@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::{Community, Config, ConfigError, Problem};
+use super::{Community, Config, ConfigError, Identity, Problem};
 use crate::{files::FileError, listen::TlsFiles};
 
 /// The web's certificate and the community's are two things: one key for both would let a TLS
@@ -13,13 +13,33 @@ pub(super) fn unambiguous(
 ) -> Result<(), ConfigError> {
     let Some(tls) = tls else { return Ok(()) };
     for community in communities {
-        let identity = &community.identity;
-        if identity.cert == tls.cert || identity.key.path() == Some(&tls.key) {
+        let is_tls = |identity: &Identity| {
+            identity.cert == tls.cert || identity.key.path() == Some(&tls.key)
+        };
+        if community.identities.iter().any(is_tls) {
             let (path, community) = (tls.cert.clone(), community.uri.clone());
             return Err(whole(Problem::TlsIsIdentity { path, community }));
         }
     }
     Ok(())
+}
+
+/// Whether a request could be meant for either of two base URLs: by its path one lies within the other.
+pub(super) fn overlap(one: &str, other: &str) -> bool {
+    let path = |base: &str| {
+        let url = url::Url::parse(base);
+        url.map_or_else(
+            |_| String::new(),
+            |url| url.path().trim_end_matches('/').to_owned(),
+        )
+    };
+    let (one, other) = (path(one), path(other));
+    let within = |outer: &str, inner: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(&one, &other) || within(&other, &one)
 }
 
 pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
@@ -46,13 +66,15 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
             certificates(path)?;
         }
         certifiers(community)?;
-        certificates(&community.identity.cert)?;
-        community.identity.key.read().map_err(|error| {
-            whole(match error {
-                FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
-                FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
-            })
-        })?;
+        for identity in &community.identities {
+            certificates(&identity.cert)?;
+            identity.key.read().map_err(|error| {
+                whole(match error {
+                    FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
+                    FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
+                })
+            })?;
+        }
     }
     Ok(())
 }

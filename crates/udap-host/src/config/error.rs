@@ -53,6 +53,8 @@ pub enum Problem {
     },
     #[error("`{key}` and `{key}_file` are both set")]
     SecretTwice { key: String },
+    #[error("the base URLs {first} and {second} overlap: by path, a request could be for either")]
+    BasesOverlap { first: String, second: String },
     #[error("community `{uri}` is configured twice")]
     CommunityTwice { uri: String },
     #[error("communities `{first}` and `{second}` have one trust anchor: {anchor}")]
@@ -87,6 +89,7 @@ impl ConfigError {
             Problem::Invalid { .. } => "config-invalid-value",
             Problem::OutOfRange { .. } => "config-out-of-range",
             Problem::SecretTwice { .. } => "config-secret-twice",
+            Problem::BasesOverlap { .. } => "config-bases-overlap",
             Problem::CommunityTwice { .. } => "config-community-twice",
             Problem::SharedAnchor { .. } => "config-shared-anchor",
             Problem::CertifiersUnnamed { .. } => "config-certifiers-unnamed",

@@ -10,8 +10,8 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Certifications, Community, Config, ConfigError, Fetch, Identity, LogFormat, Problem, Rates,
-    Revocation, Secret, TlsRoots, check,
+    Certifications, Community, Config, ConfigError, DataHolder, Endpoints, Fetch, Identity,
+    LogFormat, Problem, Rates, Revocation, Secret, TlsRoots, check,
     section::{Field, Section, Source, suggest},
 };
 use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
@@ -76,11 +76,13 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })?;
     let fetch = fetch(&source, &top)?;
     let (limits, rates) = limits(&source, &top)?;
+    let more_data_holders = data_holders(&top, &base_url)?;
     let communities = communities(&top)?;
     check::unambiguous(&tls, &communities)?;
 
     let rows = source.rows.take();
     Ok(Config {
+        path: path.to_owned(),
         base_url,
         upstream,
         listen,
@@ -96,6 +98,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         fetch,
         limits,
         rates,
+        more_data_holders,
         communities,
         rows,
     })
@@ -188,6 +191,40 @@ const LIMITS: &[&str] = &[
     "refusals_per_minute",
 ];
 
+/// The base URLs beside the first one. Requests are told apart by path alone, whatever host they name,
+/// so that no two of them may have one path, nor one lie within another.
+fn data_holders(top: &Section<'_>, first: &str) -> Result<Vec<DataHolder>, ConfigError> {
+    let Some(field) = top.find("data_holder") else {
+        return Ok(Vec::new());
+    };
+    let mut known = vec![first.to_owned()];
+    let mut data_holders = Vec::new();
+    for field in field.list("one or more [[data_holder]] tables")? {
+        let section = field.table("a [[data_holder]] table", DATA_HOLDER)?;
+        let example = "base_url = \"https://fhir.example.org/r4b\"";
+        let base_url = section.need("base_url", example, base_url)?;
+        if let Some(other) = known.iter().find(|known| check::overlap(known, &base_url)) {
+            return Err(field.error(Problem::BasesOverlap {
+                first: other.clone(),
+                second: base_url,
+            }));
+        }
+        let upstream = section.get("upstream", None, |field| upstream(field).map(Some))?;
+        let own = Shown("own", Endpoints::Own);
+        let endpoints = section.get("endpoints", own, |field| {
+            let known = ENDPOINTS.map(|(name, value)| (name, Shown(name, value)));
+            choice(field, &known)
+        })?;
+        known.push(base_url.clone());
+        data_holders.push(DataHolder {
+            base_url,
+            upstream,
+            endpoints: endpoints.1,
+        });
+    }
+    Ok(data_holders)
+}
+
 fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigError> {
     let field = top
         .find("community")
@@ -218,15 +255,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         Ok(paths)
     })?;
     let intermediates = section.get("intermediates", Vec::new(), paths)?;
-    let identity = section
-        .find("identity")
-        .ok_or_else(|| section.missing("identity", IDENTITY_EXAMPLE))?
-        .table(
-            "a table with `cert` and `key_file`",
-            &["cert", "key", "key_file"],
-        )?;
-    let cert = identity.need("cert", "cert = \"server.pem\"", Field::path)?;
-    let key = secret(&identity, "key", "key_file", "key_file = \"server.key\"")?;
+    let identities = identities(&section)?;
     let revocation = section
         .get(
             "revocation",
@@ -246,12 +275,38 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         uri,
         anchors,
         intermediates,
-        identity: Identity { cert, key },
+        identities,
         revocation,
         grace_secs,
         certifications,
         resource_servers,
     })
+}
+
+/// One table, or a list of them.
+fn identities(section: &Section<'_>) -> Result<Vec<Identity>, ConfigError> {
+    let missing = || section.missing("identity", IDENTITY_EXAMPLE);
+    let field = section.find("identity").ok_or_else(missing)?;
+    let fields = if field.is_list() {
+        field.list("a table with `cert` and `key_file`, or a list of them")?
+    } else {
+        vec![field]
+    };
+    if fields.is_empty() {
+        return Err(missing());
+    }
+    fields
+        .iter()
+        .map(|field| {
+            let identity = field.table(
+                "a table with `cert` and `key_file`",
+                &["cert", "key", "key_file"],
+            )?;
+            let cert = identity.need("cert", "cert = \"server.pem\"", Field::path)?;
+            let key = secret(&identity, "key", "key_file", "key_file = \"server.key\"")?;
+            Ok(Identity { cert, key })
+        })
+        .collect()
 }
 
 /// Which certifications count in a community, and who may make them.
@@ -504,7 +559,16 @@ const TOP: &[&str] = &[
     "workers",
     "fetch",
     "limits",
+    "data_holder",
     "community",
+];
+
+const DATA_HOLDER: &[&str] = &["base_url", "upstream", "endpoints"];
+
+const ENDPOINTS: [(&str, Endpoints); 3] = [
+    ("own", Endpoints::Own),
+    ("shared-registration", Endpoints::SharedRegistration),
+    ("shared", Endpoints::Shared),
 ];
 
 const COMMUNITY: &[&str] = &[

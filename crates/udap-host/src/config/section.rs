@@ -200,6 +200,10 @@ impl<'a> Field<'a> {
         self.value.get_ref().is_str()
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     pub(super) fn is_integer(&self) -> bool {
         self.value.get_ref().is_integer()
     }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use udap_host::{
-    config::{self, Config, ConfigError, Problem, Revocation, Secret, TlsRoots},
+    config::{self, Config, ConfigError, Endpoints, Problem, Revocation, Secret, TlsRoots},
     listen::TlsFiles,
 };
 
@@ -68,8 +68,16 @@ not to be shown
 [[community]]
 uri = "urn:oid:2.16.840.1.113883.3.7204.1.5"
 anchors = "two.pem"
-identity = { cert = "two.pem", key_file = "/run/secrets/two.key" }
+identity = [{ cert = "two.pem", key_file = "/run/secrets/two.key" }, { cert = "r4b.pem", key_file = "r4b.key" }]
 revocation = "where-named"
+
+[[data_holder]]
+base_url = "https://localhost:8440/r4b"
+upstream = "http://localhost:8444/r4b"
+endpoints = "shared-registration"
+
+[[data_holder]]
+base_url = "https://localhost:8440/fhir2"
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -115,12 +123,36 @@ fn every_setting_is_read_and_shown_without_secrets() {
     };
     assert_eq!(one.resource_servers, ["https://imaging.example/fhir"]);
     assert!(two.resource_servers.is_empty());
-    assert!(matches!(&one.identity.key, Secret::Inline(key) if key.contains("not to be shown")));
+    assert!(
+        matches!(&one.identities[0].key, Secret::Inline(key) if key.contains("not to be shown"))
+    );
     assert_eq!(
-        two.identity.key,
+        two.identities[0].key,
         Secret::File("/run/secrets/two.key".into())
     );
     assert_eq!(two.revocation, Revocation::WhereNamed);
+    assert_eq!(two.identities[1].cert, Path::new("/etc/udap/r4b.pem"));
+    let holders = config.data_holders();
+    let holders: Vec<_> = holders
+        .iter()
+        .map(|h| (h.base_url.as_str(), h.upstream.as_deref(), h.endpoints))
+        .collect();
+    assert_eq!(
+        holders,
+        [
+            (
+                "https://localhost:8440/fhir",
+                Some("http://localhost:8443"),
+                Endpoints::Own
+            ),
+            (
+                "https://localhost:8440/r4b",
+                Some("http://localhost:8444/r4b"),
+                Endpoints::SharedRegistration
+            ),
+            ("https://localhost:8440/fhir2", None, Endpoints::Own),
+        ]
+    );
 }
 
 /// One line is changed or added; the answer is code, message and hint.
@@ -264,6 +296,47 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         (
             "config-secret-twice",
             SMALLEST.replace("server.pem\",", "server.pem\", key = \"x\","),
+        ),
+        (
+            "config-bases-overlap",
+            community("[[data_holder]]\nbase_url = \"https://other.example/r4\""),
+        ),
+        (
+            "config-bases-overlap",
+            community("[[data_holder]]\nbase_url = \"https://fhir.example.org/r4/more\""),
+        ),
+        (
+            "config-bases-overlap",
+            community("[[data_holder]]\nbase_url = \"https://fhir.example.org\""),
+        ),
+        (
+            "config-bases-overlap",
+            community(
+                "[[data_holder]]\nbase_url = \"https://fhir.example.org/a\"\n[[data_holder]]\nbase_url = \"https://fhir.example.org/a\"",
+            ),
+        ),
+        (
+            "config-missing-key",
+            community("[[data_holder]]\nupstream = \"http://10.0.0.5\""),
+        ),
+        (
+            "config-invalid-value",
+            community(
+                "[[data_holder]]\nbase_url = \"https://fhir.example.org/r5\"\nendpoints = \"share\"",
+            ),
+        ),
+        (
+            "config-invalid-value",
+            community("[[data_holder]]\nbase_url = \"http://fhir.example.org/r5\""),
+        ),
+        (
+            "config-unknown-key",
+            community("[[data_holder]]\nbase_url = \"https://fhir.example.org/r5\"\nidentity = {}"),
+        ),
+        ("config-wrong-type", top("data_holder = 1")),
+        (
+            "config-missing-key",
+            SMALLEST.replace("{ cert = \"server.pem\", key_file = \"server.key\" }", "[]"),
         ),
         (
             "config-community-twice",

@@ -36,6 +36,11 @@ impl Server {
         }
     }
 
+    /// What is required may have changed.
+    pub(crate) fn look_at_certifications_again(&self) {
+        self.watch.asked.store(0, Ordering::Relaxed);
+    }
+
     async fn watch(&self, now: UnixTime) -> Result<(), DbError> {
         let asked = self.watch.asked.load(Ordering::Relaxed);
         if now.0 >= asked.saturating_add(ASK_SECS) {
@@ -44,7 +49,7 @@ impl Server {
         }
         // What is required may have changed, either way, while this server was down.
         let among = if asked == 0 { Among::All } else { Among::Ended };
-        for served in self.communities.all() {
+        for served in self.communities.all().iter() {
             let community = served.community.uri.as_str();
             if among == Among::All {
                 for (client_id, uri) in self.registrations.resting(community).await? {

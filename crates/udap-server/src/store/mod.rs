@@ -23,4 +23,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     certifications::MIGRATION,
     revocations::migration(4),
     signers::migration(5),
+    registrations::registrars(6),
 ];

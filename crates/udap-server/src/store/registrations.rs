@@ -1,4 +1,4 @@
-//! Who is registered. The key is (community, URI): never the certificate, which is renewed, and
+//! Who is registered. The key is (community, URI), with each data holder that keeps its own: never the certificate, which is renewed, and
 //! never the URI alone, which another community may know too.
 
 use super::certifications::{self, Accepted};
@@ -33,6 +33,19 @@ pub(crate) const MIGRATION: Migration = Migration {
           CREATE UNIQUE INDEX registration_of_app ON registration (community, uri) WHERE state <> 'cancelled';",
 };
 
+/// Data holders of one server may each have registrations of their own. Who registered before there were
+/// several is registered with the first one.
+pub(crate) const fn registrars(version: i64) -> Migration {
+    Migration {
+        version,
+        name: "registrations of several data holders",
+        sql: "ALTER TABLE registration ADD COLUMN registrar TEXT NOT NULL DEFAULT '';
+              DROP INDEX registration_of_app;
+              CREATE UNIQUE INDEX registration_of_app ON registration (community, uri, registrar)
+                WHERE state <> 'cancelled';",
+    }
+}
+
 /// The most registrations that are kept in memory: the active clients of a large server, at some
 /// 500 bytes each.
 const MAX_REMEMBERED: usize = 50_000;
@@ -54,6 +67,8 @@ struct Remembered {
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
     pub(crate) client_id: String,
+    /// With which data holder: nothing for the first one, else its base URL.
+    pub(crate) registrar: String,
     pub(crate) community: String,
     pub(crate) uri: String,
     pub(crate) state: State,
@@ -129,7 +144,7 @@ impl Registration {
 
 /// A code of the database as one that is told.
 fn ended(code: &str) -> Option<&'static str> {
-    life_cycle::FINAL.into_iter().find(|known| *known == code)
+    life_cycle::ENDS.into_iter().find(|known| *known == code)
 }
 
 /// What is written of a new or changed registration.
@@ -137,6 +152,7 @@ fn ended(code: &str) -> Option<&'static str> {
 pub(crate) struct NewRegistration {
     /// The `client_id` it gets unless the app is registered already.
     pub(crate) client_id: String,
+    pub(crate) registrar: String,
     pub(crate) community: String,
     pub(crate) uri: String,
     pub(crate) statement: String,
@@ -186,7 +202,7 @@ impl Registrations {
             remembered.writes
         };
         let row = sqlx::query(
-            "SELECT client_id, community, uri, state, scope, generation, ended,
+            "SELECT client_id, registrar, community, uri, state, scope, generation, ended,
                     (SELECT COUNT(*) FROM certification c
                       WHERE c.client_id = registration.client_id AND c.limits <> '') AS limits
              FROM registration WHERE client_id = $1",
@@ -197,6 +213,7 @@ impl Registrations {
         let Some(row) = row else { return Ok(None) };
         let registration = Arc::new(Registration {
             client_id: row.try_get("client_id")?,
+            registrar: row.try_get("registrar")?,
             community: row.try_get("community")?,
             uri: row.try_get("uri")?,
             state: State::read(&row.try_get::<String, _>("state")?),
@@ -233,8 +250,9 @@ impl Registrations {
     ) -> Result<Option<(String, Written)>, DbError> {
         let mut write = self.db.write().await?;
         let known = sqlx::query(
-            "SELECT client_id, generation FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'",
+            "SELECT client_id, generation FROM registration WHERE registrar = $1 AND community = $2 AND uri = $3 AND state <> 'cancelled'",
         )
+        .bind(&new.registrar)
         .bind(&new.community)
         .bind(&new.uri)
         .fetch_optional(&mut *write)
@@ -266,8 +284,8 @@ impl Registrations {
         } else {
             sqlx::query(
                 "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
-                        statement, certificate, created, changed)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                        statement, certificate, created, changed, registrar)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
             .bind(&new.client_id)
             .bind(&new.community)
@@ -280,6 +298,7 @@ impl Registrations {
             .bind(&new.certificate)
             .bind(now.0)
             .bind(now.0)
+            .bind(&new.registrar)
             .execute(&mut *write)
             .await?;
             (new.client_id, Written::Created)
@@ -296,13 +315,15 @@ impl Registrations {
     /// Cancels the registration of an app. Its row stays, so that logs can be read.
     pub(crate) async fn cancel(
         &self,
+        registrar: &str,
         community: &str,
         uri: &str,
         now: UnixTime,
         still_trusted: impl Fn() -> bool + Send,
     ) -> Result<Cancelled, DbError> {
         let mut write = self.db.write().await?;
-        let known = sqlx::query("SELECT client_id, state FROM registration WHERE community = $1 AND uri = $2 AND state <> 'cancelled'")
+        let known = sqlx::query("SELECT client_id, state FROM registration WHERE registrar = $1 AND community = $2 AND uri = $3 AND state <> 'cancelled'")
+            .bind(registrar)
             .bind(community)
             .bind(uri)
             .fetch_optional(&mut *write)

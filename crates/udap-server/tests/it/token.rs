@@ -141,7 +141,7 @@ async fn what_partners_send_and_may() {
     fields.extend([
         ("client_id", id.as_str()),
         ("client_secret", ""),
-        ("resource", "x"),
+        ("audience", "x"),
     ]);
     assert_eq!(holder.post_form(&fields).await.status, 200);
     // A media type with a parameter, in capitals.

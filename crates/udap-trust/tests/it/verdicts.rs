@@ -116,6 +116,57 @@ async fn when_the_epoch_moves_earlier_verdicts_are_not_believed() {
     );
 }
 
+/// Anchors are exchanged while a list is on its way: the verdict is of those that are in force by then.
+#[tokio::test]
+async fn a_verification_that_anchors_overtake_is_made_anew() {
+    let Setup {
+        server,
+        pki,
+        engine,
+    } = Setup::new().await;
+    let leaf = pki.leaf();
+    let slow = Reply::ok(pki.issuing.crl(0, DAY, &[])).after(std::time::Duration::from_millis(300));
+    server.put("/issuing.crl", slow);
+    let exchange = async {
+        while server.count("/issuing.crl") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        engine.replace_communities(vec![CommunityTrust::new(&pki.uri, Vec::new())]);
+    };
+    let (verdict, ()) = tokio::join!(ask(&engine, &pki, &leaf, NOW), exchange);
+    assert_eq!(verdict.unwrap_err(), "chain-not-trusted");
+    assert_eq!(
+        ask(&engine, &pki, &leaf, NOW).await.unwrap_err(),
+        "chain-not-trusted"
+    );
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_kept_when_communities_are_exchanged() {
+    let Setup {
+        server,
+        pki,
+        engine,
+    } = Setup::new().await;
+    let leaf = pki.leaf();
+    let first = ask(&engine, &pki, &leaf, NOW).await.unwrap();
+    let same = pki.trust();
+    // Nothing is another: nothing is judged anew.
+    engine.change_communities(std::slice::from_ref(&same), vec![same.clone()]);
+    assert_eq!(engine.epoch().now(), first.epoch());
+    // Another community comes: what is believed is judged anew, on the lists that are known.
+    let more = CommunityTrust::new("https://more.example", Vec::new());
+    engine.change_communities(std::slice::from_ref(&same), vec![same.clone(), more]);
+    let second = ask(&engine, &pki, &leaf, NOW).await.unwrap();
+    assert!(second.epoch() > first.epoch());
+    assert_eq!(server.count("/issuing.crl"), 1);
+    // It is judged by other rules now.
+    let mut strict = same.clone();
+    strict.policy.grace_secs = 60;
+    engine.change_communities(std::slice::from_ref(&same), vec![strict]);
+    assert!(engine.epoch().now() > second.epoch());
+}
+
 /// A registration reads the epoch when it writes: a revocation that lands in between has moved it.
 #[tokio::test]
 async fn a_revocation_between_verification_and_write_is_seen_in_the_epoch() {

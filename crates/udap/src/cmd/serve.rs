@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use udap_gateway::{Gateway, GatewayConfig, TokenKeys, UpstreamToken};
-use udap_host::config::{self, Config, TlsRoots};
+use udap_host::config::{self, Config, DataHolder, Endpoints, TlsRoots};
 use udap_host::health::Readiness;
 use udap_host::listen::{self, Listen, Shutdown};
 use udap_host::metrics::Metrics;
@@ -38,9 +38,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         .map_err(|error| super::unavailable(&error))?;
     let entered = background.enter();
     let server = background.block_on(Server::open(&config))?;
-    let gateway = gateway(&config, &server)?;
+    let gateways = gateways(&config, &server)?;
     let refreshing = background.spawn(server.clone().run_background(shutdown.clone()));
-    let metrics = metrics(&config, &shutdown)?;
+    let metrics = metrics(&config, &server, &shutdown)?;
     drop(entered);
 
     let routes = server.clone();
@@ -49,14 +49,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         config.workers,
         move || {
             let own = routes.router().merge(readiness(&routes).router());
-            match &gateway {
-                Some(gateway) => own.merge(gateway.router()),
-                None => own,
-            }
+            own.merge(udap_gateway::router(&gateways))
         },
         shutdown.clone(),
     )?;
-    tracing::info!(base_url = config.base_url, addr = %running.addr(), "serving");
+    for holder in config.data_holders() {
+        tracing::info!(base_url = holder.base_url, addr = %running.addr(), "serving");
+    }
     let served = running.join();
     // Every request was answered. What runs beside them stops, and what is in memory is written down.
     shutdown.trigger();
@@ -76,32 +75,54 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 /// What must hold so that requests are better sent here than to another node.
 fn readiness(server: &Server) -> Readiness {
     let audit = server.audit().clone();
-    Readiness::new().check("audit", move || {
-        audit.trouble().map_or(Ok(()), |error| Err(error.code()))
-    })
+    let communities = server.clone();
+    Readiness::new()
+        .check("audit", move || {
+            audit.trouble().map_or(Ok(()), |error| Err(error.code()))
+        })
+        // Nothing that another node would do better: it reads the same files.
+        .tell("communities", move || {
+            let trouble = communities.trouble();
+            trouble.first().map_or(Ok(()), |trouble| Err(trouble.code))
+        })
 }
 
-/// The gateway, if there is a FHIR server to stand in front of.
-fn gateway(config: &Config, server: &Server) -> Result<Option<Gateway>, Problem> {
-    let Some(settings) = gateway_config(config)? else {
-        return Ok(None);
-    };
-    let gateway = Gateway::new(
-        settings,
-        Arc::new(TokenKeys::new((*server.keys()).clone())),
-        Arc::new(server.clone()),
-        server.audit().clone(),
-        Arc::new(udap_host::clock::now),
-    )?;
-    Ok(Some(gateway))
+/// One gateway for each FHIR server to stand in front of.
+fn gateways(config: &Config, server: &Server) -> Result<Vec<Gateway>, Problem> {
+    let keys = Arc::new(TokenKeys::new((*server.keys()).clone()));
+    let mut gateways = Vec::new();
+    for settings in gateway_configs(config)? {
+        gateways.push(Gateway::new(
+            settings,
+            Arc::clone(&keys),
+            Arc::new(server.clone()),
+            server.audit().clone(),
+            Arc::new(udap_host::clock::now),
+        )?);
+    }
+    Ok(gateways)
 }
 
-/// How the FHIR server is reached; `None` where there is none.
-pub(crate) fn gateway_config(config: &Config) -> Result<Option<GatewayConfig>, Problem> {
-    let Some(upstream) = &config.upstream else {
-        return Ok(None);
-    };
-    let mut settings = GatewayConfig::new(&config.base_url, upstream);
+/// How each FHIR server is reached.
+pub(crate) fn gateway_configs(config: &Config) -> Result<Vec<GatewayConfig>, Problem> {
+    let mut all = Vec::new();
+    for holder in config.data_holders() {
+        if let Some(upstream) = &holder.upstream {
+            all.push(gateway_config(config, &holder, upstream)?);
+        }
+    }
+    Ok(all)
+}
+
+fn gateway_config(
+    config: &Config,
+    holder: &DataHolder,
+    upstream: &str,
+) -> Result<GatewayConfig, Problem> {
+    let mut settings = GatewayConfig::new(&holder.base_url, upstream);
+    if holder.endpoints == Endpoints::Shared {
+        settings.issuer = config.base_url.clone();
+    }
     settings.trusted_proxies = config.trusted_proxies.clone();
     settings.upstream_token = if config.forward_token {
         UpstreamToken::Forward
@@ -115,14 +136,18 @@ pub(crate) fn gateway_config(config: &Config) -> Result<Option<GatewayConfig>, P
         };
         settings.upstream_tls = Some(Arc::new(udap_trust::fetch::tls_config(&roots)?));
     }
-    Ok(Some(settings))
+    Ok(settings)
 }
 
-fn metrics(config: &Config, shutdown: &Shutdown) -> Result<Option<listen::Running>, Problem> {
+fn metrics(
+    config: &Config,
+    server: &Server,
+    shutdown: &Shutdown,
+) -> Result<Option<listen::Running>, Problem> {
     let Some(addr) = config.metrics_listen else {
         return Ok(None);
     };
-    let metrics = Metrics::new(|_| ());
+    let metrics = Metrics::new(|registry| server.register_metrics(registry));
     let running = listen::start(
         Listen::plain(addr),
         1,

@@ -4,7 +4,7 @@ mod jwt;
 mod pki;
 
 pub(crate) use jwt::{Jwt, assertion, statement};
-pub(crate) use pki::{Community, DAY, Member, rsa, sign, signer, world};
+pub(crate) use pki::{Community, DAY, Member, MemberBuilder, rsa, sign, signer, world};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -50,10 +50,13 @@ impl Holder {
 
     /// With another configuration, made of the usual one's text.
     pub(crate) async fn edited(edit: impl FnOnce(String) -> String) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let text = edit(configuration(directory.path(), ""));
-        let path = directory.path().join("udap.toml");
-        let config = udap_host::config::parse(&path, &text).unwrap();
+        Self::made(|_, text| edit(text)).await
+    }
+
+    /// The same, where files of the directory can be changed before the server starts. The configuration
+    /// is a file there.
+    pub(crate) async fn made(edit: impl FnOnce(&Path, String) -> String) -> Self {
+        let (directory, config) = made(edit);
         let server = Server::open(&config).await.unwrap();
         Self {
             server,
@@ -295,6 +298,34 @@ pub(crate) fn prepared(settings: &str) -> (tempfile::TempDir, Config) {
     let path = directory.path().join("udap.toml");
     let config = udap_host::config::parse(&path, &text).unwrap();
     (directory, config)
+}
+
+/// The same with the usual text edited, written to the directory.
+pub(crate) fn made(edit: impl FnOnce(&Path, String) -> String) -> (tempfile::TempDir, Config) {
+    let directory = tempfile::tempdir().unwrap();
+    let text = edit(directory.path(), configuration(directory.path(), ""));
+    let path = directory.path().join("udap.toml");
+    std::fs::write(&path, text).unwrap();
+    let config = udap_host::config::load(&path).unwrap();
+    (directory, config)
+}
+
+/// An identity of the data holder in a community: `NAME.cert.pem` and `NAME.key.pem`.
+pub(crate) fn write_identity(
+    directory: &Path,
+    name: &str,
+    member: MemberBuilder<'_>,
+    key: usize,
+) -> Member {
+    let (signer, pem) = rsa(key);
+    let member = member.profile(Profile::DataHolder).key(&signer).issue();
+    let chain: String = member.chain.iter().map(|c| c.to_pem()).collect();
+    write_private(
+        &directory.join(format!("{name}.cert.pem")),
+        chain.as_bytes(),
+    );
+    write_private(&directory.join(format!("{name}.key.pem")), pem.as_bytes());
+    member
 }
 
 fn configuration(directory: &Path, settings: &str) -> String {

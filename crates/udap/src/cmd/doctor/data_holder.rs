@@ -8,9 +8,10 @@ use crate::problem::Problem;
 use http::{Request, header};
 use std::path::Path;
 use udap_client::{Client, ClientConfig, ClientError, CommunityTrust, FetchPolicy};
+use udap_gateway::GatewayConfig;
 use udap_gateway::forward::Upstream;
-use udap_host::config::{self, Community, Config, TlsRoots};
-use udap_pki::NameCheck;
+use udap_host::config::{self, Community, Config, Identity, TlsRoots};
+use udap_pki::{Certificate, NameCheck};
 use udap_proto::jws::JwsAlg;
 use udap_trust::clock;
 use udap_trust::fetch::Fetcher;
@@ -68,11 +69,50 @@ async fn identity(
     fetcher: &Fetcher,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let chain = files::certificates(&community.identity.cert)?;
+    for holder in config.data_holders() {
+        let mut named = false;
+        for identity in &community.identities {
+            let chain = files::certificates(&identity.cert)?;
+            let of_it = chain
+                .first()
+                .is_some_and(|leaf| leaf.uri_names().contains(&holder.base_url));
+            // One that names no base URL is shown for the first, whose only one it may be.
+            if of_it || community.identities.len() == 1 {
+                named = true;
+                let base_url = &holder.base_url;
+                one_identity(
+                    base_url, community, identity, &chain, trust, fetcher, report,
+                )
+                .await;
+            }
+        }
+        if !named {
+            report.failed(
+                "identity",
+                "san-uri-mismatch",
+                format!(
+                    "no certificate of {} names {}",
+                    community.uri, holder.base_url
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn one_identity(
+    base_url: &str,
+    community: &Community,
+    identity: &Identity,
+    chain: &[Certificate],
+    trust: &CommunityTrust,
+    fetcher: &Fetcher,
+    report: &mut Report,
+) {
     let Some((leaf, intermediates)) = chain.split_first() else {
-        return Ok(());
+        return;
     };
-    match udap_server::identity(community) {
+    match udap_server::identity(&community.uri, identity) {
         Err(error) => report.problem("identity", &error.into()),
         Ok((_, signer)) if signer.jws_alg() != JwsAlg::RS256 => report.failed(
             "identity",
@@ -82,7 +122,7 @@ async fn identity(
         Ok(_) => {}
     }
     let mut trust = trust.clone();
-    trust.policy.name = Some(NameCheck::Uri(config.base_url.clone()));
+    trust.policy.name = Some(NameCheck::Uri(base_url.to_owned()));
     let engine = TrustEngine::new(Some(fetcher.clone()), vec![trust]);
     let verdict = engine
         .verify(&community.uri, leaf, intermediates, clock::now())
@@ -97,19 +137,23 @@ async fn identity(
             }),
         ),
     }
+}
+
+/// Whether each FHIR server answers, asked in the way the gateway asks.
+async fn upstream(config: &Config, report: &mut Report) -> Result<(), Problem> {
+    for holder in config.data_holders() {
+        if holder.upstream.is_none() {
+            report.unknown("upstream", "none is configured: no gateway");
+        }
+    }
+    for settings in serve::gateway_configs(config)? {
+        one_upstream(&settings, report).await?;
+    }
     Ok(())
 }
 
-/// Whether the FHIR server answers, asked in the way the gateway asks.
-async fn upstream(config: &Config, report: &mut Report) -> Result<(), Problem> {
-    let Some(settings) = serve::gateway_config(config)? else {
-        report.unknown("upstream", "none is configured: no gateway");
-        return Ok(());
-    };
-    let url = format!(
-        "{}/metadata",
-        config.upstream.as_deref().unwrap_or_default()
-    );
+async fn one_upstream(settings: &GatewayConfig, report: &mut Report) -> Result<(), Problem> {
+    let url = format!("{}/metadata", settings.upstream);
     let parsed = Url::parse(&url).map_err(|error| Problem::new("usage", error.to_string()))?;
     let host = parsed.authority().to_owned();
     let request = Request::get(parsed.path())
@@ -117,7 +161,7 @@ async fn upstream(config: &Config, report: &mut Report) -> Result<(), Problem> {
         .header(header::ACCEPT, "application/fhir+json")
         .body(axum::body::Body::empty());
     let request = request.map_err(|error| Problem::new("usage", error.to_string()))?;
-    match Upstream::new(&settings)?.send(request).await {
+    match Upstream::new(settings)?.send(request).await {
         Ok(answer) => match answer.status().as_u16() {
             200..300 => report.well("upstream", format!("{url} answers")),
             status => report.warning(
@@ -143,21 +187,26 @@ async fn itself(
     report: &mut Report,
 ) -> Result<(), Problem> {
     // Its own host may well have a private address on this machine.
-    if let Ok(url) = Url::parse(&config.base_url)
-        && let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default())
-    {
-        fetch.allow_hosts.push(format!("{host}:{port}"));
+    let holders = config.data_holders();
+    for holder in &holders {
+        if let Ok(url) = Url::parse(&holder.base_url)
+            && let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default())
+        {
+            fetch.allow_hosts.push(format!("{host}:{port}"));
+        }
     }
     let mut client = ClientConfig::new(communities.clone());
     client.fetch = fetch.clone();
     let client = Client::new(client)?;
-    let subject = Subject {
-        base_url: &config.base_url,
-        community: None,
-        communities: &communities,
-        fetch: &fetch,
-        client: &client,
-    };
-    subject.look(report).await;
+    for holder in &holders {
+        let subject = Subject {
+            base_url: &holder.base_url,
+            community: None,
+            communities: &communities,
+            fetch: &fetch,
+            client: &client,
+        };
+        subject.look(report).await;
+    }
     Ok(())
 }

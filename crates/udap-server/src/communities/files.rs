@@ -1,0 +1,95 @@
+//! What the files of a community say: whom it trusts, and who this data holder is in it.
+
+use crate::app::StartError;
+use std::path::{Path, PathBuf};
+use udap_host::config::{self, Identity};
+use udap_pki::{Anchor, Certificate, Policy, pem};
+use udap_trust::signer::{KeySigner, Signer as _};
+use udap_trust::verify::CommunityTrust;
+
+/// Whom a community trusts, by its files.
+///
+/// # Errors
+/// [`StartError::Unusable`]
+pub fn community_trust(configured: &config::Community) -> Result<CommunityTrust, StartError> {
+    let mut trust = CommunityTrust::new(&configured.uri, Vec::new());
+    for certificate in read_all(&configured.anchors)? {
+        trust.anchors.push(Anchor::new(certificate));
+    }
+    trust.intermediates = read_all(&configured.intermediates)?;
+    trust.policy = Policy {
+        revocation: configured.revocation,
+        grace_secs: configured.grace_secs,
+        ..Policy::default()
+    };
+    Ok(trust)
+}
+
+/// Whom a community trusts to certify: a world of its own, in which no anchor of members counts.
+pub(super) fn certifier_trust(
+    configured: &config::Community,
+    members: &CommunityTrust,
+) -> Result<CommunityTrust, StartError> {
+    let mut certifiers = CommunityTrust {
+        uri: certifiers_of(&configured.uri),
+        anchors: Vec::new(),
+        ..members.clone()
+    };
+    for certificate in read_all(&configured.certifications.anchors)? {
+        certifiers.anchors.push(Anchor::new(certificate));
+    }
+    Ok(certifiers)
+}
+
+/// The name of a community's certifiers among the worlds of trust. It is no URI, so no community has
+/// it.
+pub(super) fn certifiers_of(community: &str) -> String {
+    format!("certifiers of {community}")
+}
+
+/// The data holder's certificates in a community, leaf first, and the key, which belongs to the leaf.
+///
+/// # Errors
+/// [`StartError`] for files that cannot be used, and for a key of another certificate.
+pub fn identity(
+    community: &str,
+    identity: &Identity,
+) -> Result<(Vec<Certificate>, KeySigner), StartError> {
+    let failed = |code, problem: String| StartError::Identity {
+        community: community.to_owned(),
+        code,
+        problem,
+    };
+    let key = identity.key.read()?;
+    let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
+    let chain = read(&identity.cert)?;
+    let Some(leaf) = chain.first() else {
+        let problem = "the identity has no certificate".to_owned();
+        return Err(failed("config-certificate-file", problem));
+    };
+    if leaf.spki_der() != signer.public_key().spki_der() {
+        return Err(failed(
+            "community-key-mismatch",
+            "the key does not belong to the first certificate".to_owned(),
+        ));
+    }
+    Ok((chain, signer))
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {
+    paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|lists| lists.concat())
+}
+
+fn read(path: &Path) -> Result<Vec<Certificate>, StartError> {
+    let unusable = |code, detail: String| StartError::Unusable {
+        path: path.to_owned(),
+        code,
+        detail,
+    };
+    let bytes = std::fs::read(path).map_err(|e| unusable("config-unreadable", e.to_string()))?;
+    pem::certificates(&bytes).map_err(|e| unusable("config-certificate-file", e.to_string()))
+}

@@ -1,0 +1,263 @@
+//! One community, and this data holder's metadata in it: signed in advance, for each FHIR base URL.
+
+use crate::app::StartError;
+use crate::base::Places;
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use std::sync::Arc;
+use udap_host::config::{self, Certifications};
+use udap_pki::{Anchor, Certificate, UnixTime};
+use udap_proto::community::Community;
+use udap_proto::ids::CommunityUri;
+use udap_proto::jws::JwsAlg;
+use udap_proto::metadata::Metadata;
+use udap_trust::random;
+use udap_trust::signer::{KeySigner, Signer as _, sign_jws};
+use udap_trust::verify::CommunityTrust;
+
+/// How long signed metadata holds, in seconds. It is signed again when half of that has passed.
+const METADATA_SECS: i64 = 24 * 3600;
+
+/// One community and this data holder's place in it. It does not change: what changes is replaced as a
+/// whole.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) community: Community,
+    /// Which certifications count here.
+    pub(crate) certifications: Certifications,
+    /// What it was made of.
+    pub(super) configured: config::Community,
+    /// Whom it trusts: members, and certifiers.
+    pub(super) trusts: [CommunityTrust; 2],
+    /// One for each base URL, in their order.
+    faces: Vec<Face>,
+}
+
+/// What is said in a community of one base URL.
+#[derive(Debug)]
+struct Face {
+    base_url: String,
+    chain: Vec<Certificate>,
+    signer: KeySigner,
+    metadata: Metadata,
+    /// None while the certificate is not valid.
+    signed: ArcSwapOption<SignedMetadata>,
+}
+
+/// The answer to a metadata request, made in advance.
+#[derive(Debug)]
+struct SignedMetadata {
+    json: Bytes,
+    signed_at: UnixTime,
+    ends: UnixTime,
+}
+
+/// Why there is no metadata: it would rest upon a certificate that is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdentityExpired;
+
+impl Served {
+    /// Reads the files of a community and signs its metadata.
+    pub(super) async fn open(
+        configured: &config::Community,
+        places: &[Places],
+        scopes: &[String],
+        now: UnixTime,
+    ) -> Result<Self, StartError> {
+        let members = super::files::community_trust(configured)?;
+        let certifiers = super::files::certifier_trust(configured, &members)?;
+        let community = Community::ssraa(CommunityUri::new(&configured.uri));
+        let mut identities = Vec::new();
+        for identity in &configured.identities {
+            identities.push(super::files::identity(&configured.uri, identity)?);
+        }
+        let mut faces = Vec::new();
+        for place in places {
+            let identity = identity_of(&configured.uri, &identities, &place.base_url)?;
+            faces.push(Face::new(configured, &community, place, scopes, identity));
+        }
+        for face in &faces {
+            face.sign_if_due(&configured.uri, now).await?;
+        }
+        Ok(Self {
+            community,
+            certifications: configured.certifications.clone(),
+            configured: configured.clone(),
+            trusts: [members, certifiers],
+            faces,
+        })
+    }
+
+    /// No member of this community may be one of another, and no member a certifier unless that is said:
+    /// as when the configuration is read, and on the very certificates that will count.
+    pub(super) fn unambiguous(&self, others: &[Arc<Self>]) -> Result<(), StartError> {
+        let [members, certifiers] = &self.trusts;
+        let failed = |code, problem: String| StartError::Identity {
+            community: self.configured.uri.clone(),
+            code,
+            problem,
+        };
+        for anchor in &members.anchors {
+            let has = |trust: &CommunityTrust| trust.anchors.iter().any(|a| same_key(a, anchor));
+            if let Some(other) = others.iter().find(|other| has(&other.trusts[0])) {
+                let (anchor, other) = (anchor.certificate().subject(), &other.configured.uri);
+                let problem = format!("its trust anchor {anchor} is also that of `{other}`");
+                return Err(failed("config-shared-anchor", problem));
+            }
+            if self.certifications.certifiers.is_empty() && has(certifiers) {
+                let anchor = anchor.certificate().subject();
+                let problem = format!(
+                    "{anchor} vouches for members and for certifiers, and the certifiers are not named"
+                );
+                return Err(failed("config-certifiers-unnamed", problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// The metadata of one base URL.
+    pub(crate) fn metadata(&self, base: usize, now: UnixTime) -> Result<Bytes, IdentityExpired> {
+        let face = self.faces.get(base).ok_or(IdentityExpired)?;
+        match &*face.signed.load() {
+            Some(signed) if now.0 < signed.ends.0 => Ok(signed.json.clone()),
+            _ => Err(IdentityExpired),
+        }
+    }
+
+    /// URIs of members that are told about every access token (RFC 7662 §4).
+    pub(crate) fn resource_servers(&self) -> &[String] {
+        &self.configured.resource_servers
+    }
+
+    /// Signs metadata again when half its time has passed.
+    pub(super) async fn sign_again(&self, now: UnixTime) {
+        let community = &self.configured.uri;
+        for face in &self.faces {
+            if let Err(error) = face.sign_if_due(community, now).await {
+                tracing::error!(%error, community, "metadata could not be signed");
+            }
+        }
+    }
+
+    /// The base URL for which there is no metadata, if there is one.
+    pub(super) fn without_metadata(&self, now: UnixTime) -> Option<&str> {
+        let faces = self.faces.iter().enumerate();
+        let mut without = faces.filter(|(at, _)| self.metadata(*at, now).is_err());
+        without.next().map(|(_, face)| face.base_url.as_str())
+    }
+}
+
+fn same_key(one: &Anchor, other: &Anchor) -> bool {
+    one.certificate().spki_der() == other.certificate().spki_der()
+}
+
+/// The identity whose certificate names a base URL; of several, the one that lasts longest.
+fn identity_of<'a>(
+    community: &str,
+    identities: &'a [(Vec<Certificate>, KeySigner)],
+    base_url: &str,
+) -> Result<&'a (Vec<Certificate>, KeySigner), StartError> {
+    let failed = |code, problem: String| StartError::Identity {
+        community: community.to_owned(),
+        code,
+        problem,
+    };
+    let names = |(chain, _): &&(Vec<Certificate>, KeySigner)| {
+        let leaf = chain.first();
+        leaf.is_some_and(|leaf| leaf.uri_names().iter().any(|name| name == base_url))
+    };
+    let ends = |(chain, _): &&(Vec<Certificate>, KeySigner)| {
+        chain.first().map_or(UnixTime(0), Certificate::not_after)
+    };
+    let Some(identity) = identities.iter().filter(names).max_by_key(ends) else {
+        let names: Vec<_> = identities
+            .iter()
+            .filter_map(|(chain, _)| chain.first())
+            .map(|leaf| leaf.uri_names().join(", "))
+            .collect();
+        let names = names.join(", ");
+        return Err(failed(
+            "san-uri-mismatch",
+            format!("the certificate names {names}, not the base URL {base_url}"),
+        ));
+    };
+    // HL7 SSRAA §2.3: signed_metadata shall be signed with RS256.
+    if identity.1.jws_alg() != JwsAlg::RS256 {
+        return Err(failed(
+            "identity-not-rsa",
+            "signed metadata is signed with RS256, which needs an RSA key".to_owned(),
+        ));
+    }
+    Ok(identity)
+}
+
+impl Face {
+    fn new(
+        configured: &config::Community,
+        community: &Community,
+        place: &Places,
+        scopes: &[String],
+        (chain, signer): &(Vec<Certificate>, KeySigner),
+    ) -> Self {
+        let certifications = &configured.certifications;
+        let metadata = Metadata {
+            profiles: vec!["udap_dcr", "udap_authn", "udap_authz"],
+            extensions_supported: udap_proto::extensions::SUPPORTED
+                .map(str::to_owned)
+                .to_vec(),
+            extensions_required: vec![udap_proto::extensions::hl7_b2b::KEY.to_owned()],
+            certifications_supported: certifications.supported.clone(),
+            certifications_required: certifications.required.clone(),
+            grant_types: vec!["client_credentials"],
+            scopes: scopes.to_vec(),
+            authorization_endpoint: None,
+            token_endpoint: place.token_endpoint.clone(),
+            registration_endpoint: place.registration_endpoint.clone(),
+            token_algs: community.algorithms.clone(),
+            registration_algs: community.algorithms.clone(),
+        };
+        Self {
+            base_url: place.base_url.clone(),
+            chain: chain.clone(),
+            signer: signer.clone(),
+            metadata,
+            signed: ArcSwapOption::empty(),
+        }
+    }
+
+    async fn sign_if_due(&self, community: &str, now: UnixTime) -> Result<(), StartError> {
+        if let Some(signed) = &*self.signed.load()
+            && now.0 < signed.signed_at.0.saturating_add(METADATA_SECS / 2)
+        {
+            return Ok(());
+        }
+        // Never beyond the certificate: the signature would outlive the trust in it.
+        let not_after = self.chain.first().map_or(now, Certificate::not_after);
+        let ends = now.plus_secs(METADATA_SECS).min(not_after);
+        if ends <= now {
+            return Ok(());
+        }
+        let unsigned = self.metadata.unsigned(
+            JwsAlg::RS256,
+            &self.chain,
+            &self.base_url,
+            now,
+            ends,
+            &random::id(),
+        );
+        let signed = sign_jws(&self.signer, JwsAlg::RS256, unsigned)
+            .await
+            .map_err(|e| StartError::Identity {
+                community: community.to_owned(),
+                code: e.code(),
+                problem: e.to_string(),
+            })?;
+        let json = serde_json::Value::Object(self.metadata.to_json(&signed)).to_string();
+        self.signed.store(Some(Arc::new(SignedMetadata {
+            json: json.into(),
+            signed_at: now,
+            ends,
+        })));
+        Ok(())
+    }
+}
