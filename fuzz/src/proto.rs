@@ -8,10 +8,10 @@ use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::{Jws, JwsAlg};
 use udap_proto::registration::{Body, Change};
 use udap_proto::scope::{Context, Permission, ScopeSet};
-use udap_proto::token::ClientCredentials;
+use udap_proto::token::TokenRequest;
 use udap_proto::{
-    access_token, assertion, bundle, certification, event, extensions, id_token, json, metadata,
-    statement,
+    access_token, assertion, authorization, bundle, certification, event, extensions, id_token,
+    json, metadata, smart, statement,
 };
 
 const NOW: UnixTime = UnixTime(1_795_536_000);
@@ -31,14 +31,34 @@ pub fn jws(data: &[u8]) {
         bundle::verify_signature(compact, &JwsAlg::ALL).is_ok(),
         access_token::verify(compact, &JwkSet::default(), URL, URL, NOW).is_ok(),
         id_token::verify(compact, &JwkSet::default(), &expected(), NOW).is_ok(),
+        authorization::verify_signature(compact, URL, &JwsAlg::ALL, NOW).is_ok(),
+        smart::parse(compact, &[URL], NOW).is_ok(),
     ];
     let Ok(jws) = parsed else {
-        assert_eq!(stages, [false; 6]);
+        assert_eq!(stages, [false; 8]);
         return;
     };
     assert!(!stages[4] && !stages[5], "no key was given");
+    smart_backend(compact, stages[7]);
     let _ = jws.verify_by_leaf(&JwsAlg::ALL);
     claims(jws.payload());
+}
+
+/// What has certificates is UDAP's and nobody else's, and without a key nothing is verified.
+fn smart_backend(compact: &str, parsed: bool) {
+    assert!(!(parsed && smart::names_certificates(compact)));
+    if let Ok(parsed) = smart::parse(compact, &[URL], NOW) {
+        let _ = parsed.require_jku(None).map_err(|e| format!("{e}"));
+        assert!(
+            parsed.verify(&JwkSet::default()).is_err(),
+            "no key was given"
+        );
+    }
+    if let Ok(parsed) = assertion::parse(compact, URL, NOW) {
+        let _ = parsed.require_jku(Some(URL)).map_err(|e| format!("{e}"));
+        let signed = parsed.verify_signature_by_keys(&JwkSet::default(), &JwsAlg::ALL);
+        assert!(signed.is_err(), "no key was given");
+    }
 }
 
 fn expected() -> id_token::Expected<'static> {
@@ -105,8 +125,8 @@ pub fn scope(data: &[u8]) {
 
 /// A token request's form.
 pub fn form(data: &[u8]) {
-    if let Ok(request) = ClientCredentials::read(data) {
-        let again = ClientCredentials::read(request.to_form().as_bytes());
+    if let Ok(request) = TokenRequest::read(data) {
+        let again = TokenRequest::read(request.to_form().as_bytes());
         assert_eq!(again, Ok(request));
     }
 }

@@ -27,6 +27,7 @@ pub fn client_credentials(
         scope: scope.clone(),
         contacts: contacts.iter().map(|c| c.as_ref().to_owned()).collect(),
         logo_uri: None,
+        jku: None,
         other: Map::new(),
     }
 }

@@ -93,9 +93,9 @@ impl TokenCache {
         let token =
             access_token::verify(well_formed(token)?, &current.keys, issuer, audience, now)?;
         let who = Who {
-            community: Some(Arc::from(token.community())),
+            community: some(token.community()),
             client_id: Some(Arc::from(token.client_id())),
-            uri: Some(Arc::from(token.uri())),
+            uri: some(token.uri()),
             jti: Some(jti_hash(token.jti())),
             ..Who::default()
         };
@@ -146,6 +146,11 @@ impl Halves {
         }
         self.young.insert(name, Arc::clone(session));
     }
+}
+
+/// Nothing where there is none, as of a client that belongs to no community.
+fn some(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| Arc::from(text))
 }
 
 /// What stands for the bearer token of a request (RFC 6750 §2.1): one header, one scheme. Its form is

@@ -17,6 +17,7 @@
 //! ```
 
 mod check;
+mod clients;
 mod error;
 mod origin;
 mod read;
@@ -31,6 +32,7 @@ use std::{
 pub use udap_pki::Revocation;
 
 pub use self::{
+    clients::{ClientKeys, RegistrationGrant, SmartClient},
     error::{At, ConfigError, Problem},
     origin::{Origin, Row},
     values::{LogFormat, Secret, TlsRoots},
@@ -87,6 +89,11 @@ pub struct Config {
     pub rates: Rates,
     /// Further FHIR base URLs of this server; see [`Self::data_holders`].
     pub more_data_holders: Vec<DataHolder>,
+    /// Grants for which apps may register.
+    pub registration_grants: Vec<RegistrationGrant>,
+    /// Whether an app may name its registered URL of keys in place of certificates (HL7 SSRAA §7.6).
+    pub experimental_jku: bool,
+    pub smart_clients: Vec<SmartClient>,
     pub communities: Vec<Community>,
     rows: Vec<Row>,
 }
@@ -186,6 +193,9 @@ pub struct Community {
     /// URIs of registered members that are told about every access token, as the resource servers
     /// of this data holder are (RFC 7662 §4).
     pub resource_servers: Vec<String>,
+    /// URIs of members whose authorization assertions count (UDAP Authorization Grants §5); none is the
+    /// default, and then the grant is not offered.
+    pub assertion_issuers: Vec<String>,
 }
 
 /// What a community makes of certifications; their programmes are told apart by URI.

@@ -31,9 +31,10 @@ pub struct AccessToken {
     pub exp: UnixTime,
     /// Its own name.
     pub jti: String,
-    /// The community in which the app is trusted.
+    /// The community in which the app is trusted; empty for a client of SMART's, which is known by its
+    /// keys and belongs to none.
     pub community: String,
-    /// The app's URI, as registered.
+    /// The app's URI, as registered; empty for the same.
     pub uri: String,
     /// The authorization extension objects it was asked for with: an access token serves only the
     /// subject and purpose they name (HL7 SSRAA §5.2.2).
@@ -59,10 +60,10 @@ impl AccessToken {
                 iat: self.iat.0,
                 exp: self.exp.0,
                 jti: &self.jti,
-                udap: Udap {
+                udap: (!self.community.is_empty()).then_some(Udap {
                     community: &self.community,
                     uri: &self.uri,
-                },
+                }),
                 extensions: &self.extensions,
             },
         )
@@ -86,7 +87,8 @@ struct Payload<'a> {
     iat: i64,
     exp: i64,
     jti: &'a str,
-    udap: Udap<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udap: Option<Udap<'a>>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     extensions: &'a Map<String, Value>,
 }

@@ -1,9 +1,11 @@
 //! The authentication token: an app proves who it is at the token endpoint (HL7 SSRAA §4.2, §5.2.1;
 //! UDAP JWT-Based Client Authentication §4), in its three stages.
 
+use crate::authorization::{AuthorizationError, Limits, Party};
 use crate::claims::{ClaimError, Claims, MAX_LIFETIME_SECS};
 use crate::error::Refusal;
 use crate::extensions::{self, ExtensionError};
+use crate::jwk::JwkSet;
 use crate::jws::{Header, Jws, JwsAlg, JwsError, Signer, Unsigned};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -24,6 +26,10 @@ pub enum AssertionError {
     NotInCertificate { uri: String, names: Vec<String> },
     #[error("the verdict is about another certificate than the one that signed")]
     OtherVerdict,
+    #[error("header `jku` is `{found}`, but the app registered {registered}")]
+    Jku { found: String, registered: String },
+    #[error("header `kid` is missing beside `jku`")]
+    KidMissing,
 }
 
 impl Refusal for AssertionError {
@@ -33,6 +39,8 @@ impl Refusal for AssertionError {
             Self::Claim(e) => e.code(),
             Self::NotInCertificate { .. } => "san-uri-mismatch",
             Self::OtherVerdict => "verdict-mismatch",
+            Self::Jku { .. } => "jku-mismatch",
+            Self::KidMissing => "kid-missing",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -85,6 +93,54 @@ impl Parsed {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.claims.iss
+    }
+
+    /// The URL of keys that it names in place of certificates (HL7 SSRAA §7.6, experimental). Where there
+    /// is an `x5c`, that counts and nothing else.
+    #[must_use]
+    pub fn jku(&self) -> Option<&str> {
+        let header = self.jws.header();
+        if header.contains_key("x5c") {
+            return None;
+        }
+        header.get("jku").and_then(Value::as_str)
+    }
+
+    /// The key that it names beside [`Self::jku`], once that URL is the registered one, letter for letter:
+    /// nothing is fetched from any other.
+    ///
+    /// # Errors
+    /// [`AssertionError::Jku`] or [`AssertionError::KidMissing`]
+    pub fn require_jku(&self, registered: Option<&str>) -> Result<&str, AssertionError> {
+        if self.jku().is_none() || self.jku() != registered {
+            return Err(AssertionError::Jku {
+                found: self.jku().unwrap_or_default().chars().take(200).collect(),
+                registered: registered.map_or_else(|| "none".to_owned(), |url| format!("`{url}`")),
+            });
+        }
+        let kid = self.jws.kid().filter(|kid| !kid.is_empty());
+        kid.ok_or(AssertionError::KidMissing)
+    }
+
+    /// As [`Self::verify_signature`], with the certificates of the key that `kid` names in the set which
+    /// was fetched from the registered URL; see [`Self::require_jku`].
+    ///
+    /// # Errors
+    /// [`JwsError::NoKey`] and the others of [`JwsError`].
+    pub fn verify_signature_by_keys(
+        self,
+        keys: &JwkSet,
+        accepted: &[JwsAlg],
+    ) -> Result<Signed, JwsError> {
+        let kid = self.jws.kid().ok_or(JwsError::NoKey)?;
+        let mut named = keys.keys().iter().filter(|jwk| jwk.kid() == Some(kid));
+        let jwk = named.next().ok_or(JwsError::NoKey)?;
+        let signer = self.jws.verify_by_certified_key(jwk, accepted)?;
+        Ok(Signed {
+            jws: self.jws,
+            claims: self.claims,
+            signer,
+        })
     }
 
     /// Verifies the signature with the key of `x5c[0]` and no other.
@@ -164,6 +220,17 @@ impl Verified {
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
+    }
+    /// How it limits the authorization that it is at the same time (UDAP Authorization Grants §4).
+    ///
+    /// # Errors
+    /// As [`Limits::read`].
+    pub fn limits(&self, uri: &str) -> Result<Limits, AuthorizationError> {
+        let client = Party {
+            client_id: &self.claims.iss,
+            uri,
+        };
+        Limits::read(self.jws.payload(), client)
     }
     /// Its authorization extension objects, not yet checked.
     ///

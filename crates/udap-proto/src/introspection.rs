@@ -3,7 +3,7 @@
 
 use crate::access_token::AccessToken;
 use crate::extensions;
-use crate::token::{ASSERTION_TYPE, Form, FormError};
+use crate::token::{ASSERTION_TYPE, Dialect, Form, FormError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 pub struct AboutToken {
     /// The token in question.
     pub token: String,
+    /// Whether it is one of UDAP's; a UDAP client may leave that out here, for the requests' own
+    /// specifications do not know it.
+    pub dialect: Dialect,
     /// The authentication token in compact form.
     pub client_assertion: String,
     /// `client_id`, if it was sent; must equal the assertion's `iss`.
@@ -20,7 +23,7 @@ pub struct AboutToken {
 }
 
 impl AboutToken {
-    /// Reads the form. `udap` may be left out, for the requests' own specifications do not know it.
+    /// Reads the form.
     ///
     /// # Errors
     /// [`FormError`]
@@ -30,10 +33,8 @@ impl AboutToken {
             return Err(FormError::Secret);
         }
         form.fixed("client_assertion_type", ASSERTION_TYPE)?;
-        if form.get("udap").is_some() {
-            form.fixed("udap", "1")?;
-        }
         Ok(Self {
+            dialect: Dialect::read(&form)?,
             token: form.need("token")?.to_owned(),
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
@@ -64,7 +65,9 @@ pub struct Active<'a> {
     iat: i64,
     exp: i64,
     jti: &'a str,
-    udap: Udap<'a>,
+    /// Nothing for a client without a community.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udap: Option<Udap<'a>>,
     /// As in the token itself: it serves only the subject and purpose that they name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     extensions: &'a Map<String, Value>,
@@ -90,11 +93,11 @@ impl<'a> From<&'a AccessToken> for Active<'a> {
             iat: token.iat.0,
             exp: token.exp.0,
             jti: &token.jti,
-            udap: Udap {
+            udap: (!token.community.is_empty()).then(|| Udap {
                 community: &token.community,
                 uri: &token.uri,
                 purpose_of_use: extensions::purposes_of_use(&token.extensions),
-            },
+            }),
             extensions: &token.extensions,
         }
     }

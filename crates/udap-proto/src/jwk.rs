@@ -1,7 +1,7 @@
 //! JSON Web Keys (RFC 7517), public halves only.
 
 use crate::error::Refusal;
-use crate::jws::{Jws, JwsAlg, JwsError};
+use crate::jws::{self, Jws, JwsAlg, JwsError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use const_oid::ObjectIdentifier;
@@ -55,6 +55,8 @@ pub struct Jwk {
     alg: Option<JwsAlg>,
     key: PublicKey,
     params: Map<String, Value>,
+    /// `x5c` in DER, where the key came with certificates.
+    x5c: Vec<Vec<u8>>,
 }
 
 impl Jwk {
@@ -120,6 +122,12 @@ impl Jwk {
                 .and_then(JwsAlg::from_name),
             key,
             params,
+            x5c: match map.get("x5c") {
+                None => Vec::new(),
+                Some(x5c) => {
+                    jws::certificates(x5c).map_err(|_| JwkError::Member { member: "x5c" })?
+                }
+            },
         })
     }
 
@@ -172,6 +180,7 @@ impl Jwk {
             alg,
             key: key.clone(),
             params,
+            x5c: Vec::new(),
         })
     }
 
@@ -184,6 +193,13 @@ impl Jwk {
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// Its certificates in DER, its own first, where it came with any (RFC 7517 §4.7). Not yet compared
+    /// with the key; see [`Jws::verify_by_certified_key`].
+    #[must_use]
+    pub fn x5c(&self) -> &[Vec<u8>] {
+        &self.x5c
     }
 
     /// The members of the key without `kid`, `alg` and `use`, in the order RFC 7638 §3.2 wants: what
@@ -227,7 +243,8 @@ impl JwkSet {
         Self { keys }
     }
 
-    /// Reads a key set; keys of unsupported kinds are left out (RFC 7517 §5).
+    /// Reads a key set; keys of unsupported kinds, and those for other uses than signatures, are left
+    /// out (RFC 7517 §§4.2, 5).
     ///
     /// # Errors
     /// [`JwkError::NotASet`], [`JwkError::TooMany`], or [`JwkError::Private`] for a set that holds a
@@ -242,7 +259,7 @@ impl JwkSet {
         let mut set = Vec::new();
         for key in keys {
             match key.as_object().map(Jwk::from_json) {
-                Some(Ok(jwk)) => set.push(jwk),
+                Some(Ok(jwk)) if signs(key) => set.push(jwk),
                 Some(Err(e @ JwkError::Private { .. })) => return Err(e),
                 _ => {}
             }
@@ -281,6 +298,15 @@ impl JwkSet {
         }
         result
     }
+}
+
+/// Whether a key is for signatures, or does not say what for.
+fn signs(key: &Value) -> bool {
+    key.get("use").is_none_or(|of| of == "sig")
+        && key
+            .get("key_ops")
+            .and_then(Value::as_array)
+            .is_none_or(|ops| ops.iter().any(|op| op == "verify"))
 }
 
 #[derive(Sequence)]

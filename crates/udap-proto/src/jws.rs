@@ -7,6 +7,7 @@
 
 use crate::error::Refusal;
 use crate::json::{self, JsonError};
+use crate::jwk::Jwk;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -331,36 +332,7 @@ impl Jws {
     /// When the header is missing, not an array of standard base64 strings (RFC 7515 §4.1.6),
     /// empty, or longer than [`MAX_X5C`].
     pub fn x5c(&self) -> Result<Vec<Vec<u8>>, JwsError> {
-        let certificates = match self.header.members.get("x5c") {
-            None => return Err(JwsError::X5cMissing),
-            Some(Value::Array(certificates)) => certificates,
-            Some(_) => {
-                return Err(JwsError::X5cShape {
-                    what: "not an array",
-                });
-            }
-        };
-        if certificates.is_empty() {
-            return Err(JwsError::X5cShape {
-                what: "an empty array",
-            });
-        }
-        if certificates.len() > MAX_X5C {
-            return Err(JwsError::X5cTooLong {
-                count: certificates.len(),
-            });
-        }
-        certificates
-            .iter()
-            .map(|certificate| {
-                let text = certificate
-                    .as_str()
-                    .ok_or(JwsError::X5cShape { what: "not an array of strings" })?;
-                STANDARD.decode(text).map_err(|_| JwsError::X5cShape {
-                    what: "not standard base64 (RFC 7515 §4.1.6: neither base64url, PEM nor line breaks)",
-                })
-            })
-            .collect()
+        certificates(self.header.members.get("x5c").ok_or(JwsError::X5cMissing)?)
     }
 
     /// Verifies the signature with the key of `x5c[0]` and no other, and says who signed.
@@ -372,18 +344,49 @@ impl Jws {
     /// # Errors
     /// [`JwsError`], [`JwsError::Signature`] when the signature is not of that key.
     pub fn verify_by_leaf(&self, accepted: &[JwsAlg]) -> Result<Signer, JwsError> {
-        let alg = self.header.alg;
-        if !accepted.contains(&alg) {
-            return Err(JwsError::AlgRefused {
-                alg: alg.as_str().to_owned(),
-            });
-        }
+        self.require_alg(accepted)?;
         if let Some(signer) = self.header.signer.get() {
             let key = signer.leaf.public_key();
             self.verify_by(key.map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?)?;
             return Ok(signer.clone());
         }
-        let x5c = self.x5c()?;
+        let signer = self.signer(&self.x5c()?)?;
+        Ok(self.header.signer.get_or_init(|| signer).clone())
+    }
+
+    /// The same with the certificates that a key of a registered key set came with, in place of an
+    /// `x5c` of this token (HL7 SSRAA §7.6). Nothing is remembered: the key set may change.
+    ///
+    /// # Errors
+    /// As [`Self::verify_by_leaf`]; [`JwsError::X5cMissing`] when the key came with none, and
+    /// [`JwsError::X5cShape`] when its first certificate is another key's (RFC 7517 §4.7).
+    pub fn verify_by_certified_key(
+        &self,
+        jwk: &Jwk,
+        accepted: &[JwsAlg],
+    ) -> Result<Signer, JwsError> {
+        self.require_alg(accepted)?;
+        let signer = self.signer(jwk.x5c())?;
+        if signer.leaf.public_key().ok() != Some(jwk.key()) {
+            return Err(JwsError::X5cShape {
+                what: "of another key than the one that it stands beside",
+            });
+        }
+        Ok(signer)
+    }
+
+    fn require_alg(&self, accepted: &[JwsAlg]) -> Result<(), JwsError> {
+        let alg = self.header.alg;
+        if accepted.contains(&alg) {
+            return Ok(());
+        }
+        Err(JwsError::AlgRefused {
+            alg: alg.as_str().to_owned(),
+        })
+    }
+
+    /// Who signed, when the key of the first certificate made the signature.
+    fn signer(&self, x5c: &[Vec<u8>]) -> Result<Signer, JwsError> {
         let mut ders = x5c.iter();
         let Some(leaf_der) = ders.next() else {
             return Err(JwsError::X5cMissing);
@@ -399,12 +402,11 @@ impl Jws {
                 Err(_) => unreadable += 1,
             }
         }
-        let signer = Signer {
+        Ok(Signer {
             leaf,
             intermediates,
             unreadable,
-        };
-        Ok(self.header.signer.get_or_init(|| signer).clone())
+        })
     }
 
     /// Verifies the signature with a key that was chosen by other means than this token.
@@ -422,6 +424,36 @@ impl Jws {
         key.verify(alg.scheme(), self.signing_input.as_bytes(), &self.signature)
             .map_err(|_| JwsError::Signature)
     }
+}
+
+/// The value of an `x5c`, of a JWS or of a JWK, in DER.
+pub(crate) fn certificates(x5c: &Value) -> Result<Vec<Vec<u8>>, JwsError> {
+    let Value::Array(certificates) = x5c else {
+        return Err(JwsError::X5cShape {
+            what: "not an array",
+        });
+    };
+    if certificates.is_empty() {
+        return Err(JwsError::X5cShape {
+            what: "an empty array",
+        });
+    }
+    if certificates.len() > MAX_X5C {
+        return Err(JwsError::X5cTooLong {
+            count: certificates.len(),
+        });
+    }
+    certificates
+        .iter()
+        .map(|certificate| {
+            let text = certificate.as_str().ok_or(JwsError::X5cShape {
+                what: "not an array of strings",
+            })?;
+            STANDARD.decode(text).map_err(|_| JwsError::X5cShape {
+                what: "not standard base64 (RFC 7515 §4.1.6: neither base64url, PEM nor line breaks)",
+            })
+        })
+        .collect()
 }
 
 fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, JwsError> {

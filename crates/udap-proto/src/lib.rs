@@ -20,6 +20,7 @@
 
 pub mod access_token;
 pub mod assertion;
+pub mod authorization;
 pub mod bundle;
 pub mod catalogue;
 pub mod certification;
@@ -38,6 +39,7 @@ pub mod jws;
 pub mod metadata;
 pub mod registration;
 pub mod scope;
+pub mod smart;
 pub mod statement;
 pub mod token;
 

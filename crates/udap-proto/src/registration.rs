@@ -5,6 +5,7 @@ use crate::claims::text;
 use crate::error::Refusal;
 use crate::json::{self, JsonError};
 use crate::scope::{self, ScopeSet};
+use crate::token::JWT_BEARER;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -12,6 +13,9 @@ use url::Url;
 pub const MAX_CERTIFICATIONS: usize = 16;
 /// The most redirect URIs, contacts or other items of one list.
 pub const MAX_ITEMS: usize = 64;
+
+/// The longest `jku`, in bytes: no longer URL is fetched.
+const MAX_JKU: usize = 2048;
 
 /// Why the body of a registration request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +151,10 @@ impl Refusal for ParamError {
 
 /// What the app asks for with its statement.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and each lives for one request"
+)]
 pub enum Change {
     /// To be registered, or its registration replaced.
     Register(ClientMetadata),
@@ -177,6 +185,10 @@ pub enum Grant {
     AuthorizationCode,
     /// `authorization_code` and `refresh_token`
     AuthorizationCodeWithRefresh,
+    /// By assertions of others alone (UDAP Authorization Grants §4)
+    JwtBearer,
+    /// By its own authorization and by assertions of others
+    ClientCredentialsAndJwtBearer,
 }
 
 impl Grant {
@@ -187,7 +199,37 @@ impl Grant {
             Self::ClientCredentials => &["client_credentials"],
             Self::AuthorizationCode => &["authorization_code"],
             Self::AuthorizationCodeWithRefresh => &["authorization_code", "refresh_token"],
+            Self::JwtBearer => &[JWT_BEARER],
+            Self::ClientCredentialsAndJwtBearer => &["client_credentials", JWT_BEARER],
         }
+    }
+
+    /// From the values of `grant_types` with blanks between, in any order; `None` when they are none of
+    /// these.
+    #[must_use]
+    pub fn read(types: &str) -> Option<Self> {
+        Self::of(types.split(' ').collect())
+    }
+
+    fn of(mut types: Vec<&str>) -> Option<Self> {
+        types.sort_unstable();
+        match types.as_slice() {
+            ["client_credentials"] => Some(Self::ClientCredentials),
+            ["authorization_code"] => Some(Self::AuthorizationCode),
+            ["authorization_code", "refresh_token"] => Some(Self::AuthorizationCodeWithRefresh),
+            [JWT_BEARER] => Some(Self::JwtBearer),
+            ["client_credentials", JWT_BEARER] => Some(Self::ClientCredentialsAndJwtBearer),
+            _ => None,
+        }
+    }
+
+    /// Whether a user signs in, and is sent back to a redirect URI.
+    #[must_use]
+    pub const fn with_code(self) -> bool {
+        matches!(
+            self,
+            Self::AuthorizationCode | Self::AuthorizationCodeWithRefresh
+        )
     }
 }
 
@@ -206,6 +248,8 @@ pub struct ClientMetadata {
     pub contacts: Vec<String>,
     /// `logo_uri`
     pub logo_uri: Option<String>,
+    /// `jku`: where the app's keys are, with their certificates (HL7 SSRAA §7.6, experimental)
+    pub jku: Option<String>,
     /// Other text parameters of RFC 7591 §2 that were sent.
     pub other: Map<String, Value>,
 }
@@ -223,7 +267,7 @@ impl ClientMetadata {
     fn read(payload: &Map<String, Value>) -> Result<Self, ParamError> {
         let client_name = param_text(payload, "client_name")?;
         let grant = grant(payload)?;
-        let with_code = grant != Grant::ClientCredentials;
+        let with_code = grant.with_code();
         let method = param_text(payload, "token_endpoint_auth_method")?;
         if method != "private_key_jwt" {
             return Err(wrong(
@@ -309,6 +353,10 @@ impl ClientMetadata {
             scope,
             contacts,
             logo_uri,
+            jku: payload
+                .contains_key("jku")
+                .then(|| jku(payload))
+                .transpose()?,
             other,
         })
     }
@@ -320,7 +368,7 @@ impl ClientMetadata {
         let mut map = Map::new();
         map.insert("client_name".into(), self.client_name.as_str().into());
         map.insert("grant_types".into(), self.grant.types().into());
-        if self.grant != Grant::ClientCredentials {
+        if self.grant.with_code() {
             map.insert("redirect_uris".into(), self.redirect_uris.clone().into());
             map.insert("response_types".into(), ["code"].as_slice().into());
         }
@@ -332,6 +380,9 @@ impl ClientMetadata {
         map.insert("contacts".into(), self.contacts.clone().into());
         if let Some(logo) = &self.logo_uri {
             map.insert("logo_uri".into(), logo.as_str().into());
+        }
+        if let Some(jku) = &self.jku {
+            map.insert("jku".into(), jku.as_str().into());
         }
         map.extend(self.other.clone());
         map
@@ -360,18 +411,13 @@ pub fn cancelled(client_id: &str, statement: &str) -> Map<String, Value> {
 
 fn grant(payload: &Map<String, Value>) -> Result<Grant, ParamError> {
     const EXPECTED: &str = "one of [\"client_credentials\"], [\"authorization_code\"], \
-         [\"authorization_code\",\"refresh_token\"], or [] to cancel";
+         [\"authorization_code\",\"refresh_token\"], [\"urn:ietf:params:oauth:grant-type:jwt-bearer\"] \
+         with or without \"client_credentials\", or [] to cancel";
     let types = list(payload, "grant_types")?.ok_or(ParamError::Missing {
         param: "grant_types",
     })?;
-    let mut sorted: Vec<&str> = types.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
-    match sorted.as_slice() {
-        ["client_credentials"] => Ok(Grant::ClientCredentials),
-        ["authorization_code"] => Ok(Grant::AuthorizationCode),
-        ["authorization_code", "refresh_token"] => Ok(Grant::AuthorizationCodeWithRefresh),
-        _ => Err(wrong("grant_types", &format!("{types:?}"), EXPECTED)),
-    }
+    Grant::of(types.iter().map(String::as_str).collect())
+        .ok_or_else(|| wrong("grant_types", &format!("{types:?}"), EXPECTED))
 }
 
 fn redirect_uri(uri: &str) -> Result<(), ParamError> {
@@ -414,6 +460,23 @@ fn logo(payload: &Map<String, Value>) -> Result<String, ParamError> {
     } else {
         Err(wrong("logo_uri", &uri, EXPECTED))
     }
+}
+
+/// Compared with the `jku` of authentication tokens letter for letter, so that one spelling is as good
+/// as another; fetched by the guarded fetcher only.
+fn jku(payload: &Map<String, Value>) -> Result<String, ParamError> {
+    let url = param_text(payload, "jku")?;
+    let plain = url.len() <= MAX_JKU
+        && Url::parse(&url).is_ok_and(|parsed| {
+            parsed.scheme() == "https"
+                && parsed.username().is_empty()
+                && parsed.password().is_none()
+                && parsed.fragment().is_none()
+        });
+    if plain {
+        return Ok(url);
+    }
+    Err(wrong("jku", &url, "an https URL of at most 2048 bytes"))
 }
 
 fn param_text(payload: &Map<String, Value>, param: &'static str) -> Result<String, ParamError> {

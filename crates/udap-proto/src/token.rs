@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 /// The only client assertion type of UDAP (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The grant whose authorization is a signed assertion (RFC 7523 §2.1; UDAP Authorization Grants §4).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The most parameters that are read.
 pub const MAX_PARAMETERS: usize = 32;
 
@@ -50,20 +52,96 @@ impl Refusal for FormError {
     }
 }
 
-/// A client_credentials request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCredentials {
+/// What a token is asked for with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// `client_credentials`: the client's own authorization.
+    ClientCredentials,
+    /// [`JWT_BEARER`]: that of an authorization assertion, in compact form.
+    JwtBearer {
+        /// `assertion`
+        assertion: String,
+    },
+}
+
+/// Without the assertion.
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Grant {
+    /// `grant_type`
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer { .. } => JWT_BEARER,
+        }
+    }
+}
+
+/// Whether a request says that it is one of UDAP's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `udap=1`
+    Udap,
+    /// The parameter is left out, as by those who know OAuth or SMART alone.
+    Plain,
+}
+
+impl Dialect {
+    pub(crate) fn read(form: &Form<'_>) -> Result<Self, FormError> {
+        if form.get("udap").is_none() {
+            return Ok(Self::Plain);
+        }
+        form.fixed("udap", "1").map(|()| Self::Udap)
+    }
+
+    /// Refuses a request that does not say so, which UDAP JWT-Based Client Authentication §5 demands.
+    ///
+    /// # Errors
+    /// [`FormError::Missing`]
+    pub const fn require_udap(self) -> Result<(), FormError> {
+        match self {
+            Self::Udap => Ok(()),
+            Self::Plain => Err(FormError::Missing { name: "udap" }),
+        }
+    }
+}
+
+/// A token request by a client that authenticates with an assertion.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// What it asks with.
+    pub grant: Grant,
+    /// Whether it is one of UDAP's.
+    pub dialect: Dialect,
     /// The authentication token in compact form.
     pub client_assertion: String,
     /// `client_id`, if it was sent; must equal the token's `iss`.
     pub client_id: Option<String>,
-    /// `scope`, which HL7 SSRAA §5.2.2 demands.
+    /// `scope`: HL7 SSRAA §5.2.2 and SMART demand one of those who ask for themselves; empty is a
+    /// request for whatever the authorization assertion allows.
     pub scope: ScopeSet,
     /// `resource`, if it was sent: the FHIR base URL that the token is for (RFC 8707 §2).
     pub resource: Option<String>,
 }
 
-impl ClientCredentials {
+/// Without the assertions.
+impl std::fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("grant", &self.grant)
+            .field("dialect", &self.dialect)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TokenRequest {
     /// Reads the form.
     ///
     /// # Errors
@@ -73,25 +151,38 @@ impl ClientCredentials {
         if form.get("client_secret").is_some() {
             return Err(FormError::Secret);
         }
-        let grant = form.need("grant_type")?;
-        if grant != "client_credentials" {
-            return Err(FormError::Grant {
-                grant: grant.chars().take(80).collect(),
-            });
-        }
+        let grant = match form.need("grant_type")? {
+            "client_credentials" => Grant::ClientCredentials,
+            JWT_BEARER => Grant::JwtBearer {
+                assertion: form.need("assertion")?.to_owned(),
+            },
+            other => {
+                return Err(FormError::Grant {
+                    grant: other.chars().take(80).collect(),
+                });
+            }
+        };
         form.fixed("client_assertion_type", ASSERTION_TYPE)?;
-        form.fixed("udap", "1")?;
-        let text = form.need("scope")?;
-        let scope = ScopeSet::read(text).ok_or_else(|| FormError::Wrong {
-            name: "scope",
-            found: text.chars().take(80).collect(),
-            expected: scope::LIMITS,
-        })?;
-        // Blanks alone are as good as nothing.
-        if scope.is_empty() {
-            return Err(FormError::Missing { name: "scope" });
-        }
+        let dialect = Dialect::read(&form)?;
+        let scope = match (form.get("scope"), &grant) {
+            (None, Grant::JwtBearer { .. }) => ScopeSet::default(),
+            (None, Grant::ClientCredentials) => return Err(FormError::Missing { name: "scope" }),
+            (Some(text), _) => {
+                let scope = ScopeSet::read(text).ok_or_else(|| FormError::Wrong {
+                    name: "scope",
+                    found: text.chars().take(80).collect(),
+                    expected: scope::LIMITS,
+                })?;
+                // Blanks alone are as good as nothing.
+                if scope.is_empty() {
+                    return Err(FormError::Missing { name: "scope" });
+                }
+                scope
+            }
+        };
         Ok(Self {
+            grant,
+            dialect,
             client_assertion: form.need("client_assertion")?.to_owned(),
             client_id: form.get("client_id").map(str::to_owned),
             scope,
@@ -103,11 +194,18 @@ impl ClientCredentials {
     #[must_use]
     pub fn to_form(&self) -> String {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials")
-            .append_pair("scope", &self.scope.to_string())
-            .append_pair("client_assertion_type", ASSERTION_TYPE)
-            .append_pair("client_assertion", &self.client_assertion)
-            .append_pair("udap", "1");
+        form.append_pair("grant_type", self.grant.as_str());
+        if let Grant::JwtBearer { assertion } = &self.grant {
+            form.append_pair("assertion", assertion);
+        }
+        if !self.scope.is_empty() {
+            form.append_pair("scope", &self.scope.to_string());
+        }
+        form.append_pair("client_assertion_type", ASSERTION_TYPE)
+            .append_pair("client_assertion", &self.client_assertion);
+        if self.dialect == Dialect::Udap {
+            form.append_pair("udap", "1");
+        }
         if let Some(client_id) = &self.client_id {
             form.append_pair("client_id", client_id);
         }
@@ -259,19 +357,37 @@ mod tests {
     use super::*;
     use crate::scope::MAX_SCOPES;
 
-    fn code(form: &str) -> Result<ClientCredentials, &'static str> {
-        ClientCredentials::read(form.as_bytes()).map_err(|e| e.code())
+    fn code(form: &str) -> Result<TokenRequest, &'static str> {
+        TokenRequest::read(form.as_bytes()).map_err(|e| e.code())
     }
 
     #[test]
     fn it_goes_around() {
-        let request = ClientCredentials {
-            client_assertion: "a.b.c".into(),
-            client_id: Some("c 1+2".into()),
-            scope: ScopeSet::parse("system/Patient.rs system/Observation.rs"),
-            resource: Some("https://fhir.example/r4".into()),
+        let scope = ScopeSet::parse("system/Patient.rs system/Observation.rs");
+        let bearer = || Grant::JwtBearer {
+            assertion: "d.e.f".into(),
         };
-        assert_eq!(code(&request.to_form()), Ok(request));
+        for (grant, dialect, scope) in [
+            (Grant::ClientCredentials, Dialect::Udap, scope.clone()),
+            (Grant::ClientCredentials, Dialect::Plain, scope.clone()),
+            (bearer(), Dialect::Udap, scope),
+            (bearer(), Dialect::Udap, ScopeSet::default()),
+        ] {
+            let request = TokenRequest {
+                grant,
+                dialect,
+                client_assertion: "a.b.c".into(),
+                client_id: Some("c 1+2".into()),
+                scope,
+                resource: Some("https://fhir.example/r4".into()),
+            };
+            assert_eq!(code(&request.to_form()), Ok(request.clone()));
+            let shown = format!("{request:?}");
+            assert!(
+                !shown.contains("a.b.c") && !shown.contains("d.e.f"),
+                "{shown}"
+            );
+        }
     }
 
     fn scopes(count: usize) -> String {
@@ -294,7 +410,6 @@ mod tests {
             ("scope=s", "scope=+%0a", "parameter-missing"),
             ("scope=s", "scope=s&scope=t", "parameter-repeated"),
             ("udap=1", "udap=2", "parameter-invalid"),
-            ("udap=1", "x=1", "parameter-missing"),
             ("client_assertion=a", "x=1", "parameter-missing"),
             ("client-assertion-type", "grant-type", "parameter-invalid"),
             (
@@ -303,6 +418,16 @@ mod tests {
                 "client-secret-refused",
             ),
             ("scope=s", "scope=%ff", "form-malformed"),
+            (
+                "grant_type=client_credentials",
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer",
+                "parameter-missing",
+            ),
+            (
+                "grant_type=client_credentials",
+                "assertion=&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer",
+                "parameter-missing",
+            ),
         ] {
             assert_eq!(
                 code(&good.replacen(from, to, 1)).unwrap_err(),
@@ -322,6 +447,10 @@ mod tests {
                 }
             );
         }
+        let plain = code(&good.replacen("udap=1", "x=1", 1)).unwrap();
+        assert_eq!(plain.dialect, Dialect::Plain);
+        let missing = plain.dialect.require_udap().unwrap_err();
+        assert_eq!(missing.code(), "parameter-missing");
         let many: String = (0..40).map(|i| format!("&p{i}=1")).collect();
         assert_eq!(
             code(&format!("{good}{many}")).unwrap_err(),

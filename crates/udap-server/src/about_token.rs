@@ -1,7 +1,7 @@
 //! The way in that introspection and revocation share: who asks, about which token.
 
 use crate::app::Server;
-use crate::client_authentication::{self, Client, ClientError, Credentials, authenticate};
+use crate::client_authentication::{self, Client, ClientError, Credentials, Way, authenticate};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -32,6 +32,7 @@ pub(crate) async fn read(
     let sent = Credentials {
         assertion: &request.client_assertion,
         client_id: request.client_id.as_deref(),
+        way: Way::of(server, request.dialect, &request.client_assertion),
     };
     let client = authenticate(
         server,

@@ -6,6 +6,7 @@ use crate::certifications::Watch;
 use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
 use crate::router;
+use crate::smart_clients::SmartClients;
 use crate::store::{MIGRATIONS, Registrations, Replay, Revocations, Signers};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use udap_host::audit::{Audit, Event, Refusal as AuditRefusal, Who};
 use udap_host::client_ip::{TrustedProxies, client_ip};
-use udap_host::config::{Config, ConfigError};
+use udap_host::config::{Config, ConfigError, RegistrationGrant};
 use udap_host::db::{Db, DbError};
 use udap_host::files::FileError;
 use udap_host::listen::{Peer, Shutdown};
@@ -28,10 +29,11 @@ use udap_pki::UnixTime;
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
 use udap_proto::jwk::JwkSet;
-use udap_proto::jws::Header;
+use udap_proto::jws::{Header, JwsAlg};
 use udap_proto::scope::ScopeSet;
 use udap_trust::clock;
 use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
+use udap_trust::key_sets::KeySets;
 
 /// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
 /// hand lapses.
@@ -62,6 +64,14 @@ pub struct App {
     pub(crate) communities: Communities,
     /// Who is registered.
     pub(crate) registrations: Registrations,
+    /// Who is known by keys and by the configuration alone.
+    pub(crate) smart_clients: SmartClients,
+    /// Keys of clients, by URL.
+    pub(crate) key_sets: KeySets,
+    /// Whether an app may name its registered URL of keys in place of certificates.
+    pub(crate) experimental_jku: bool,
+    /// Grants for which apps may register.
+    pub(crate) registration_grants: Vec<RegistrationGrant>,
     /// When certifiers were asked last.
     pub(crate) watch: Watch,
     /// Which access tokens their clients ended.
@@ -148,12 +158,16 @@ impl Server {
         let replay = Replay::open(&config.state_dir.join("replay"), clock::now())?;
         let access_key = AccessKey::open(&config.state_dir.join("access-token.key"))?;
         let fetcher = Fetcher::new(fetch_policy(config)?)?;
+        let smart_clients = SmartClients::open(&config.smart_clients)?;
+        let key_sets = KeySets::new(fetcher.clone());
         let data_holders = config.data_holders();
         let places = Places::of(&data_holders);
         let communities = Communities::open(config, places, fetcher, clock::now()).await?;
         let common = Common {
             scopes: &config.scopes_supported,
-            algs: communities.algorithms(),
+            algs: assertion_algorithms(&communities, &smart_clients),
+            grant_types: communities.grant_types(),
+            capabilities: capabilities(&smart_clients),
         };
         let bases = Base::all(&data_holders, &common);
         audit
@@ -167,6 +181,10 @@ impl Server {
         let app = Arc::new(App {
             bases,
             communities,
+            smart_clients,
+            key_sets,
+            experimental_jku: config.experimental_jku,
+            registration_grants: config.registration_grants.clone(),
             watch: Watch::default(),
             registrations: Registrations::new(db.clone()),
             revocations: Revocations::open(db.clone(), clock::now()).await?,
@@ -323,6 +341,14 @@ impl TokenStatus for Server {
         jti: &'a str,
     ) -> futures_util::future::BoxFuture<'a, TokenState> {
         Box::pin(async move {
+            if let Some(client) = self.smart_clients.get(client_id) {
+                if self.revocations.contains(jti) {
+                    return TokenState::Ended {
+                        code: "token-revoked",
+                    };
+                }
+                return client.registration.token_state(jti);
+            }
             match self.registrations.by_client_id(client_id).await {
                 Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {
                     code: "token-revoked",
@@ -345,6 +371,28 @@ impl TokenStatus for Server {
             }
         })
     }
+}
+
+/// What clients may sign their assertions with, of either kind.
+fn assertion_algorithms(communities: &Communities, smart: &SmartClients) -> Vec<JwsAlg> {
+    let mut algorithms = communities.algorithms();
+    if !smart.is_empty() {
+        let more = udap_proto::smart::ALGORITHMS;
+        algorithms.extend(
+            more.into_iter()
+                .filter(|alg| !communities.algorithms().contains(alg)),
+        );
+    }
+    algorithms
+}
+
+/// SMART's `capabilities`: what works here, and nothing else.
+fn capabilities(smart: &SmartClients) -> Vec<&'static str> {
+    let mut capabilities = vec!["permission-v1", "permission-v2"];
+    if !smart.is_empty() {
+        capabilities.insert(0, "client-confidential-asymmetric");
+    }
+    capabilities
 }
 
 #[expect(clippy::borrowed_box, reason = "the cache hands over its keys so")]
@@ -401,6 +449,20 @@ impl Told {
             code,
             description: short(&refusal.to_string()),
             hint: refusal.hint().unwrap_or_else(|| general_hint(code)),
+        }
+    }
+
+    /// By an endpoint's own words.
+    pub(crate) fn own(
+        error: &'static str,
+        code: &'static str,
+        why: &dyn std::fmt::Display,
+    ) -> Self {
+        Self {
+            error,
+            code,
+            description: short(&why.to_string()),
+            hint: general_hint(code),
         }
     }
 

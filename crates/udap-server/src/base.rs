@@ -43,6 +43,9 @@ pub(crate) struct Base {
 pub(crate) struct Common<'a> {
     pub(crate) scopes: &'a [String],
     pub(crate) algs: Vec<JwsAlg>,
+    pub(crate) grant_types: Vec<&'static str>,
+    /// SMART's `capabilities`
+    pub(crate) capabilities: Vec<&'static str>,
 }
 
 /// Where things are, before the communities are known.
@@ -118,11 +121,10 @@ impl Base {
             jwks_uri: format!("{issuer}{}", path::JWKS),
             introspection_endpoint: Some(introspection_endpoint.clone()),
             revocation_endpoint: Some(revocation_endpoint.clone()),
-            grant_types: vec!["client_credentials"],
+            grant_types: common.grant_types.clone(),
             scopes: common.scopes.to_vec(),
             algs: common.algs.clone(),
-            // SMART's own clients, by their JWKS, are not registered here yet.
-            capabilities: vec!["permission-v1", "permission-v2"],
+            capabilities: common.capabilities.clone(),
         });
         Self {
             at,

@@ -1,26 +1,32 @@
 //! How a client proves who it is, at each endpoint that wants to know: with an authentication token
-//! signed by its certificate (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1). There is no
-//! other way in.
+//! signed by its certificate (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1), or, if the
+//! operator configured it so, by a key of its own (SMART Backend Services). [`Way::of`] chooses.
+
+mod certified;
+mod smart;
+
+pub(crate) use certified::Certified;
 
 use crate::app::{Server, Told, general_hint, short};
 use crate::life_cycle::FINAL;
-use crate::store::{Once, Registration, Seen, State};
+use crate::store::{Once, Registration, Seen};
 use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
-use udap_host::audit::{Who, jti_hash};
+use udap_host::audit::Who;
 use udap_host::problem::OAuthError;
 use udap_host::rate;
-use udap_pki::{Certificate, UnixTime};
+use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
-use udap_proto::assertion::{self, AssertionError, Verified};
+use udap_proto::assertion::AssertionError;
 use udap_proto::certification::Mismatch;
 use udap_proto::jws::JwsError;
-use udap_proto::token::FormError;
-use udap_trust::clock;
-use udap_trust::verify::{TrustError, Verdict};
+use udap_proto::smart::SmartError;
+use udap_proto::token::{Dialect, FormError};
+use udap_trust::key_sets::KeySetError;
+use udap_trust::verify::TrustError;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -28,12 +34,20 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) registration: Arc<Registration>,
-    /// What it signed.
-    pub(crate) assertion: Verified,
-    verdict: Verdict,
-    /// The certificate that signed it, and those that came along.
-    pub(crate) leaf: Certificate,
-    pub(crate) intermediates: Vec<Certificate>,
+    pub(crate) proof: Proof,
+}
+
+/// By what.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and each lives for one request"
+)]
+pub(crate) enum Proof {
+    /// A certificate of its community.
+    Certificate(Certified),
+    /// A key that the operator took from it.
+    Key,
 }
 
 /// What a request says of its sender.
@@ -43,6 +57,31 @@ pub(crate) struct Credentials<'a> {
     pub(crate) assertion: &'a str,
     /// `client_id`, which may be left out.
     pub(crate) client_id: Option<&'a str>,
+    pub(crate) way: Way,
+}
+
+/// How a client authenticates: the one place where that is chosen. Neither is tried when the other one
+/// fails, and a client of the one kind is refused by the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As UDAP's clients do, with certificates.
+    Udap,
+    /// As those of SMART Backend Services do, with a key that is known.
+    Smart,
+}
+
+impl Way {
+    /// What says `udap=1`, or names certificates, is UDAP's; so is everything where no others are known.
+    pub(crate) fn of(server: &Server, dialect: Dialect, assertion: &str) -> Self {
+        if dialect == Dialect::Udap
+            || server.smart_clients.is_empty()
+            || udap_proto::smart::names_certificates(assertion)
+        {
+            Self::Udap
+        } else {
+            Self::Smart
+        }
+    }
 }
 
 /// The form of a request whose sender is not known yet. HL7 SSRAA §5.2.2: no Authorization header, no
@@ -82,7 +121,10 @@ pub(crate) async fn authenticate(
     who: &mut Who,
 ) -> Result<Client, ClientError> {
     let mut own = false;
-    let result = prove(server, sent, audiences, now, who, &mut own).await;
+    let result = match sent.way {
+        Way::Udap => certified::prove(server, sent, audiences, now, who, &mut own).await,
+        Way::Smart => smart::prove(server, sent, audiences, now, who, &mut own).await,
+    };
     if let (Err(error), Some(from)) = (&result, from(who))
         && own
         && error.is_the_clients_own()
@@ -101,131 +143,64 @@ fn from(who: &Who) -> Option<(IpAddr, Arc<str>)> {
     ))
 }
 
-/// `own` is set once the sender's certificate has the URI of the client that it names.
-async fn prove(
+/// Names the client that is claimed, for the audit trail, and refuses it while it failed too often from
+/// there, or when the form names another one.
+fn name(
     server: &Server,
     sent: Credentials<'_>,
-    audiences: &[&str],
+    client_id: &str,
     now: UnixTime,
     who: &mut Who,
-    own: &mut bool,
-) -> Result<Client, ClientError> {
-    // Shape, audience, time: what costs nothing, before the registration is looked for.
-    let mut remembered = false;
-    let parsed = assertion::parse_with(sent.assertion, audiences, now, |text| {
-        let known = server.headers.get(text);
-        remembered = known.is_some();
-        known
-    })?;
-    let client_id = parsed.client_id().to_owned();
-    who.client_id = Some(short(&client_id).into());
+) -> Result<(), ClientError> {
+    who.client_id = Some(short(client_id).into());
     if let Some(from) = from(who) {
         let checked = server.refusal_rate.check(&from, now);
         checked.map_err(|_| ClientError::TooMany)?;
     }
-    if let Some(sent) = sent.client_id
-        && sent != client_id
-    {
-        return Err(ClientError::ClientIdMismatch {
+    match sent.client_id {
+        Some(sent) if sent != client_id => Err(ClientError::ClientIdMismatch {
             sent: sent.to_owned(),
-            iss: client_id,
-        });
+            iss: client_id.to_owned(),
+        }),
+        _ => Ok(()),
     }
-    let registration = server
-        .registrations
-        .by_client_id(&client_id)
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "a registration could not be read");
-            ClientError::Unavailable
-        })?
-        // Who is registered with another data holder of this server is a stranger here.
-        .filter(|registration| registration.registrar == server.base().registrar)
-        .ok_or(ClientError::UnknownClient { client_id })?;
-    who.community = Some(registration.community.as_str().into());
-    who.uri = Some(registration.uri.as_str().into());
-    if registration.state != State::Active {
-        return Err(ClientError::NotActive {
-            code: registration.state.code(),
-        });
-    }
+}
 
-    // Signature, by the key of x5c[0]; no I/O yet.
-    let served = server
-        .communities
-        .select(Some(&registration.community))
-        .ok_or_else(|| ClientError::CommunityGone {
-            community: registration.community.clone(),
-        })?;
-    let signed = parsed
-        .verify_signature(&served.community.algorithms)
-        .map_err(AssertionError::from)?;
+/// The registration of that name, if there is one. Who is registered with another data holder of this
+/// server is a stranger here.
+async fn registered(
+    server: &Server,
+    client_id: &str,
+) -> Result<Option<Arc<Registration>>, ClientError> {
+    let found = server.registrations.by_client_id(client_id).await;
+    let found = found.map_err(|error| {
+        tracing::error!(%error, "a registration could not be read");
+        ClientError::Unavailable
+    })?;
+    Ok(found.filter(|registration| registration.registrar == server.base().registrar))
+}
 
-    // Trust, on the anchors of that registration's community only.
-    let (leaf, intermediates) = (
-        signed.signer().leaf().clone(),
-        signed.signer().intermediates().to_vec(),
-    );
-    *own = leaf.uri_names().contains(&registration.uri);
-    let verdict = server
-        .communities
-        .trust()
-        .verify(&registration.community, &leaf, &intermediates, now)
-        .await?;
-
-    // The headers of clients that were found good are remembered; others cost nobody any memory.
-    if !remembered {
-        let (text, header) = signed.header_read();
-        server.headers.insert(text.into(), Arc::clone(header));
-    }
-
-    // The registered URI is a name of that very certificate.
-    let assertion = signed.verify(&verdict, &registration.uri)?;
-
-    // With a key and from where its certifications let it ask.
-    for limits in registration.limits.iter() {
-        let key = leaf.public_key().map_err(|_| ClientError::Unavailable)?;
-        limits.check_key(key)?;
-        limits.check_address(who.remote)?;
-    }
-
-    // New, and remembered durably. What a sender did not sign costs nobody a record.
-    let claims = assertion.claims();
-    who.jti = Some(jti_hash(&claims.jti));
-    let once = Once {
-        community: &registration.community,
-        iss: &claims.iss,
-        jti: &claims.jti,
-        iat: Some(claims.iat),
-        exp: claims.exp,
-    };
+/// That a JWT is new, and remembered durably. What a sender did not sign costs nobody a record.
+async fn record(server: &Server, once: Once<'_>, now: UnixTime) -> Result<(), ClientError> {
     match server.replay.record(once, now).await {
-        Ok(Seen::New) => {}
-        Ok(Seen::Before) => return Err(ClientError::Replayed),
-        Ok(Seen::Unknown) => return Err(ClientError::BeforeRestart),
-        Err(_) => return Err(ClientError::Unavailable),
+        Ok(Seen::New) => Ok(()),
+        Ok(Seen::Before) => Err(ClientError::Replayed),
+        Ok(Seen::Unknown) => Err(ClientError::BeforeRestart),
+        Err(_) => Err(ClientError::Unavailable),
     }
-    Ok(Client {
-        registration,
-        assertion,
-        verdict,
-        leaf,
-        intermediates,
-    })
 }
 
 impl Client {
     /// Whether it is trusted still: to be asked when all else is done, since trust may have moved
     /// while it was. A revocation in between wins.
     pub(crate) async fn still_trusted(&self, server: &Server) -> Result<(), ClientError> {
-        let trust = server.communities.trust();
-        if trust.epoch().now() != self.verdict.epoch() {
-            let community = &self.registration.community;
-            trust
-                .verify(community, &self.leaf, &self.intermediates, clock::now())
-                .await?;
+        match &self.proof {
+            Proof::Certificate(certified) => {
+                let community = &self.registration.community;
+                certified.still_trusted(server, community).await
+            }
+            Proof::Key => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -246,6 +221,14 @@ pub(crate) enum ClientError {
     Form(#[from] FormError),
     #[error(transparent)]
     Assertion(#[from] AssertionError),
+    #[error(transparent)]
+    Smart(#[from] SmartError),
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    #[error("`{client_id}` is known by its keys; it sends neither `udap` nor certificates")]
+    IsSmart { client_id: String },
+    #[error("`{client_id}` is a UDAP client; it sends `udap=1`, and its certificates in `x5c`")]
+    IsUdap { client_id: String },
     #[error("parameter `client_id` is `{sent}`, but the assertion's `iss` is `{iss}`")]
     ClientIdMismatch { sent: String, iss: String },
     #[error("no client `{client_id}` is registered here")]
@@ -308,6 +291,15 @@ impl ClientError {
             }
             Self::Assertion(e @ AssertionError::Jws(_)) => Told::by("invalid_request", e),
             Self::Assertion(e) => Told::by("invalid_client", e),
+            // RFC 7523 §3.2: whatever is wrong with such an assertion.
+            Self::Smart(e) => Told::by("invalid_client", e),
+            Self::KeySet(e) => {
+                tracing::warn!(error = %e, "the keys of a client cannot be had");
+                Told::by("invalid_client", e)
+            }
+            Self::IsSmart { .. } => own("invalid_client", "client-known-by-keys"),
+            // As whatever lacks `udap` where a UDAP client asks.
+            Self::IsUdap { .. } => own("invalid_request", "client-known-by-certificate"),
             Self::ClientIdMismatch { .. } => own("invalid_client", "client-id-mismatch"),
             Self::UnknownClient { .. } => own("invalid_client", "client-unknown"),
             Self::NotActive { code } => own("invalid_client", code),

@@ -21,6 +21,7 @@ use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
 use udap_proto::certification;
 use udap_proto::jws::{JwsAlg, Signer as StatementSigner};
+use udap_proto::token::JWT_BEARER;
 use udap_trust::fetch::Fetcher;
 use udap_trust::verify::{TrustEngine, TrustError, Verdict};
 
@@ -147,6 +148,15 @@ impl Communities {
         algorithms
     }
 
+    /// Every grant that some community offers.
+    pub(crate) fn grant_types(&self) -> Vec<&'static str> {
+        let all = self.all();
+        let some = all
+            .iter()
+            .find(|served| !served.assertion_issuers().is_empty());
+        grant_types(some.map_or(&[], |served| served.assertion_issuers()))
+    }
+
     /// The one community that trusts a signer. Each is asked on its own anchors; a signer whom two
     /// of them trust is refused, since the two may have different rules and registrations.
     pub(crate) async fn accept(
@@ -207,4 +217,13 @@ impl Communities {
             served.sign_again(now).await;
         }
     }
+}
+
+/// What metadata offers: what works, and nothing else.
+fn grant_types(assertion_issuers: &[String]) -> Vec<&'static str> {
+    let mut grants = vec!["client_credentials"];
+    if !assertion_issuers.is_empty() {
+        grants.push(JWT_BEARER);
+    }
+    grants
 }

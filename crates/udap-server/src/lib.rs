@@ -25,6 +25,7 @@
 mod about_token;
 mod access_key;
 mod app;
+mod assertion_grant;
 mod base;
 pub mod catalogue;
 mod certifications;
@@ -40,6 +41,7 @@ mod registration;
 mod revocation;
 mod router;
 mod scopes;
+mod smart_clients;
 mod store;
 mod token;
 

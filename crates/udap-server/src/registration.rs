@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use udap_host::audit::{Event, Who, jti_hash};
+use udap_host::config::RegistrationGrant;
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
@@ -102,7 +103,7 @@ async fn register(
     who.jti = Some(jti_hash(&claims.jti));
     let wanted = match verified.change() {
         Change::Cancel => None,
-        Change::Register(metadata) => Some(allowed(server, metadata.clone())?),
+        Change::Register(metadata) => Some(allowed(server, &community, metadata.clone())?),
     };
     // New, and remembered, before anything is changed. §4 step 3.
     let once = Once {
@@ -162,17 +163,40 @@ async fn register(
     Err(RegistrationError::Unavailable)
 }
 
-/// What this data holder lets an app register: the grant type, and the scopes cut down to its own.
+/// What this data holder lets an app of a community register: the grant types, and the scopes cut down to
+/// its own. What is switched off is passed over as any parameter that is not known (RFC 7591 §2).
 fn allowed(
     server: &Server,
+    community: &str,
     mut metadata: ClientMetadata,
 ) -> Result<ClientMetadata, RegistrationError> {
-    if metadata.grant != Grant::ClientCredentials {
+    let served = server.communities.select(Some(community));
+    let assertions = served.is_some_and(|served| !served.assertion_issuers().is_empty());
+    let may = |grant| server.registration_grants.contains(&grant);
+    let grant = metadata.grant;
+    let permitted = match grant {
+        Grant::ClientCredentials => may(RegistrationGrant::ClientCredentials),
+        Grant::AuthorizationCode | Grant::AuthorizationCodeWithRefresh => {
+            may(RegistrationGrant::AuthorizationCode)
+        }
+        Grant::JwtBearer => assertions,
+        Grant::ClientCredentialsAndJwtBearer => {
+            assertions && may(RegistrationGrant::ClientCredentials)
+        }
+    };
+    if !permitted {
         return Err(RegistrationError::GrantUnsupported {
-            grant: metadata.grant.types().join(" "),
+            grant: grant.types().join(" "),
         });
     }
-    metadata.scope = scopes::grant(&metadata.scope, &server.scopes)?;
+    metadata.scope = if grant.with_code() {
+        scopes::grant_to_users(&metadata.scope, &server.scopes)?
+    } else {
+        scopes::grant(&metadata.scope, &server.scopes)?
+    };
+    if !server.experimental_jku {
+        metadata.jku = None;
+    }
     Ok(metadata)
 }
 

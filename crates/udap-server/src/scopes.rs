@@ -23,20 +23,41 @@ impl ScopeError {
     }
 }
 
+/// The same for an app whose users sign in: whatever is available, `system` excepted, which is no
+/// user's.
+pub(crate) fn grant_to_users(
+    requested: &ScopeSet,
+    available: &ScopeSet,
+) -> Result<ScopeSet, ScopeError> {
+    negotiate(requested, available, |scope| !system(scope))
+}
+
 /// What of the requested scopes is left under what is available, for an app without a user: other
 /// contexts than `system` are left out. A wildcard is an error where none is available, and it is
 /// one to be left with nothing.
 pub(crate) fn grant(requested: &ScopeSet, available: &ScopeSet) -> Result<ScopeSet, ScopeError> {
+    negotiate(requested, available, system)
+}
+
+fn system(scope: &Scope) -> bool {
+    matches!(
+        scope,
+        Scope::Resource {
+            context: Context::System,
+            ..
+        }
+    )
+}
+
+fn negotiate(
+    requested: &ScopeSet,
+    available: &ScopeSet,
+    fits: impl Fn(&Scope) -> bool,
+) -> Result<ScopeSet, ScopeError> {
     let granted = requested.under(available);
     let mut usable = ScopeSet::default();
     for scope in &granted {
-        if matches!(
-            scope,
-            Scope::Resource {
-                context: Context::System,
-                ..
-            }
-        ) {
+        if fits(scope) {
             usable.insert(scope.clone());
         }
     }
@@ -96,6 +117,12 @@ mod tests {
             granted("system/*.cruds", "system/*.rs"),
             Ok("system/*.rs".into())
         );
+        let users = grant_to_users(
+            &ScopeSet::parse("openid user/Patient.rs system/Patient.rs patient/Patient.rs"),
+            &ScopeSet::parse(&format!("{available} openid")),
+        );
+        let users = users.map(|set| set.to_string());
+        assert_eq!(users, Ok("openid user/Patient.rs".into()));
         // A wildcard for users is none for apps.
         assert_eq!(
             granted("system/*.rs", "system/Patient.rs user/*.rs"),

@@ -2,8 +2,9 @@
 //! JWT-Based Client Authentication).
 
 use crate::app::{Server, Told, general_hint, refusal, short};
+use crate::assertion_grant::{self, AssertionGrantError};
 use crate::base::TargetError;
-use crate::client_authentication::{self, ClientError, Credentials, authenticate};
+use crate::client_authentication::{self, ClientError, Credentials, Proof, Way, authenticate};
 use crate::scopes::{self, ScopeError};
 use axum::Extension;
 use axum::extract::State;
@@ -18,10 +19,11 @@ use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_pki::UnixTime;
 use udap_proto::access_token::AccessToken;
+use udap_proto::authorization::Limits;
 use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
 use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
-use udap_proto::token::{Answer, ClientCredentials};
+use udap_proto::token::{Answer, Grant, TokenRequest};
 use udap_trust::clock;
 
 /// Answers with an access token.
@@ -67,28 +69,71 @@ async fn token(
 ) -> Result<Issued, TokenError> {
     let now = clock::now();
     let body = client_authentication::form(server, headers, body)?;
-    let request = ClientCredentials::read(&body).map_err(ClientError::from)?;
+    let request = TokenRequest::read(&body).map_err(ClientError::from)?;
+    let way = Way::of(server, request.dialect, &request.client_assertion);
+    if way == Way::Udap {
+        request.dialect.require_udap().map_err(ClientError::from)?;
+    }
     let sent = Credentials {
         assertion: &request.client_assertion,
         client_id: request.client_id.as_deref(),
+        way,
     };
     let client = authenticate(server, sent, &[&server.base().token_endpoint], now, who).await?;
     let registration = &client.registration;
+    let grant = request.grant.as_str();
+    if registration
+        .grant
+        .is_none_or(|registered| !registered.types().contains(&grant))
+    {
+        return Err(TokenError::GrantNotRegistered { grant });
+    }
+
     // For which of the FHIR servers behind this endpoint, if there is more than one (RFC 8707 §2).
     let audience = server.base().audience(request.resource.as_deref())?;
 
+    // What authorizes it: its own word, or that of somebody whom the operator named.
+    let Authorized { limits, extensions } = match (&request.grant, &client.proof) {
+        (Grant::JwtBearer { assertion }, _) => {
+            let verified = assertion_grant::verify(server, assertion, registration, now).await?;
+            Authorized {
+                limits: verified.limits().clone(),
+                extensions: required(verified.extensions()?)?,
+            }
+        }
+        (Grant::ClientCredentials, Proof::Certificate(certified)) => Authorized {
+            limits: certified
+                .assertion
+                .limits(&registration.uri)
+                .map_err(AssertionGrantError::from)?,
+            extensions: required(certified.assertion.extensions()?)?,
+        },
+        // Who has no community has no rules of one.
+        (Grant::ClientCredentials, Proof::Key) => Authorized::default(),
+    };
+
     // What it asks for, and may have.
-    let extensions = client.assertion.extensions()?;
-    extensions::check(&extensions, &[hl7_b2b::KEY])?;
-    let scope = scopes::grant(&request.scope, &registration.scope)?;
+    let ceiling = limits.ceiling.as_ref();
+    let asked = match ceiling {
+        _ if !request.scope.is_empty() => &request.scope,
+        Some(ceiling) => ceiling,
+        None => &registration.scope,
+    };
+    let mut scope = scopes::grant(asked, &registration.scope)?;
+    if let Some(ceiling) = ceiling {
+        scope = scopes::grant(&scope, ceiling)?;
+    }
     let scope = scopes::grant(&scope, &server.scopes)?;
     let purpose_of_use = extensions::purposes_of_use(&extensions)
         .into_iter()
         .map(str::to_owned)
         .collect();
     // No token outlives the certificate it was asked for with.
-    let ends = client.leaf.not_after().secs_since(now);
-    let expires_in = server.token_lifetime_secs.min(ends).max(0);
+    let mut expires_in = server.token_lifetime_secs;
+    if let Proof::Certificate(certified) = &client.proof {
+        let ends = certified.leaf.not_after().secs_since(now);
+        expires_in = expires_in.min(ends).max(0);
+    }
     let exp = now.plus_secs(expires_in);
     let access_token = server.access_token(
         audience,
@@ -103,15 +148,17 @@ async fn token(
 
     // What is issued by this certificate ends with it. Noted before the last look at trust, so that a
     // revocation is seen by that look or finds the note.
-    let (leaf, intermediates) = (&client.leaf, &client.intermediates);
-    server
-        .signers
-        .record(&registration.client_id, leaf, intermediates, exp)
-        .await
-        .map_err(|error| {
+    if let Proof::Certificate(certified) = &client.proof {
+        let (leaf, intermediates) = (&certified.leaf, &certified.intermediates);
+        let noted = server
+            .signers
+            .record(&registration.client_id, leaf, intermediates, exp)
+            .await;
+        noted.map_err(|error| {
             tracing::error!(%error, "the certificate of a client could not be noted");
             ClientError::Unavailable
         })?;
+    }
     client.still_trusted(server).await?;
     let answer = Answer {
         access_token,
@@ -123,6 +170,19 @@ async fn token(
         scope,
         purpose_of_use,
     })
+}
+
+/// What a client may have by its authorization, before scopes are looked at.
+#[derive(Default)]
+struct Authorized {
+    limits: Limits,
+    extensions: Map<String, Value>,
+}
+
+/// The extension objects, once those that a community requires are there and right.
+fn required(extensions: Map<String, Value>) -> Result<Map<String, Value>, ExtensionError> {
+    extensions::check(&extensions, &[hl7_b2b::KEY])?;
+    Ok(extensions)
 }
 
 impl Server {
@@ -173,6 +233,10 @@ enum TokenError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
+    Authorization(#[from] AssertionGrantError),
+    #[error("the client is not registered for the grant type `{grant}`")]
+    GrantNotRegistered { grant: &'static str },
+    #[error(transparent)]
     Extension(#[from] ExtensionError),
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -187,6 +251,10 @@ impl TokenError {
     fn to_wire(&self) -> OAuthError {
         let told = match self {
             Self::Client(e) => return e.to_wire(),
+            Self::Authorization(e) => return e.to_wire(),
+            Self::GrantNotRegistered { .. } => {
+                Told::own("unauthorized_client", "grant-not-registered", self)
+            }
             Self::Extension(e) => Told::by("invalid_grant", e),
             Self::Target(e) => Told {
                 error: "invalid_target",

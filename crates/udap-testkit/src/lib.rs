@@ -25,6 +25,7 @@ mod server;
 
 pub use pki::{Member, MemberBuilder, TestPki};
 pub use server::{Answer, Asked, TestServer, TlsFiles, tls_files};
+pub use udap_trust::keys::KeyType;
 
 use std::sync::Arc;
 use udap_pki::UnixTime;

@@ -26,6 +26,20 @@ pub const CATALOGUE: &[Explanation] = &[
         "RFC 6890",
     ),
     entry(
+        "key-set-unavailable",
+        "A client's key set cannot be fetched",
+        "The URL of keys that was registered for the client did not answer with a key set: over https, without a redirect, at most 64 KiB, in time. It is asked again after half a minute.",
+        "Fetch the URL yourself, from the machine of the server. The log has the reason.",
+        "RFC 7517 §5",
+    ),
+    entry(
+        "key-set-malformed",
+        "A client's key set cannot be used",
+        "What the registered URL answered is no JSON object with an array `keys`, or holds a private key.",
+        "Publish public keys only, as a JSON Web Key Set.",
+        "RFC 7517 §5",
+    ),
+    entry(
         "host-unknown",
         "A host name cannot be resolved",
         "The name has no address, or the resolver did not answer.",
@@ -141,6 +155,7 @@ mod tests {
     fn the_catalogue_and_the_errors_agree() {
         let sources = [
             include_str!("fetch/error.rs"),
+            include_str!("key_sets.rs"),
             include_str!("keys.rs"),
             include_str!("signer.rs"),
             include_str!("verify/error.rs"),

@@ -51,16 +51,18 @@ pub enum Kind {
     Issuer,
     /// Whether a certification still holds: small, waited for, and not signed, so https only.
     Status,
+    /// A set of public keys: the same.
+    Keys,
 }
 
 impl Kind {
     const fn allows_http(self) -> bool {
-        !matches!(self, Self::Api | Self::Status)
+        !matches!(self, Self::Api | Self::Status | Self::Keys)
     }
     const fn max_bytes(self) -> usize {
         match self {
             Self::Api | Self::Crl => MAX_BYTES,
-            Self::Ocsp | Self::Issuer | Self::Status => MAX_SMALL_BYTES,
+            Self::Ocsp | Self::Issuer | Self::Status | Self::Keys => MAX_SMALL_BYTES,
         }
     }
     const fn timeout(self) -> Duration {

@@ -25,6 +25,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod epoch;
 pub mod fetch;
+pub mod key_sets;
 pub mod keys;
 pub mod random;
 pub mod signer;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use udap_client::{Client, Extensions, Hl7B2b, ScopeSet};
 use udap_pki::UnixTime;
 use udap_proto::jws::JwsAlg;
-use udap_proto::token::ClientCredentials;
+use udap_proto::token::TokenRequest;
 use udap_proto::{Refusal as _, assertion};
 use udap_testkit::{Answer, NOW};
 
@@ -57,7 +57,7 @@ async fn an_assertion_is_what_the_server_side_accepts() {
         "application/x-www-form-urlencoded"
     );
     assert!(sent.headers.get("authorization").is_none());
-    let form = ClientCredentials::read(&sent.body).unwrap();
+    let form = TokenRequest::read(&sent.body).unwrap();
     assert_eq!(form.scope, scope());
     let parsed =
         assertion::parse(&form.client_assertion, &scene.server.url("/token"), NOW).unwrap();

@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::{
     Certifications, Community, Config, ConfigError, DataHolder, Endpoints, Fetch, Identity,
-    LogFormat, Problem, Rates, Revocation, Secret, TlsRoots, check,
+    LogFormat, Problem, Rates, RegistrationGrant, Revocation, Secret, TlsRoots, check, clients,
     section::{Field, Section, Source, suggest},
 };
 use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
@@ -77,6 +77,13 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let fetch = fetch(&source, &top)?;
     let (limits, rates) = limits(&source, &top)?;
     let more_data_holders = data_holders(&top, &base_url)?;
+    let registration_grants = top.get(
+        "registration_grants",
+        vec![RegistrationGrant::ClientCredentials],
+        clients::grants,
+    )?;
+    let experimental_jku = top.get("experimental_jku", false, Field::boolean)?;
+    let smart_clients = clients::smart_clients(&top)?;
     let communities = communities(&top)?;
     check::unambiguous(&tls, &communities)?;
 
@@ -99,6 +106,9 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         limits,
         rates,
         more_data_holders,
+        registration_grants,
+        experimental_jku,
+        smart_clients,
         communities,
         rows,
     })
@@ -271,6 +281,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         .0;
     let certifications = certifications(&section)?;
     let resource_servers = section.get("resource_servers", Vec::new(), uris)?;
+    let assertion_issuers = section.get("assertion_issuers", Vec::new(), uris)?;
     Ok(Community {
         uri,
         anchors,
@@ -280,6 +291,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         grace_secs,
         certifications,
         resource_servers,
+        assertion_issuers,
     })
 }
 
@@ -397,7 +409,7 @@ fn web_url(field: &Field<'_>) -> Result<url::Url, ConfigError> {
 }
 
 /// A community's name; often a URL, at times `urn:oid:…`.
-fn absolute_uri(field: &Field<'_>) -> Result<String, ConfigError> {
+pub(super) fn absolute_uri(field: &Field<'_>) -> Result<String, ConfigError> {
     let text = field.text()?;
     match url::Url::parse(text) {
         Ok(_) if !text.contains(char::is_whitespace) => Ok(text.to_owned()),
@@ -481,7 +493,7 @@ fn trusted_proxies(field: &Field<'_>) -> Result<TrustedProxies, ConfigError> {
     Ok(proxies)
 }
 
-fn choice<T: Clone>(field: &Field<'_>, known: &[(&str, T)]) -> Result<T, ConfigError> {
+pub(super) fn choice<T: Clone>(field: &Field<'_>, known: &[(&str, T)]) -> Result<T, ConfigError> {
     let text = field.text()?;
     if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
         return Ok(value.clone());
@@ -560,6 +572,9 @@ const TOP: &[&str] = &[
     "fetch",
     "limits",
     "data_holder",
+    "registration_grants",
+    "experimental_jku",
+    "smart_client",
     "community",
 ];
 
@@ -584,6 +599,7 @@ const COMMUNITY: &[&str] = &[
     "certifier_anchors",
     "certifiers",
     "resource_servers",
+    "assertion_issuers",
 ];
 
 const REVOCATION: [(&str, Revocation); 4] = [

@@ -35,6 +35,8 @@ trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
 metrics_listen = "127.0.0.1:9090"
 log_format = "json"
 workers = 4
+registration_grants = ["client_credentials", "authorization_code"]
+experimental_jku = true
 
 [fetch]
 allow_hosts = ["localhost:8441", "LOCALHOST:8442"]
@@ -57,6 +59,7 @@ certifications_self_signed = ["https://one.example/privacy"]
 certifier_anchors = "auditors.pem"
 certifiers = ["https://auditor.example"]
 resource_servers = ["https://imaging.example/fhir"]
+assertion_issuers = ["https://tokens.one.example"]
 [community.identity]
 cert = "one.pem"
 key = """
@@ -78,6 +81,16 @@ endpoints = "shared-registration"
 
 [[data_holder]]
 base_url = "https://localhost:8440/fhir2"
+
+[[smart_client]]
+client_id = "reporting"
+jwks_file = "reporting.jwks.json"
+scope = "system/Patient.rs system/Observation.rs"
+
+[[smart_client]]
+client_id = "quality measures"
+jwks_uri = "https://measures.example/jwks"
+scope = "system/*.rs"
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -160,6 +173,7 @@ fn every_setting_is_read_and_shown_without_secrets() {
 fn each_refusal_says_where_what_and_how_to_mend_it() {
     let base = |url: &str| SMALLEST.replace("https://fhir.example.org/r4", url);
     let top = |line: &str| SMALLEST.replacen('\n', &format!("\n{line}\n"), 1);
+    let smart = |line: &str| format!("{SMALLEST}\n[[smart_client]]\nclient_id = \"a\"\n{line}\n");
     let community = |line: &str| format!("{SMALLEST}{line}\n");
     let without = |key: &str| {
         let keep = |line: &&str| !line.starts_with(key);
@@ -210,6 +224,55 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         (
             "config-wrong-type",
             SMALLEST.replace("[[community]]", "[community]"),
+        ),
+        ("config-wrong-type", top("experimental_jku = \"yes\"")),
+        ("config-wrong-type", top("smart_client = 1")),
+        (
+            "config-wrong-type",
+            top("registration_grants = \"authorization_code\""),
+        ),
+        (
+            "config-invalid-value",
+            top("registration_grants = [\"refresh_token\"]"),
+        ),
+        (
+            "config-invalid-value",
+            community("assertion_issuers = [\"not a URI\"]"),
+        ),
+        ("config-missing-key", smart("scope = \"system/*.rs\"")),
+        ("config-missing-key", smart("jwks_file = \"a.json\"")),
+        (
+            "config-missing-key",
+            smart("").replace("client_id = \"a\"", "jwks_file = \"a.json\""),
+        ),
+        (
+            "config-invalid-value",
+            smart(
+                "scope = \"system/*.rs\"\njwks_file = \"a.json\"\njwks_uri = \"https://a.example/\"",
+            ),
+        ),
+        (
+            "config-invalid-value",
+            smart("scope = \"system/*.rs\"\njwks_uri = \"http://a.example/\""),
+        ),
+        (
+            "config-invalid-value",
+            smart("scope = \"system/*.rs\"\njwks_uri = \"https://user:hunter2@a.example/\""),
+        ),
+        (
+            "config-invalid-value",
+            smart("scope = \" \"\njwks_file = \"a.json\""),
+        ),
+        (
+            "config-invalid-value",
+            smart("scope = \"s\"\njwks_file = \"a.json\"").replace("\"a\"", "\"\""),
+        ),
+        (
+            "config-invalid-value",
+            smart(
+                "scope = \"s\"\njwks_file = \"a.json\"\n[[smart_client]]\nclient_id = \"a\"\n\
+                 scope = \"s\"\njwks_file = \"b.json\"",
+            ),
         ),
         ("config-out-of-range", top("workers = 0")),
         ("config-out-of-range", top("token_lifetime = \"2h\"")),

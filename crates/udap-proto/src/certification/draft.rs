@@ -193,7 +193,7 @@ impl Draft<'_> {
             }
         }
         put("grant_types", self.grant.types().into());
-        if self.grant != Grant::ClientCredentials {
+        if self.grant.with_code() {
             put("response_types", ["code"].as_slice().into());
         }
         if !self.answers.is_empty() {

@@ -12,18 +12,25 @@ use udap_pki::{Certificate, Valid};
 use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
 use udap_proto::{
-    Refusal, access_token, assertion, bundle, certification, event, id_token, metadata, statement,
+    Refusal, access_token, assertion, authorization, bundle, certification, event, id_token,
+    metadata, smart, statement,
 };
-use udap_testkit::{Member, NOW, TestPki};
+use udap_testkit::{KeyType, Member, NOW, TestPki};
 
 const URI: &str = "https://all.example/fhir";
 const REGISTER: &str = "https://all.example/register";
 const TOKEN: &str = "https://all.example/token";
-const ALGS: &[JwsAlg] = &[JwsAlg::ES256];
-const KINDS: [&str; 8] = [
+/// One that every kind may be signed with.
+const ALG: JwsAlg = JwsAlg::ES384;
+const ALGS: &[JwsAlg] = &[ALG];
+/// Who is authorized by an authorization assertion, which nobody makes for itself.
+const CLIENT: &str = "client-7";
+const KINDS: [&str; 10] = [
     "metadata",
     "statement",
     "authentication",
+    "smart-authentication",
+    "authorization",
     "certification",
     "id-token",
     "access-token",
@@ -40,7 +47,7 @@ struct All {
 impl All {
     fn new() -> Self {
         let pki = TestPki::new("https://community.example");
-        let member = pki.leaf(URI);
+        let member = pki.member(URI).key(KeyType::P384).issue();
         let key = member.leaf().public_key().unwrap();
         let jwk = Jwk::from_public_key(key, Some("k".into()), None).unwrap();
         Self {
@@ -66,6 +73,10 @@ impl All {
             "statement" => (None, merge(&json!({"aud": REGISTER}), &parameters)),
             // A server is free to choose the app's URI as its client_id.
             "authentication" => (None, json!({"aud": TOKEN})),
+            "smart-authentication" => {
+                return self.without_certificates(&merge(&common, &json!({"aud": TOKEN})));
+            }
+            "authorization" => (None, json!({"aud": TOKEN, "sub": CLIENT, "azp": CLIENT})),
             // Signed by the app itself, as short-lived as a statement and for the same endpoint.
             "certification" => (
                 None,
@@ -97,6 +108,11 @@ impl All {
         self.sign(typ, &merge(&common, &claims))
     }
 
+    /// What has certificates is not of this kind: that is what tells it from UDAP's.
+    fn without_certificates(&self, claims: &Value) -> String {
+        self.sign_with(&map(json!({"alg": ALG.as_str(), "kid": "k"})), claims)
+    }
+
     fn sign(&self, typ: Option<&str>, claims: &Value) -> String {
         let x5c: Vec<_> = self
             .member
@@ -104,12 +120,16 @@ impl All {
             .iter()
             .map(|c: &Certificate| STANDARD.encode(c.der()))
             .collect();
-        let mut header = map(json!({"alg": "ES256", "kid": "k", "x5c": x5c}));
+        let mut header = map(json!({"alg": ALG.as_str(), "kid": "k", "x5c": x5c}));
         if let Some(typ) = typ {
             header.insert("typ".into(), typ.into());
         }
-        let unsigned = udap_proto::jws::Unsigned::new(&header, claims.as_object().unwrap());
-        let scheme = JwsAlg::ES256.scheme();
+        self.sign_with(&header, claims)
+    }
+
+    fn sign_with(&self, header: &Map<String, Value>, claims: &Value) -> String {
+        let unsigned = udap_proto::jws::Unsigned::new(header, claims.as_object().unwrap());
+        let scheme = ALG.scheme();
         let signature = self
             .member
             .signer
@@ -137,6 +157,22 @@ impl All {
                 let parsed = assertion::parse(compact, TOKEN, NOW).map_err(code)?;
                 let signed = parsed.verify_signature(ALGS).map_err(code)?;
                 done(signed.verify(verdict, URI))
+            }
+            "smart-authentication" => {
+                let parsed = smart::parse(compact, &[TOKEN], NOW).map_err(code)?;
+                done(parsed.verify(&self.keys))
+            }
+            "authorization" => {
+                let signed = authorization::verify_signature(compact, TOKEN, ALGS, NOW);
+                let client = authorization::Party {
+                    client_id: CLIENT,
+                    uri: "https://client.example",
+                };
+                done(
+                    signed
+                        .map_err(code)?
+                        .verify(verdict, &[URI.to_owned()], client),
+                )
             }
             "certification" => {
                 let signed = certification::verify_signature(compact, ALGS).map_err(code)?;
@@ -212,6 +248,7 @@ fn a_declared_type_is_believed() {
         "metadata",
         "statement",
         "authentication",
+        "authorization",
         "certification",
         "id-token",
     ] {
@@ -246,6 +283,7 @@ fn a_verdict_about_another_certificate_is_refused() {
         "metadata",
         "statement",
         "authentication",
+        "authorization",
         "certification",
         "event",
         "bundle",
@@ -259,11 +297,11 @@ fn a_verdict_about_another_certificate_is_refused() {
 #[test]
 fn a_stranger_with_the_members_certificate_is_refused() {
     let all = All::new();
-    let thief = Key::p256();
+    let thief = Key::p384();
     for kind in KINDS {
         let compact = all.make(kind);
         let (input, _) = compact.rsplit_once('.').unwrap();
-        let signature = thief.sign(JwsAlg::ES256, input.as_bytes());
+        let signature = thief.sign(ALG, input.as_bytes());
         let forged = format!("{input}.{}", crate::keys::b64(signature));
         assert_eq!(
             all.offer(kind, &forged),

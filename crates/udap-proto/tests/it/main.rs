@@ -7,6 +7,7 @@
 )]
 
 mod access_token;
+mod authorization;
 mod bundle;
 mod certification;
 mod conformance;
@@ -14,9 +15,11 @@ mod corpus;
 mod draft;
 mod event;
 mod id_token;
+mod jku;
 mod jws;
 mod keys;
 mod kinds;
+mod smart;
 mod vectors;
 
 use serde_json::{Map, Value};

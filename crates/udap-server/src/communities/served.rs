@@ -129,6 +129,11 @@ impl Served {
         &self.configured.resource_servers
     }
 
+    /// URIs of members whose authorization assertions count; mostly nobody's.
+    pub(crate) fn assertion_issuers(&self) -> &[String] {
+        &self.configured.assertion_issuers
+    }
+
     /// Signs metadata again when half its time has passed.
     pub(super) async fn sign_again(&self, now: UnixTime) {
         let community = &self.configured.uri;
@@ -208,7 +213,7 @@ impl Face {
             extensions_required: vec![udap_proto::extensions::hl7_b2b::KEY.to_owned()],
             certifications_supported: certifications.supported.clone(),
             certifications_required: certifications.required.clone(),
-            grant_types: vec!["client_credentials"],
+            grant_types: super::grant_types(&configured.assertion_issuers),
             scopes: scopes.to_vec(),
             authorization_endpoint: None,
             token_endpoint: place.token_endpoint.clone(),

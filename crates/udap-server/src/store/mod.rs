@@ -24,4 +24,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     revocations::migration(4),
     signers::migration(5),
     registrations::registrars(6),
+    registrations::grants_migration(7),
 ];

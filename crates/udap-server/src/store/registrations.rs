@@ -11,7 +11,7 @@ use udap_host::db::{Db, DbError, Migration};
 use udap_host::token_status::TokenState;
 use udap_pki::UnixTime;
 use udap_proto::certification::RequestLimits;
-use udap_proto::registration::ClientMetadata;
+use udap_proto::registration::{ClientMetadata, Grant};
 use udap_proto::scope::ScopeSet;
 
 pub(crate) const MIGRATION: Migration = Migration {
@@ -46,6 +46,15 @@ pub(crate) const fn registrars(version: i64) -> Migration {
     }
 }
 
+/// For which grants an app is registered, between blanks.
+pub(crate) const fn grants_migration(version: i64) -> Migration {
+    Migration {
+        version,
+        name: "grants of registrations",
+        sql: "ALTER TABLE registration ADD COLUMN grants TEXT NOT NULL DEFAULT 'client_credentials';",
+    }
+}
+
 /// The most registrations that are kept in memory: the active clients of a large server, at some
 /// 500 bytes each.
 const MAX_REMEMBERED: usize = 50_000;
@@ -73,6 +82,8 @@ pub(crate) struct Registration {
     pub(crate) uri: String,
     pub(crate) state: State,
     pub(crate) scope: ScopeSet,
+    /// How it may ask for tokens; `None` for what is not understood, and then it may not.
+    pub(crate) grant: Option<Grant>,
     /// With which keys and from where it may ask for tokens, by its certifications.
     pub(crate) limits: Arc<[RequestLimits]>,
     /// Rises when the registration is replaced, or tokens end otherwise: those of an earlier generation.
@@ -120,6 +131,22 @@ impl State {
 }
 
 impl Registration {
+    /// Of a client that is registered by nothing but the configuration, and ends with it.
+    pub(crate) fn by_configuration(client_id: &str, scope: ScopeSet, generation: i64) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            registrar: String::new(),
+            community: String::new(),
+            uri: String::new(),
+            state: State::Active,
+            scope,
+            grant: Some(Grant::ClientCredentials),
+            limits: Arc::default(),
+            generation,
+            ended: None,
+        }
+    }
+
     /// A name for a new access token: it tells the generation, so that no table of tokens is needed
     /// to end them all.
     pub(crate) fn token_id(&self) -> String {
@@ -202,7 +229,7 @@ impl Registrations {
             remembered.writes
         };
         let row = sqlx::query(
-            "SELECT client_id, registrar, community, uri, state, scope, generation, ended,
+            "SELECT client_id, registrar, community, uri, state, scope, grants, generation, ended,
                     (SELECT COUNT(*) FROM certification c
                       WHERE c.client_id = registration.client_id AND c.limits <> '') AS limits
              FROM registration WHERE client_id = $1",
@@ -218,6 +245,7 @@ impl Registrations {
             uri: row.try_get("uri")?,
             state: State::read(&row.try_get::<String, _>("state")?),
             scope: ScopeSet::parse(&row.try_get::<String, _>("scope")?),
+            grant: Grant::read(&row.try_get::<String, _>("grants")?),
             limits: match row.try_get::<i64, _>("limits")? {
                 0 => Arc::default(),
                 _ => self.limits(client_id).await?,
@@ -240,6 +268,19 @@ impl Registrations {
         Ok(Some(registration))
     }
 
+    /// The URL of keys that an app registered as `jku`. Not remembered with the rest: few have one.
+    pub(crate) async fn jku(&self, client_id: &str) -> Result<Option<String>, DbError> {
+        let row = sqlx::query("SELECT parameters FROM registration WHERE client_id = $1")
+            .bind(client_id)
+            .fetch_optional(self.db.reader())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let parameters: String = row.try_get("parameters")?;
+        let parameters: Option<serde_json::Value> = serde_json::from_str(&parameters).ok();
+        let jku = parameters.as_ref().and_then(|all| all.get("jku")?.as_str());
+        Ok(jku.map(str::to_owned))
+    }
+
     /// Registers an app, or replaces its registration and keeps its `client_id`. `None` when
     /// `still_trusted` says no within the transaction; nothing is written then.
     pub(crate) async fn upsert(
@@ -258,6 +299,7 @@ impl Registrations {
         .fetch_optional(&mut *write)
         .await?;
         let scope = new.metadata.scope.to_string();
+        let grants = new.metadata.grant.types().join(" ");
         let parameters = serde_json::Value::Object(new.metadata.to_params()).to_string();
         let (client_id, written) = if let Some(known) = known {
             let client_id: String = known.try_get("client_id")?;
@@ -266,7 +308,7 @@ impl Registrations {
             // lapsed is mended by it, since what is required came along this time.
             sqlx::query(
                 "UPDATE registration SET ended = '', generation = $1, scope = $2, parameters = $3, statement = $4,
-                        certificate = $5, changed = $6,
+                        certificate = $5, changed = $6, grants = $8,
                         state = CASE WHEN state = 'lapsed' THEN 'active' ELSE state END
                  WHERE client_id = $7",
             )
@@ -277,6 +319,7 @@ impl Registrations {
             .bind(&new.certificate)
             .bind(now.0)
             .bind(&client_id)
+            .bind(&grants)
             .execute(&mut *write)
             .await?;
             certifications::remove(&mut write, &client_id).await?;
@@ -284,8 +327,8 @@ impl Registrations {
         } else {
             sqlx::query(
                 "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
-                        statement, certificate, created, changed, registrar)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                        statement, certificate, created, changed, registrar, grants)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             )
             .bind(&new.client_id)
             .bind(&new.community)
@@ -299,6 +342,7 @@ impl Registrations {
             .bind(now.0)
             .bind(now.0)
             .bind(&new.registrar)
+            .bind(&grants)
             .execute(&mut *write)
             .await?;
             (new.client_id, Written::Created)

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::listen::Peer;
-use udap_pki::pem;
 use udap_testkit::{Answer, TestServer};
 use udap_trust::{clock, random};
 
@@ -441,21 +440,7 @@ async fn certifier(says: &Arc<AtomicU16>) -> TestServer {
 }
 
 async fn watched(server: &TestServer, more: &str) -> Holder {
-    let root = pem::encode("CERTIFICATE", &server.tls_root());
-    let directory = tempfile::tempdir().unwrap();
-    let roots = directory.path().join("roots.pem");
-    std::fs::write(&roots, root).unwrap();
-    let host = server.host();
-    let holder = Holder::edited(|text| {
-        with(&text, more)
-            .replacen(
-                "allow_hosts = [",
-                &format!("allow_hosts = [\"{host}\", "),
-                1,
-            )
-            .replacen("\"a.anchor.pem\"", &format!("\"{}\"", roots.display()), 1)
-    })
-    .await;
+    let holder = Holder::asking(server, |text| with(&text, more)).await;
     holder.server.watch_certifications(clock::now()).await;
     holder
 }

@@ -111,7 +111,7 @@ async fn what_partners_send_and_may() {
             "unknown claims",
             assertion(&app, &id)
                 .claim("cnf", json!({}))
-                .claim("scope", "x"),
+                .claim("scope", "system/Patient.rs x"),
         ),
         (
             "unknown extensions",

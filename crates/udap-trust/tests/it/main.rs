@@ -6,6 +6,7 @@ mod corpus;
 mod fetch;
 mod forged;
 mod freshness;
+mod key_sets;
 mod need_loop;
 mod pki;
 mod publisher;

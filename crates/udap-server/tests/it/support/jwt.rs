@@ -38,6 +38,18 @@ impl Jwt {
         }
     }
 
+    /// Of a client that has a key and no certificate.
+    pub(crate) fn by_key(signer: &KeySigner, alg: JwsAlg, kid: &str, claims: Value) -> Self {
+        Self {
+            header: json!({"alg": alg.as_str(), "kid": kid, "typ": "JWT"}),
+            claims,
+            signer: signer.clone(),
+            scheme: alg.scheme(),
+            header_text: None,
+            claims_text: None,
+        }
+    }
+
     /// With a claim changed.
     pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims[name] = value.into();

@@ -65,6 +65,29 @@ impl Holder {
         }
     }
 
+    /// With further settings, and another root for the TLS names of those whom it asks, one host among
+    /// them.
+    pub(crate) async fn asking(
+        server: &udap_testkit::TestServer,
+        edit: impl FnOnce(String) -> String,
+    ) -> Self {
+        let root = udap_pki::pem::encode("CERTIFICATE", &server.tls_root());
+        let directory = tempfile::tempdir().unwrap();
+        let roots = directory.path().join("roots.pem");
+        std::fs::write(&roots, root).unwrap();
+        let host = server.host();
+        Self::edited(|text| {
+            edit(text)
+                .replacen(
+                    "allow_hosts = [",
+                    &format!("allow_hosts = [\"{host}\", "),
+                    1,
+                )
+                .replacen("\"a.anchor.pem\"", &format!("\"{}\"", roots.display()), 1)
+        })
+        .await
+    }
+
     /// Another server on the same directory, with the configuration changed.
     pub(crate) async fn restarted_with(self, edit: impl FnOnce(&mut Config)) -> Self {
         let Self {

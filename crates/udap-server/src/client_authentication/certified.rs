@@ -1,0 +1,143 @@
+//! By a certificate of the client's community (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1).
+
+use super::{Client, ClientError, Credentials, Proof, name, record, registered};
+use crate::app::Server;
+use crate::store::{Once, State};
+use std::sync::Arc;
+use udap_host::audit::{Who, jti_hash};
+use udap_pki::{Certificate, UnixTime};
+use udap_proto::assertion::{self, AssertionError, Verified};
+use udap_trust::clock;
+use udap_trust::verify::Verdict;
+
+/// What the certificate of a client signed, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Certified {
+    /// What it signed.
+    pub(crate) assertion: Verified,
+    verdict: Verdict,
+    /// The certificate that signed it, and those that came along.
+    pub(crate) leaf: Certificate,
+    pub(crate) intermediates: Vec<Certificate>,
+}
+
+/// `own` is set once the sender's certificate has the URI of the client that it names.
+pub(super) async fn prove(
+    server: &Server,
+    sent: Credentials<'_>,
+    audiences: &[&str],
+    now: UnixTime,
+    who: &mut Who,
+    own: &mut bool,
+) -> Result<Client, ClientError> {
+    // Shape, audience, time: what costs nothing, before the registration is looked for.
+    let mut remembered = false;
+    let parsed = assertion::parse_with(sent.assertion, audiences, now, |text| {
+        let known = server.headers.get(text);
+        remembered = known.is_some();
+        known
+    })?;
+    let client_id = parsed.client_id().to_owned();
+    name(server, sent, &client_id, now, who)?;
+    if server.smart_clients.get(&client_id).is_some() {
+        return Err(ClientError::IsSmart { client_id });
+    }
+    let registration = registered(server, &client_id).await?;
+    let registration = registration.ok_or(ClientError::UnknownClient { client_id })?;
+    who.community = Some(registration.community.as_str().into());
+    who.uri = Some(registration.uri.as_str().into());
+    if registration.state != State::Active {
+        return Err(ClientError::NotActive {
+            code: registration.state.code(),
+        });
+    }
+
+    // Signature, by the key of x5c[0]; no I/O yet, unless the certificates stand at a URL.
+    let served = server
+        .communities
+        .select(Some(&registration.community))
+        .ok_or_else(|| ClientError::CommunityGone {
+            community: registration.community.clone(),
+        })?;
+    let algorithms = &served.community.algorithms;
+    let by_url = server.experimental_jku && parsed.jku().is_some();
+    let signed = if by_url {
+        let registered = server.registrations.jku(&registration.client_id).await;
+        let registered = registered.map_err(|error| {
+            tracing::error!(%error, "a registration could not be read");
+            ClientError::Unavailable
+        })?;
+        let kid = parsed.require_jku(registered.as_deref())?;
+        let url = registered.as_deref().unwrap_or_default();
+        let keys = server.key_sets.get(url, Some(kid), now).await?;
+        parsed.verify_signature_by_keys(&keys, algorithms)
+    } else {
+        parsed.verify_signature(algorithms)
+    };
+    let signed = signed.map_err(AssertionError::from)?;
+
+    // Trust, on the anchors of that registration's community only.
+    let (leaf, intermediates) = (
+        signed.signer().leaf().clone(),
+        signed.signer().intermediates().to_vec(),
+    );
+    *own = leaf.uri_names().contains(&registration.uri);
+    let verdict = server
+        .communities
+        .trust()
+        .verify(&registration.community, &leaf, &intermediates, now)
+        .await?;
+
+    // The headers of clients that were found good are remembered; others cost nobody any memory.
+    if !remembered && !by_url {
+        let (text, header) = signed.header_read();
+        server.headers.insert(text.into(), Arc::clone(header));
+    }
+
+    // The registered URI is a name of that very certificate.
+    let assertion = signed.verify(&verdict, &registration.uri)?;
+
+    // With a key and from where its certifications let it ask.
+    for limits in registration.limits.iter() {
+        let key = leaf.public_key().map_err(|_| ClientError::Unavailable)?;
+        limits.check_key(key)?;
+        limits.check_address(who.remote)?;
+    }
+
+    // New, and remembered durably.
+    let claims = assertion.claims();
+    who.jti = Some(jti_hash(&claims.jti));
+    let once = Once {
+        community: &registration.community,
+        iss: &claims.iss,
+        jti: &claims.jti,
+        iat: Some(claims.iat),
+        exp: claims.exp,
+    };
+    record(server, once, now).await?;
+    Ok(Client {
+        registration,
+        proof: Proof::Certificate(Certified {
+            assertion,
+            verdict,
+            leaf,
+            intermediates,
+        }),
+    })
+}
+
+impl Certified {
+    pub(super) async fn still_trusted(
+        &self,
+        server: &Server,
+        community: &str,
+    ) -> Result<(), ClientError> {
+        let trust = server.communities.trust();
+        if trust.epoch().now() != self.verdict.epoch() {
+            trust
+                .verify(community, &self.leaf, &self.intermediates, clock::now())
+                .await?;
+        }
+        Ok(())
+    }
+}
