@@ -165,15 +165,50 @@ pub const CATALOGUE: &[Explanation] = &[
         code: "database-busy",
         title: "another process holds the database",
         meaning: "A write waited five seconds for a lock that another process did not give back.",
-        hint: "find it with `fuser FILE`; backups must use the online backup of SQLite",
-        section: "udap.toml: state_dir",
+        hint: "SQLite: find it with `fuser FILE`, and back up by the online backup; PostgreSQL: look for open transactions in pg_stat_activity",
+        section: "udap.toml: state_dir, database",
     },
     Explanation {
         code: "database-overloaded",
         title: "too much waits for the database",
-        meaning: "A request waited ten seconds for a connection.",
-        hint: "check the speed of the disk; registrations are bound by its fsync",
-        section: "udap.toml: state_dir",
+        meaning: "A request waited as long as it may for a connection, or the server has no more to give.",
+        hint: "check the speed of the disk, since registrations are bound by its fsync, and PostgreSQL's max_connections: a node takes up to 8",
+        section: "udap.toml: state_dir, database",
+    },
+    Explanation {
+        code: "database-unreachable",
+        title: "the database server does not answer",
+        meaning: "No connection can be made, or it broke. Requests are answered with 503 until there is one again; nothing is accepted meanwhile that the database would have to know of.",
+        hint: "check that PostgreSQL runs, its address, and what lies in between; the server connects again by itself",
+        section: "udap.toml: database",
+    },
+    Explanation {
+        code: "database-denied",
+        title: "the database server does not let this program in",
+        meaning: "User or password are wrong, pg_hba.conf has no line for it, or it may not do what it has to.",
+        hint: "check user and password in `database`, and that the user owns the database",
+        section: "udap.toml: database",
+    },
+    Explanation {
+        code: "database-untrusted",
+        title: "the database server does not prove who it is",
+        meaning: "Over a network the server's certificate is verified, its name included. Whoever answers in its place would be told every registration.",
+        hint: "name the CA of the server by `sslrootcert=FILE` in the URL; `sslmode` says what is to be verified",
+        section: "udap.toml: database",
+    },
+    Explanation {
+        code: "database-text",
+        title: "the database cannot hold a text",
+        meaning: "PostgreSQL stores no U+0000 in texts, and a database that is not in UTF8 has no place for most others.",
+        hint: "make the database with ENCODING 'UTF8'; if it is, please report it",
+        section: "udap.toml: database",
+    },
+    Explanation {
+        code: "database-behind",
+        title: "the schema of the database is not up to date",
+        meaning: "This program needs steps that were not applied yet, and is told not to apply them itself.",
+        hint: "run `udap db migrate`, or set `migrations = \"at-start\"`",
+        section: "udap.toml: migrations",
     },
     Explanation {
         code: "database-closed",
@@ -216,6 +251,35 @@ pub const CATALOGUE: &[Explanation] = &[
         meaning: "This is a fault in the program or in the file.",
         hint: "the log holds the text; please report it",
         section: "udap serve",
+    },
+    // Secrets in the database.
+    Explanation {
+        code: "secrets-key-missing",
+        title: "there is no key to seal secrets with",
+        meaning: "Nodes that share a database share the key that signs access tokens by way of it. It is stored sealed and never in the clear, so the key for that has to be there.",
+        hint: "`openssl rand -base64 32 > secrets.key`, chmod 600, `secrets_key_file = \"secrets.key\"`, the same file on each node",
+        section: "udap.toml: secrets_key_file",
+    },
+    Explanation {
+        code: "secrets-key-unusable",
+        title: "the file holds no key for secrets",
+        meaning: "It has to be 32 random bytes in base64, and nothing else.",
+        hint: "`openssl rand -base64 32` makes one",
+        section: "udap.toml: secrets_key_file",
+    },
+    Explanation {
+        code: "secrets-key-wrong",
+        title: "secrets of the database were sealed under another key",
+        meaning: "Each node of one database has the same key for secrets.",
+        hint: "copy the file from a node that works, or restore it from the backup",
+        section: "udap.toml: secrets_key_file",
+    },
+    Explanation {
+        code: "secret-unusable",
+        title: "a secret of the database cannot be opened",
+        meaning: "It was changed, or stands in another place than it was sealed for.",
+        hint: "restore the table from the backup; if somebody else can write there, find out who",
+        section: "udap.toml: secrets_key_file",
     },
     // The configuration.
     Explanation {
@@ -391,6 +455,7 @@ mod tests {
             include_str!("limits.rs"),
             include_str!("telemetry.rs"),
             include_str!("problem.rs"),
+            include_str!("seal.rs"),
         ];
         let mut used = BTreeSet::new();
         for source in sources {

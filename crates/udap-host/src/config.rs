@@ -37,7 +37,13 @@ pub use self::{
     origin::{Origin, Row},
     values::{LogFormat, Secret, TlsRoots},
 };
-use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
+use crate::{
+    client_ip::TrustedProxies,
+    db::{Location, Migrate},
+    limits::HttpLimits,
+    listen::TlsFiles,
+    seal::SecretsKey,
+};
 
 /// Reads, checks and completes a configuration file. Paths in it are relative to the file.
 /// The files that it names are not opened; see [`Config::check_files`].
@@ -73,6 +79,12 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Database, keys, replay log.
     pub state_dir: PathBuf,
+    /// The URL of a PostgreSQL database; `None` is SQLite in the state directory.
+    pub database: Option<Secret>,
+    /// Whether a start brings the schema up to date.
+    pub migrations: Migrate,
+    /// The key under which secrets are sealed that are kept in the database.
+    pub secrets_key_file: Option<PathBuf>,
     /// Lifetime of access tokens in seconds, at most 3600 (HL7 SSRAA §5.2.2).
     pub token_lifetime_secs: i64,
     /// Whether the upstream sees the caller's access token.
@@ -119,6 +131,16 @@ impl Config {
         };
         let more = self.more_data_holders.iter().cloned();
         std::iter::once(first).chain(more).collect()
+    }
+
+    /// Which database; a `database_file` is read now.
+    pub fn database(&self) -> Result<Location, ConfigError> {
+        check::database(self)
+    }
+
+    /// The key under which secrets are sealed, if there is one; the file is read now.
+    pub fn secrets_key(&self) -> Result<Option<SecretsKey>, ConfigError> {
+        check::secrets_key(self)
     }
 
     /// What [`crate::listen`] takes.

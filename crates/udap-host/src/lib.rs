@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod problem;
 pub mod rate;
 pub mod request_id;
+pub mod seal;
 pub mod telemetry;
 pub mod token_status;
 

@@ -153,7 +153,7 @@ impl Server {
     /// [`StartError`]
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         config.check_files()?;
-        let db = Db::open(&config.state_dir.join("udap.db"), MIGRATIONS).await?;
+        let db = Db::open_at(&config.database()?, MIGRATIONS, config.migrations).await?;
         let audit = Audit::start(db.clone());
         let replay = Replay::open(&config.state_dir.join("replay"), clock::now())?;
         let access_key = AccessKey::open(&config.state_dir.join("access-token.key"))?;

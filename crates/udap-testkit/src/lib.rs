@@ -17,10 +17,12 @@
 //! tell.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "helpers of tests: what goes wrong ends the test"
 )]
 
 mod pki;
+pub mod postgres;
 mod server;
 
 pub use pki::{Member, MemberBuilder, TestPki};

@@ -132,19 +132,23 @@ fn record(row: &AnyRow) -> Result<Record, DbError> {
 }
 
 pub(super) async fn insert(db: &Db, entries: &[Entry]) -> Result<(), DbError> {
-    let mut write = db.write().await?;
+    let mut write = db.append().await?;
+    let [one, eight, sixty_four] = match db.is_shared() {
+        true => &*INSERT_POSTGRES,
+        false => &*INSERT,
+    };
     // Statements of three fixed sizes, so that each is prepared once: each costs two switches between
     // threads, whether it has one row or many.
     let (many, rest) = entries.as_chunks::<MANY>();
     let (some, few) = rest.as_chunks::<SOME>();
     for chunk in many {
-        insert_rows(&mut write, chunk, &INSERT_MANY).await?;
+        insert_rows(&mut write, chunk, sixty_four).await?;
     }
     for chunk in some {
-        insert_rows(&mut write, chunk, &INSERT_SOME).await?;
+        insert_rows(&mut write, chunk, eight).await?;
     }
     for entry in few {
-        insert_rows(&mut write, std::slice::from_ref(entry), &INSERT_ONE).await?;
+        insert_rows(&mut write, std::slice::from_ref(entry), one).await?;
     }
     write.commit().await?;
     Ok(())
@@ -185,7 +189,12 @@ fn bind<'q>(
         .bind(*at)
         .bind(event.name())
         .bind(who.community.as_deref().map(|text| short(text).to_owned()))
-        .bind(who.client_id.as_deref().map(|text| short(text).to_owned()))
+        // A stranger's text; PostgreSQL stores no U+0000, and one entry must not keep the others out.
+        .bind(
+            who.client_id
+                .as_deref()
+                .map(|text| short(text).replace('\0', "\u{fffd}")),
+        )
         .bind(refusal.map(|refusal| refusal.code))
         .bind(more)
 }
@@ -228,17 +237,26 @@ fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
-/// `INSERT … VALUES (?, …), (?, …), …`. Without numbers, since SQLite looks for `$n` in a list of all.
-fn insert_statement(rows: usize) -> Arc<str> {
+/// `INSERT … VALUES (?, …), (?, …), …`, or `($1, …), ($7, …), …`. Without numbers where that is
+/// understood, since SQLite looks for `$n` in a list of all.
+fn insert_statement(rows: usize, numbered: bool) -> Arc<str> {
     let columns = COLUMNS.split(',').count();
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    let rows = vec![row; rows].join(", ");
+    let place = |at: usize| match numbered {
+        true => format!("${}", at + 1),
+        false => "?".to_owned(),
+    };
+    let row = |row: usize| {
+        let places: Vec<_> = (row * columns..(row + 1) * columns).map(place).collect();
+        format!("({})", places.join(", "))
+    };
+    let rows = (0..rows).map(row).collect::<Vec<_>>().join(", ");
     format!("INSERT INTO audit ({COLUMNS}) VALUES {rows}").into()
 }
 
-static INSERT_ONE: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(1));
-static INSERT_SOME: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(SOME));
-static INSERT_MANY: LazyLock<Arc<str>> = LazyLock::new(|| insert_statement(MANY));
+static INSERT: LazyLock<[Arc<str>; 3]> =
+    LazyLock::new(|| [1, SOME, MANY].map(|rows| insert_statement(rows, false)));
+static INSERT_POSTGRES: LazyLock<[Arc<str>; 3]> =
+    LazyLock::new(|| [1, SOME, MANY].map(|rows| insert_statement(rows, true)));
 
 const SOME: usize = 8;
 const MANY: usize = 64;

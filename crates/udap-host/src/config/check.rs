@@ -3,7 +3,12 @@
 use std::{collections::HashMap, path::Path};
 
 use super::{Community, Config, ConfigError, Identity, Problem};
-use crate::{files::FileError, listen::TlsFiles};
+use crate::{
+    db::{Location, PostgresUrl},
+    files::{self, FileError},
+    listen::TlsFiles,
+    seal::SecretsKey,
+};
 
 /// The web's certificate and the community's are two things: one key for both would let a TLS
 /// handshake be asked to sign what a member signs.
@@ -42,7 +47,48 @@ pub(super) fn overlap(one: &str, other: &str) -> bool {
     within(&one, &other) || within(&other, &one)
 }
 
+/// Which database it is.
+pub(super) fn database(config: &Config) -> Result<Location, ConfigError> {
+    let Some(secret) = &config.database else {
+        return Ok(Location::File(config.state_dir.join(DATABASE)));
+    };
+    let bytes = secret.read().map_err(private)?;
+    let url = std::str::from_utf8(&bytes).map_err(|_| "it is not text");
+    let url = url.and_then(|url| url.trim().parse::<PostgresUrl>());
+    url.map(Location::Server).map_err(|reason| {
+        whole(Problem::Invalid {
+            key: "database".to_owned(),
+            value: "(redacted)".to_owned(),
+            reason: reason.to_owned(),
+        })
+    })
+}
+
+/// The key under which secrets are sealed.
+pub(super) fn secrets_key(config: &Config) -> Result<Option<SecretsKey>, ConfigError> {
+    let Some(path) = &config.secrets_key_file else {
+        return Ok(None);
+    };
+    let text = files::read_private(path).map_err(private)?;
+    SecretsKey::read(&text).map(Some).ok_or_else(|| {
+        whole(Problem::SecretsKey {
+            path: path.to_owned(),
+        })
+    })
+}
+
+fn private(error: FileError) -> ConfigError {
+    whole(match error {
+        FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
+        FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
+    })
+}
+
 pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
+    let location = database(config)?;
+    if secrets_key(config)?.is_none() && matches!(location, Location::Server(_)) {
+        return Err(whole(Problem::SecretsKeyMissing));
+    }
     if let Some(tls) = &config.tls {
         tls.check().map_err(|error| whole(Problem::Tls(error)))?;
     }
@@ -68,12 +114,7 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
         certifiers(community)?;
         for identity in &community.identities {
             certificates(&identity.cert)?;
-            identity.key.read().map_err(|error| {
-                whole(match error {
-                    FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
-                    FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
-                })
-            })?;
+            identity.key.read().map_err(private)?;
         }
     }
     Ok(())
@@ -121,3 +162,6 @@ fn certificates(path: &Path) -> Result<Vec<udap_pki::Certificate>, ConfigError> 
 fn whole(problem: Problem) -> ConfigError {
     ConfigError { at: None, problem }
 }
+
+/// The SQLite file in the state directory.
+const DATABASE: &str = "udap.db";

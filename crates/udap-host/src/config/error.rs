@@ -73,6 +73,12 @@ pub enum Problem {
     CertificateFile { path: PathBuf, detail: String },
     #[error("{} has mode {mode:04o}: other users can read it", path.display())]
     KeyExposed { path: PathBuf, mode: u32 },
+    #[error("{} does not hold a key of 256 bits", path.display())]
+    SecretsKey { path: PathBuf },
+    #[error(
+        "several nodes share secrets by way of the database, and `secrets_key_file` is missing"
+    )]
+    SecretsKeyMissing,
     #[error(transparent)]
     Tls(crate::listen::ListenError),
 }
@@ -96,6 +102,8 @@ impl ConfigError {
             Problem::TlsIsIdentity { .. } => "config-tls-is-identity",
             Problem::CertificateFile { .. } => "config-certificate-file",
             Problem::KeyExposed { .. } => "config-key-exposed",
+            Problem::SecretsKey { .. } => "secrets-key-unusable",
+            Problem::SecretsKeyMissing => "secrets-key-missing",
             Problem::Tls(error) => error.code(),
         }
     }

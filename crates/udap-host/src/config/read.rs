@@ -14,7 +14,12 @@ use super::{
     LogFormat, Problem, Rates, RegistrationGrant, Revocation, Secret, TlsRoots, check, clients,
     section::{Field, Section, Source, suggest},
 };
-use crate::{client_ip::TrustedProxies, limits::HttpLimits, listen::TlsFiles};
+use crate::{
+    client_ip::TrustedProxies,
+    db::{Migrate, PostgresUrl},
+    limits::HttpLimits,
+    listen::TlsFiles,
+};
 
 pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let source = Source {
@@ -46,6 +51,17 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let listen = top.get("listen", default, address)?;
     let state_dir = path.parent().unwrap_or(Path::new("")).join("state");
     let state_dir = top.get("state_dir", state_dir, Field::path)?;
+    let database = database(&top)?;
+    let migrations = top.get("migrations", Shown("at-start", Migrate::Apply), |field| {
+        choice(
+            field,
+            &[
+                ("at-start", Shown("at-start", Migrate::Apply)),
+                ("apart", Shown("apart", Migrate::Check)),
+            ],
+        )
+    })?;
+    let secrets_key_file = top.get("secrets_key_file", None, |field| field.path().map(Some))?;
     let token_lifetime_secs = top
         .get("token_lifetime", Seconds(TOKEN_LIFETIME), |field| {
             seconds(field, 60, 3600)
@@ -95,6 +111,9 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         listen,
         tls,
         state_dir,
+        database,
+        migrations: migrations.1,
+        secrets_key_file,
         token_lifetime_secs,
         forward_token,
         scopes_supported,
@@ -112,6 +131,20 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         communities,
         rows,
     })
+}
+
+/// The URL of a database server; without one it is SQLite in the state directory.
+fn database(top: &Section<'_>) -> Result<Option<Secret>, ConfigError> {
+    match (top.find("database"), top.find("database_file")) {
+        (None, None) => top.get("database", None, |_| Ok(None)),
+        (Some(inline), None) => {
+            // Nothing of it is repeated: it may hold a password.
+            let url: Result<PostgresUrl, _> = inline.text()?.parse();
+            url.map_err(|reason| inline.invalid("(redacted)", reason))?;
+            secret(top, "database", "database_file", "").map(Some)
+        }
+        _ => secret(top, "database", "database_file", "").map(Some),
+    }
 }
 
 fn tls(top: &Section<'_>) -> Result<Option<TlsFiles>, ConfigError> {
@@ -562,6 +595,10 @@ const TOP: &[&str] = &[
     "tls",
     "listen",
     "state_dir",
+    "database",
+    "database_file",
+    "migrations",
+    "secrets_key_file",
     "token_lifetime",
     "forward_token",
     "scopes_supported",

@@ -14,7 +14,7 @@ use sqlx::{
 use super::DbError;
 
 /// Makes the file if there is none and opens both pools.
-pub(super) async fn open(path: &Path) -> Result<(PathBuf, AnyPool, AnyPool), DbError> {
+pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool), DbError> {
     let path = prepare(path)?;
     let url = url::Url::from_file_path(&path)
         .map_err(|()| unwritable(&path, "the path is not absolute"))?;
@@ -38,7 +38,7 @@ pub(super) async fn open(path: &Path) -> Result<(PathBuf, AnyPool, AnyPool), DbE
         .connect_with(options)
         .await
         .map_err(at_open)?;
-    Ok((path, readers, writer))
+    Ok((readers, writer))
 }
 
 fn pool(connections: u32, pragmas: &'static str) -> AnyPoolOptions {

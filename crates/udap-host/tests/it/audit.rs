@@ -4,13 +4,29 @@ use std::{sync::Arc, time::Duration};
 
 use udap_host::{
     audit::{self, Audit, Event, Filter, Record, Refusal, Who},
-    db::{Db, sqlx},
+    db::{Db, Location, Migrate, sqlx},
 };
+use udap_testkit::postgres::{self, Postgres};
 
 async fn open(dir: &tempfile::TempDir) -> Db {
-    Db::open(&dir.path().join("udap.db"), &[audit::migration(1)])
+    let migrations = [audit::migration(1)];
+    Db::open_at(&location(dir), &migrations, Migrate::Apply)
         .await
         .unwrap()
+}
+
+/// The same for one directory.
+fn location(dir: &tempfile::TempDir) -> Location {
+    if !postgres::wanted() {
+        return Location::File(dir.path().join("udap.db"));
+    }
+    let file = dir.path().join("url");
+    let url = std::fs::read_to_string(&file).unwrap_or_else(|_| {
+        let url = Postgres::shared().database();
+        std::fs::write(&file, &url).unwrap();
+        url
+    });
+    Location::Server(url.parse().unwrap())
 }
 
 fn who(n: u32) -> Who {
@@ -241,9 +257,7 @@ async fn entries_are_found_by_time_kind_client_and_code() {
     audit.flush().await.unwrap();
 
     // As a tool opens it, beside the server.
-    let beside = Db::open_existing(&dir.path().join("udap.db"))
-        .await
-        .unwrap();
+    let beside = Db::open_existing(&location(&dir)).await.unwrap();
     let count = async |filter: Filter| {
         let found: Vec<_> = audit::entries(&beside, &filter)
             .try_collect()
@@ -282,6 +296,6 @@ async fn entries_are_found_by_time_kind_client_and_code() {
     };
     assert_eq!(count(past).await, 4);
 
-    let missing = Db::open_existing(&dir.path().join("no.db")).await;
+    let missing = Db::open_existing(&Location::File(dir.path().join("no.db"))).await;
     assert_eq!(missing.unwrap_err().code(), "database-missing");
 }

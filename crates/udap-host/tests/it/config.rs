@@ -28,6 +28,9 @@ upstream = "http://localhost:8443"
 tls = "off"
 listen = "127.0.0.1:8440"
 state_dir = "/var/lib/udap"
+database = "postgres://udap:not-to-be-shown@db.example/udap"
+migrations = "apart"
+secrets_key_file = "secrets.key"
 token_lifetime = "1h"
 forward_token = true
 scopes_supported = ["system/Patient.rs", "system/Observation.rs"]
@@ -119,6 +122,10 @@ fn every_setting_is_read_and_shown_without_secrets() {
     insta::assert_snapshot!("show_full", show(&config));
     insta::assert_json_snapshot!("show_full_json", config.rows());
     assert!(!format!("{config:?}").contains("not to be shown"));
+    let database = config.database().unwrap();
+    let shown = format!("{config:?} {database} {database:?} {}", show(&config));
+    assert!(!shown.contains("not-to-be-shown"));
+    assert_eq!(database.to_string(), "postgres://db.example/udap");
 
     assert_eq!(config.tls, None);
     assert_eq!(config.token_lifetime_secs, 3600);
@@ -185,6 +192,21 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         ("config-unknown-key", top("upstreem = \"http://x\"")),
         ("config-unknown-key", top("token-lifetime = 60")),
         ("config-unknown-key", top("colour = \"blue\"")),
+        (
+            "config-invalid-value",
+            top("database = \"mysql://u:not to be shown@db.example/udap\""),
+        ),
+        (
+            "config-invalid-value",
+            top("database = \"postgres://u:not-to-be-shown@db.example/udap?sslmod=disable\""),
+        ),
+        ("config-invalid-value", top("migrations = \"never\"")),
+        (
+            "config-secret-twice",
+            top(
+                "database = \"postgres://u:not-to-be-shown@db.example/udap\"\ndatabase_file = \"db.url\"",
+            ),
+        ),
         ("config-unknown-key", top("fetch = { allow_host = [] }")),
         ("config-unknown-key", community("anchor = \"x.pem\"")),
         (
@@ -514,4 +536,50 @@ fn files_are_checked_each_with_its_code() {
         }
     );
     assert_eq!(error.code(), "config-key-exposed");
+}
+
+#[test]
+fn a_database_server_is_named_by_a_private_file_and_secrets_shared_by_it_have_a_key() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let parsed = |settings: &str| {
+        let text = SMALLEST.replacen('\n', &format!("\n{settings}\n"), 1);
+        udap_host::config::parse(&dir.path().join("udap.toml"), &text).unwrap()
+    };
+    let url = "postgres://u:not-to-be-shown@db.example/udap\n";
+    write("db.url", url, 0o600);
+    write("exposed.url", url, 0o640);
+    write("nonsense.url", "not-to-be-shown", 0o600);
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+    write("secrets.key", key, 0o600);
+    write("exposed.key", key, 0o604);
+    write("short.key", "AAECAwQF\n", 0o600);
+
+    let config = parsed("database_file = \"db.url\"\nsecrets_key_file = \"secrets.key\"");
+    assert_eq!(
+        config.database().unwrap().to_string(),
+        "postgres://db.example/udap"
+    );
+    assert!(config.secrets_key().unwrap().is_some());
+    let refused = |settings: &str| {
+        let error = parsed(settings).check_files().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("not-to-be-shown"));
+        error.code()
+    };
+    for (settings, code) in [
+        ("database_file = \"exposed.url\"", "config-key-exposed"),
+        ("database_file = \"none.url\"", "config-unreadable"),
+        ("database_file = \"nonsense.url\"", "config-invalid-value"),
+        ("database_file = \"db.url\"", "secrets-key-missing"),
+        ("secrets_key_file = \"exposed.key\"", "config-key-exposed"),
+        ("secrets_key_file = \"none.key\"", "config-unreadable"),
+        ("secrets_key_file = \"short.key\"", "secrets-key-unusable"),
+    ] {
+        assert_eq!(refused(settings), code, "{settings}");
+    }
 }

@@ -10,5 +10,6 @@ mod audit;
 mod config;
 mod db;
 mod listen;
+mod postgres;
 mod support;
 mod tls;

@@ -88,7 +88,7 @@ async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
 impl FilterArgs {
     async fn open(&self) -> Result<(Db, Config), Problem> {
         let config = config::load(&self.config)?;
-        let db = Db::open_existing(&config.state_dir.join(DATABASE)).await?;
+        let db = Db::open_existing(&config.database()?).await?;
         Ok((db, config))
     }
 
@@ -160,9 +160,6 @@ fn what(record: &Record) -> String {
     });
     members.collect::<Vec<_>>().join(", ")
 }
-
-/// In the state directory.
-const DATABASE: &str = "udap.db";
 
 const LIST_EXAMPLES: &str = "\
 EXAMPLES
