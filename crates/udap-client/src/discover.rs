@@ -30,6 +30,12 @@ pub struct Server {
     /// Where users sign in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
+    /// Where it says what a token is worth; only once [`Client::locate`] has asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint: Option<String>,
+    /// Where it ends tokens; the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
     /// What it accepts and requires, where it says so; the lists of the metadata by their names.
     pub lists: std::collections::BTreeMap<String, Vec<String>>,
 }
@@ -105,6 +111,9 @@ impl Discovered {
     #[must_use]
     pub const fn server(&self) -> &Server {
         &self.server
+    }
+    pub(crate) const fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
     }
     /// All of its metadata.
     #[must_use]
@@ -269,6 +278,8 @@ fn server(base_url: &str, community: &str, metadata: &Verified) -> Result<Server
             .authorization_endpoint()
             .map(|url| https("authorization_endpoint", url))
             .transpose()?,
+        introspection_endpoint: None,
+        revocation_endpoint: None,
         lists: LISTS
             .into_iter()
             .filter_map(|name| {

@@ -45,6 +45,19 @@ pub enum ClientError {
         member: &'static str,
         error: FetchError,
     },
+    #[error("the server at `{base_url}` does not say where its `{member}` is")]
+    NoEndpoint {
+        member: &'static str,
+        base_url: String,
+    },
+    #[error(
+        "`{member}` is `{url}`, which is not where the signed token endpoint `{token_endpoint}` is"
+    )]
+    EndpointElsewhere {
+        member: &'static str,
+        url: String,
+        token_endpoint: String,
+    },
     #[error("no community is configured, so there is nobody to vouch for the server")]
     NoCommunity,
     #[error(
@@ -117,6 +130,12 @@ pub enum Endpoint {
     Registration,
     /// The token endpoint.
     Token,
+    /// Where a server says what a token is worth.
+    Introspection,
+    /// Where a server ends tokens.
+    Revocation,
+    /// SMART's document.
+    Discovery,
     /// The FHIR server.
     Fhir,
 }
@@ -126,6 +145,9 @@ impl fmt::Display for Endpoint {
         f.write_str(match self {
             Self::Registration => "registration endpoint",
             Self::Token => "token endpoint",
+            Self::Introspection => "introspection endpoint",
+            Self::Revocation => "revocation endpoint",
+            Self::Discovery => "SMART configuration",
             Self::Fhir => "FHIR server",
         })
     }
@@ -238,6 +260,8 @@ impl Refusal for ClientError {
             Self::Metadata(e) => e.code(),
             Self::Untrusted { error, .. } => error.code(),
             Self::EndpointUrl { .. } => "endpoint-url-refused",
+            Self::NoEndpoint { .. } => "endpoint-not-offered",
+            Self::EndpointElsewhere { .. } => "endpoint-elsewhere",
             Self::NoCommunity => "community-none-configured",
             Self::NoCommunityAccepts { .. } => "community-none-accepts",
             Self::CommunityAmbiguous { .. } => "server-community-ambiguous",
@@ -254,6 +278,10 @@ impl Refusal for ClientError {
             Self::Refused(refused) => match refused.endpoint {
                 Endpoint::Registration => "registration-refused",
                 Endpoint::Token => "token-refused",
+                Endpoint::Introspection => "introspection-refused",
+                Endpoint::Revocation => "revocation-refused",
+                // No refusal is read there.
+                Endpoint::Discovery => "metadata-status",
                 Endpoint::Fhir => "fhir-refused",
             },
             Self::Answer { .. } => "answer-malformed",

@@ -26,6 +26,7 @@
 //! Not here: a database (what an app may want to remember is [`state`], a file), sign-in of users,
 //! and whether a certificate is good (`udap-pki`, asked through `udap-trust`).
 
+mod about_token;
 mod catalogue;
 mod client;
 mod discover;
@@ -38,6 +39,7 @@ mod register;
 pub mod state;
 mod token;
 
+pub use about_token::About;
 pub use catalogue::CATALOGUE;
 pub use client::{Client, ClientConfig, Clock};
 pub use discover::{Discovered, Server};

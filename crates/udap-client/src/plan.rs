@@ -40,7 +40,8 @@ pub enum Secrets {
 }
 
 /// The members and header fields that authenticate whoever holds them, and what stands in their place.
-const SECRET: [(&str, &str); 3] = [
+const SECRET: [(&str, &str); 4] = [
+    ("token", "ACCESS_TOKEN"),
     ("software_statement", "SOFTWARE_STATEMENT"),
     ("client_assertion", "CLIENT_ASSERTION"),
     ("authorization", "Bearer ACCESS_TOKEN"),

@@ -59,11 +59,22 @@ impl State {
         })
     }
 
-    /// Remembers a server in place of what was known of it.
+    /// Remembers a server in place of what was known of it. Where questions about tokens go is kept when
+    /// this time nobody asked.
     pub fn put_server(&mut self, server: &Server) {
-        self.servers
-            .retain(|s| s.base_url != server.base_url || s.community != server.community);
-        self.servers.push(server.clone());
+        let mut new = server.clone();
+        self.servers.retain(|old| {
+            if old.base_url != new.base_url || old.community != new.community {
+                return true;
+            }
+            if old.token_endpoint == new.token_endpoint {
+                let known = (&old.introspection_endpoint, &old.revocation_endpoint);
+                new.introspection_endpoint = new.introspection_endpoint.take().or(known.0.clone());
+                new.revocation_endpoint = new.revocation_endpoint.take().or(known.1.clone());
+            }
+            false
+        });
+        self.servers.push(new);
     }
 
     /// Remembers a registration in place of an earlier one.
@@ -217,6 +228,8 @@ mod tests {
             registration_endpoint: "https://a.example/register".into(),
             token_endpoint: "https://a.example/token".into(),
             authorization_endpoint: None,
+            introspection_endpoint: None,
+            revocation_endpoint: None,
             lists: std::collections::BTreeMap::new(),
         }
     }
@@ -262,6 +275,22 @@ mod tests {
             None,
             "two communities: one has to be named"
         );
+    }
+
+    /// What discovery does not look for is not forgotten by it, unless the server has moved.
+    #[test]
+    fn where_questions_about_tokens_go_is_kept() {
+        let mut state = State::default();
+        let mut located = server("https://a.example", "c:1");
+        located.introspection_endpoint = Some("https://a.example/introspect".into());
+        located.revocation_endpoint = Some("https://a.example/revoke".into());
+        state.put_server(&located);
+        state.put_server(&server("https://a.example", "c:1"));
+        assert_eq!(state.servers, [located.clone()]);
+        let mut elsewhere = server("https://a.example", "c:1");
+        elsewhere.token_endpoint = "https://b.example/token".into();
+        state.put_server(&elsewhere);
+        assert_eq!(state.servers, [elsewhere]);
     }
 
     #[test]

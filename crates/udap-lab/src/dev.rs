@@ -3,6 +3,7 @@
 mod actors;
 #[cfg(test)]
 mod actors_tests;
+mod certifications;
 mod commands;
 mod error;
 pub(crate) mod files;
@@ -45,7 +46,8 @@ pub struct DevOptions {
     pub stay: Stay,
     /// How steps are told.
     pub format: Format,
-    /// The first of the five ports: data holder, CA of community 1 and 2, FHIR server, phisher.
+    /// The first of the six ports: data holder, CA of community 1 and 2, FHIR server, phisher, status of
+    /// certifications.
     pub port_base: u16,
     /// An existing FHIR server to put behind the gateway in place of the built-in one.
     pub upstream: Option<Url>,
@@ -143,6 +145,7 @@ async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevEr
     setup(&layout, &upstream, &clock).await?;
 
     let program = std::env::current_exe().map_err(|error| system("this program's path", &error))?;
+    certifications::make(&layout, &program, clock()).await?;
     let tls = tls(&layout)?;
     let mut actors = tokio::select! {
         started = Actors::start(&program, &specs, &tls) => started?,

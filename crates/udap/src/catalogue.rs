@@ -111,6 +111,13 @@ const CATALOGUE: &[Explanation] = &[
         section: "—",
     },
     Explanation {
+        code: "not-registered",
+        title: "This app is not registered with the server, as far as is remembered here",
+        meaning: "Questions about a token are asked by the app that got it, under the client_id of its registration.",
+        hint: "Run `udap register URL`, or name the directory that remembers the registration with `--state-dir`.",
+        section: "—",
+    },
+    Explanation {
         code: "base-url-unclear",
         title: "It is not clear where the FHIR base URL ends",
         meaning: "A FHIR URL is a base URL and a resource type behind it (`…/r4/Patient/1`). No segment of this URL is a resource type of FHIR R4.",

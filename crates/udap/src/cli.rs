@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Register(cmd::register::Args),
     Token(cmd::token::Args),
     Get(cmd::get::Args),
+    Introspect(cmd::introspect::Args),
+    Revoke(cmd::revoke::Args),
+    Unregister(cmd::unregister::Args),
     Serve(cmd::serve::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]

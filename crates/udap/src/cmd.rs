@@ -11,13 +11,16 @@ pub(crate) mod discover;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod introspect;
 pub(crate) mod jws;
 pub(crate) mod jwt;
 pub(crate) mod ocsp;
 pub(crate) mod register;
+pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod tls;
 pub(crate) mod token;
+pub(crate) mod unregister;
 pub(crate) mod x509;
 
 use crate::cli::Command;
@@ -34,6 +37,9 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Discover(args) => block_on(discover::run(args, format)),
         Command::Register(args) => block_on(register::run(args, format)),
         Command::Token(args) => block_on(token::run(args, format)),
+        Command::Introspect(args) => block_on(introspect::run(args, format)),
+        Command::Revoke(args) => block_on(revoke::run(args, format)),
+        Command::Unregister(args) => block_on(unregister::run(args, format)),
         Command::Get(args) => block_on(get::run(args, format)),
         Command::Serve(args) => serve::run(&args),
         Command::Audit(command) => block_on(audit::run(command, format)),

@@ -51,6 +51,18 @@ pub(crate) fn signer(path: &Path) -> Result<KeySigner, Problem> {
     })
 }
 
+/// An access token, alone in a file: no blank belongs to it.
+pub(crate) fn token(path: &Path) -> Result<Zeroizing<String>, Problem> {
+    let bytes = Zeroizing::new(read(path)?);
+    let text = std::str::from_utf8(&bytes)
+        .map(str::trim)
+        .unwrap_or_default();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unusable(path, "does not hold one access token".to_owned()));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
 /// TLS roots of a file.
 pub(crate) fn tls_roots(path: &Path) -> Result<TlsRoots, Problem> {
     let roots = certificates(path)?;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod about_token;
 mod conformance;
 mod discover;
 mod fhir;

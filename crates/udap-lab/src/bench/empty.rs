@@ -18,6 +18,7 @@ pub(super) fn spec(layout: &Layout) -> Spec {
     Spec {
         name: NAME,
         port,
+        also: None,
         args: vec![
             NAME.to_owned(),
             format!("127.0.0.1:{port}"),
@@ -59,5 +60,5 @@ pub(super) async fn cost(
 }
 
 const fn port(layout: &Layout) -> u16 {
-    layout.phisher_port() + 1
+    layout.phisher_port() + 2
 }

@@ -28,6 +28,8 @@ use crate::wire;
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
+    /// Where it listens besides.
+    pub(crate) also: Option<u16>,
     /// What follows `udap actor`.
     pub(crate) args: Vec<String>,
     /// A URL that answers 200 as soon as it serves.
@@ -44,10 +46,25 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         let port = layout.ca_port(community);
         let dir = layout.ca_dir(community).display().to_string();
         let listen = format!("127.0.0.1:{port}");
+        let mut args = strings(&["ca", "serve", "--dir", &dir, "--listen", &listen]);
+        // What it publishes is signed; whether a certification still holds is not, and is asked by https.
+        let also = (community == Community::One).then(|| layout.status_port());
+        if let Some(port) = also {
+            let (cert, key) = (layout.path("tls/ca-1.pem"), layout.path("tls/ca-1.key"));
+            args.extend(strings(&[
+                "--tls-listen",
+                &format!("127.0.0.1:{port}"),
+                "--tls-cert",
+                &cert.display().to_string(),
+                "--tls-key",
+                &key.display().to_string(),
+            ]));
+        }
         specs.push(Spec {
             name: community.actor(),
             port,
-            args: strings(&["ca", "serve", "--dir", &dir, "--listen", &listen]),
+            also,
+            args,
             ready_url: format!("{}/readyz", layout.ca_url(community)),
             ready_within: READY_WITHIN,
             log: layout.log(community.actor()),
@@ -59,6 +76,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name: "fhir",
             port: layout.fhir_port(),
+            also: None,
             args: strings(&["fhir", &listen, &url]),
             ready_url: format!("{url}/metadata"),
             ready_within: READY_WITHIN,
@@ -84,6 +102,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name,
             port,
+            also: None,
             args: strings(&["serve", "--config", &config]),
             ready_url: format!("{url}{}", udap_proto::metadata::PATH),
             ready_within: READY_WITHIN,
@@ -107,11 +126,14 @@ pub(crate) async fn require_free(specs: &[Spec]) -> Result<(), DevError> {
     loop {
         let ports: Vec<Port> = specs
             .iter()
-            .filter(|spec| is_taken(spec.port))
-            .map(|spec| Port {
-                number: spec.port,
-                actor: spec.name,
+            .flat_map(|spec| {
+                let ports = std::iter::once(spec.port).chain(spec.also);
+                ports.map(|number| Port {
+                    number,
+                    actor: spec.name,
+                })
             })
+            .filter(|port| is_taken(port.number))
             .collect();
         if ports.is_empty() {
             return Ok(());

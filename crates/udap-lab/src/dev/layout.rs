@@ -125,6 +125,18 @@ impl Layout {
         self.port_base + 4
     }
 
+    /// Where community 1 says by https whether a certification still holds.
+    pub(crate) const fn status_port(&self) -> u16 {
+        self.port_base + 5
+    }
+
+    pub(crate) fn status_url(&self) -> String {
+        format!(
+            "https://localhost:{}/certifications/status",
+            self.status_port()
+        )
+    }
+
     pub(crate) fn data_holder_url(&self) -> String {
         format!("https://localhost:{}/fhir", self.data_holder_port())
     }
@@ -148,6 +160,7 @@ impl Layout {
             self.phisher_port(),
             self.ca_port(Community::One),
             self.ca_port(Community::Two),
+            self.status_port(),
         ]
         .into_iter()
         .map(|port| format!("localhost:{port}"))
@@ -156,4 +169,4 @@ impl Layout {
 }
 
 /// How many ports a sandbox has.
-pub(crate) const PORTS: u16 = 5;
+pub(crate) const PORTS: u16 = 6;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use udap_ca::Ca;
 
 use super::{
+    certifications::{CERTIFIED, PROGRAMMES},
     layout::{Community, Layout},
     setup::{self, Listed},
 };
@@ -27,13 +28,18 @@ pub(crate) fn sandbox_json(layout: &Layout, authorities: &[&Ca; 2]) -> String {
         .into_iter()
         .filter(|app| app.listed == Listed::ForEverybody)
         .map(|app| {
-            json!({
+            let mut listed = json!({
                 "name": app.name,
                 "uri": app.uri,
                 "community": app.community.uri(),
                 "chain_pem": app.wanted.cert,
                 "key_pem": app.wanted.key,
-            })
+            });
+            if CERTIFIED.contains(&app.name) {
+                let files = PROGRAMMES.iter().map(|p| p.file(layout, app.name));
+                listed["certifications"] = files.map(|file| json!(file)).collect();
+            }
+            listed
         })
         .collect();
     let base_url = layout.data_holder_url();
@@ -61,7 +67,8 @@ pub(crate) fn data_holder_config(layout: &Layout, upstream: &str) -> String {
     let [one, two] = Community::BOTH.map(|community| layout.ca_port(community));
     text.push_str(&format!(
         "\n# The two certificate authorities are on this machine, which is nothing that a server fetches from otherwise.\n\
-         [fetch]\nallow_hosts = [\"localhost:{one}\", \"localhost:{two}\"]\n"
+         [fetch]\nallow_hosts = [\"localhost:{one}\", \"localhost:{two}\", \"localhost:{}\"]\ntls_roots = \"../tls-root.pem\"\n",
+        layout.status_port()
     ));
     for community in Community::BOTH {
         let number = community.number();
@@ -70,8 +77,29 @@ pub(crate) fn data_holder_config(layout: &Layout, upstream: &str) -> String {
              identity = {{ cert = \"community-{number}.pem\", key_file = \"community-{number}.key\" }}\n",
             community.uri()
         ));
+        if community == Community::One {
+            text.push_str(&certifications());
+        }
     }
     text
+}
+
+/// Which certifications count in community 1, and whose: an app's own word only where it is one.
+fn certifications() -> String {
+    let quoted = |own: Option<bool>| {
+        let all = PROGRAMMES
+            .iter()
+            .filter(|p| own.is_none_or(|own| p.own == own));
+        let all: Vec<_> = all.map(|p| format!("\"{}\"", p.uri())).collect();
+        all.join(", ")
+    };
+    format!(
+        "certifications_supported = [{}]\ncertifications_self_signed = [{}]\n\
+         certifier_anchors = \"../community-1/anchor.pem\"\ncertifiers = [\"{}\"]\n",
+        quoted(None),
+        quoted(Some(true)),
+        setup::AUDITOR
+    )
 }
 
 /// The look-alike: an honest TLS certificate, and a community that it made up itself.

@@ -66,7 +66,7 @@ async fn tls_servers(layout: &Layout, clock: &Clock, now: UnixTime) -> Result<Ca
         ),
     )
     .await?;
-    for name in ["data-holder", "phisher"] {
+    for name in ["data-holder", "phisher", "ca-1"] {
         let (cert, key) = (format!("tls/{name}.pem"), format!("tls/{name}.key"));
         let wanted = Wanted::tls(layout.path(&cert), layout.path(&key), "localhost");
         wanted.ensure(&ca, now).await?;
@@ -128,6 +128,9 @@ async fn community(
     )
     .ensure(&ca, now)
     .await?;
+    if community == Community::One {
+        auditor(layout).ensure(&ca, now).await?;
+    }
     for app in apps(layout)
         .into_iter()
         .filter(|app| app.community == community)
@@ -136,6 +139,24 @@ async fn community(
     }
     Ok(ca)
 }
+
+/// Who audits apps and keeps what they agreed to: a member of community 1 whom the data holder names.
+pub(crate) fn auditor(layout: &Layout) -> Wanted {
+    let files = (
+        layout.path("auditor/auditor.pem"),
+        layout.path("auditor/auditor.key"),
+    );
+    Wanted::member(
+        Profile::App,
+        files,
+        "Sandbox auditor",
+        AUDITOR,
+        KeyType::P256,
+    )
+}
+
+/// The auditor's URI.
+pub(crate) const AUDITOR: &str = "https://localhost/auditor";
 
 /// An app of the sandbox.
 #[derive(Clone, Debug)]

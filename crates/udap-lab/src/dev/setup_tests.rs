@@ -378,10 +378,12 @@ async fn sandbox_json_is_what_programs_were_told() {
         ]
     );
     for app in apps {
-        assert_eq!(
-            keys(app),
-            ["name", "uri", "community", "chain_pem", "key_pem"]
-        );
+        let mut expected = vec!["name", "uri", "community", "chain_pem", "key_pem"];
+        if app["name"] == "good" || app["name"] == "good-ec" {
+            expected.push("certifications");
+            assert_eq!(app["certifications"].as_array().unwrap().len(), 3);
+        }
+        assert_eq!(keys(app), expected);
         for file in ["chain_pem", "key_pem"] {
             assert!(Path::new(app[file].as_str().unwrap()).is_absolute());
         }

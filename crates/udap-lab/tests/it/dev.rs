@@ -46,6 +46,24 @@ fn the_main_job_is_done_twice_and_nothing_is_left() {
         assert_eq!(by_name("tls")["key_exchange_group"], "X25519MLKEM768");
         // A registration that the run before left would be changed, not new.
         assert_eq!(by_name("register")["outcome"], "new");
+        let said = by_name("register")["certifications"].as_array().unwrap();
+        let said: Vec<_> = said
+            .iter()
+            .map(|c| {
+                (
+                    c["name"].as_str().unwrap(),
+                    c["self_signed"].as_bool().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("Privacy disclosure", true),
+                ("Security audit", false),
+                ("Data use agreement", false),
+            ]
+        );
         assert_eq!(by_name("search")["patients"], 40);
         assert_eq!(by_name("phisher")["client"]["code"], "chain-not-trusted");
         refused(

@@ -2,9 +2,11 @@
 
 use super::app::{AppArgs, PurposeArgs};
 use super::options::{ClientArgs, Setup};
+use super::show::Requests;
 use crate::output::talk;
 use crate::problem::Problem;
 use crate::spinner;
+use serde_json::{Map, Value};
 use std::path::Path;
 use udap_client::state::State;
 use udap_client::{
@@ -92,6 +94,75 @@ impl<'a> Session<'a> {
                 format!("`{base_url}` was never verified before"),
             )
         })
+    }
+
+    /// The server to show requests for: verified now, with where questions about tokens go, or as it was.
+    pub(crate) async fn server(
+        &self,
+        base_url: &str,
+        requests: Requests,
+    ) -> Result<Server, Problem> {
+        if requests == Requests::Offline {
+            return self.recall(base_url);
+        }
+        Ok(self.locate(base_url).await?.server().clone())
+    }
+
+    /// Finds and verifies the server, learns where questions about tokens go, and remembers it.
+    pub(crate) async fn locate(&self, base_url: &str) -> Result<Discovered, Problem> {
+        let mut server = self.discover(base_url).await?;
+        let work = self.client().locate(&mut server);
+        let located = spinner::wait(&format!("asking {base_url}"), work).await;
+        located.map_err(|error| self.problem(error))?;
+        self.setup.state.update(|state| state.put_server(&server))?;
+        Ok(server)
+    }
+
+    /// What the server calls this app, as it is remembered.
+    pub(crate) fn client_id(&self, server: &Server) -> Result<String, Problem> {
+        let state = self.state()?;
+        let known = state.registration(server, self.uri()?);
+        known.map(|known| known.client_id.clone()).ok_or_else(|| {
+            Problem::new(
+                "not-registered",
+                format!(
+                    "no registration of this app with `{}` is remembered",
+                    server.base_url
+                ),
+            )
+        })
+    }
+
+    /// The same for a request that is only shown, after the one that would bring it.
+    pub(crate) fn client_id_or_placeholder(&self, server: &Server) -> Result<String, Problem> {
+        let state = self.state()?;
+        let known = state.registration(server, self.uri()?);
+        Ok(known.map_or_else(
+            || UNKNOWN_CLIENT.to_owned(),
+            |known| known.client_id.clone(),
+        ))
+    }
+
+    pub(crate) async fn introspect(
+        &self,
+        server: &Discovered,
+        client_id: &str,
+        token: &str,
+    ) -> Result<Map<String, Value>, Problem> {
+        let work = self.client().introspect(server, client_id, token);
+        let said = spinner::wait("asking about the token", work).await;
+        said.map_err(|error| self.problem(error))
+    }
+
+    pub(crate) async fn revoke(
+        &self,
+        server: &Discovered,
+        client_id: &str,
+        token: &str,
+    ) -> Result<(), Problem> {
+        let work = self.client().revoke(server, client_id, token);
+        let done = spinner::wait("ending the token", work).await;
+        done.map_err(|error| self.problem(error))
     }
 
     pub(crate) async fn register(

@@ -46,8 +46,19 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     } else {
         session.register(&server, &args.app).await?
     };
+    print(&session, &server, &registered, format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What became of it.
+pub(crate) fn print(
+    session: &Session<'_>,
+    server: &Discovered,
+    registered: &Registered,
+    format: Format,
+) -> Result<(), Problem> {
     match format {
-        Format::Human => output::data(&to_text(&server, &registered, session.uri()?))?,
+        Format::Human => output::data(&to_text(server, registered, session.uri()?)),
         Format::Json => output::json(&json!({
             "registration": registered.outcome.as_str(),
             "client_id": registered.client_id,
@@ -56,9 +67,8 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
             "uri": session.uri()?,
             "scope": registered.scope.as_ref().map(ToString::to_string),
             "answer": registered.answer,
-        }))?,
+        })),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn show(

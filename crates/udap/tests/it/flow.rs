@@ -141,6 +141,8 @@ fn the_whole_way() {
     let said = community.client(&["token", &base, "--json", "--purpose", "TREAT"]);
     assert_eq!(said.json()["client_id"], changed["client_id"]);
 
+    about_a_token(&community);
+
     // Somebody cancels behind our back: what is remembered is not believed for long.
     let elsewhere = community.path("elsewhere");
     let said = community.client(&[
@@ -157,17 +159,125 @@ fn the_whole_way() {
     assert!(said.err.contains("registering again"), "{}", said.err);
 
     // Leaving, once and not twice.
-    let said = community.client(&["register", &base, "--cancel"]);
-    assert_eq!(said.code, 0, "{said:?}");
-    let said = community.client(&["register", &base, "--cancel", "--json"]);
-    assert_eq!(
-        (said.code, said.error().as_str()),
-        (1, "registration-refused")
+    let said = community.client(&["unregister", &base, "--curl"]);
+    assert!(
+        said.out.contains("# cancel") && said.out.contains("SOFTWARE_STATEMENT"),
+        "{said:?}"
     );
+    let said = community.client(&["unregister", &base, "--json"]);
+    assert_eq!(
+        (said.code, &said.json()["registration"]),
+        (0, &"cancelled".into()),
+        "{said:?}"
+    );
+    for again in [
+        &["unregister", &base, "--json"][..],
+        &["register", &base, "--cancel", "--json"],
+    ] {
+        let said = community.client(again);
+        assert_eq!(
+            (said.code, said.error().as_str()),
+            (1, "registration-refused")
+        );
+    }
+    std::fs::write(community.path("token.txt"), "x.y.z").unwrap();
+    let file = community.path("token.txt");
+    let said = community.client(&[
+        "revoke",
+        &base,
+        "--token-file",
+        file.to_str().unwrap(),
+        "--json",
+    ]);
+    assert_eq!((said.code, said.error().as_str()), (1, "not-registered"));
 
     revoked(&community);
     outsiders(&community);
     audited(&community);
+}
+
+/// A token is asked about, ended, and asked about again.
+fn about_a_token(community: &Community) {
+    let base = &community.base_url;
+    let said = community.client(&["token", base, "--purpose", "TREAT"]);
+    let file = community.path("token.txt");
+    std::fs::write(&file, &said.out).unwrap();
+    let file = file.to_str().unwrap();
+    let introspect = ["introspect", base, "--token-file", file, "--json"];
+
+    // Offline nobody knows yet where to ask.
+    let offline = [
+        "introspect",
+        base,
+        "--token-file",
+        file,
+        "--json",
+        "--offline",
+    ];
+    let said = community.client(&offline);
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (1, "endpoint-not-offered")
+    );
+    let said = community.client(&introspect);
+    assert_eq!(said.code, 0, "{said:?}");
+    let answer = said.json();
+    assert_eq!(
+        (&answer["active"], &answer["udap"]["uri"]),
+        (&true.into(), &APP.into())
+    );
+    let said = community.client(&introspect[..4]);
+    assert!(said.out.contains("the token counts"), "{said:?}");
+    // Now it is remembered.
+    let said = community.client(&offline);
+    let requests = said.json()["requests"].clone();
+    assert_eq!(requests.as_array().unwrap().len(), 1, "{requests}");
+    assert!(
+        requests[0]["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/oauth/introspect")
+    );
+    // Without a token, one is asked for first; shown, both steps are.
+    let said = community.client(&["introspect", base, "--purpose", "TREAT", "--json"]);
+    assert_eq!(
+        (said.code, &said.json()["active"]),
+        (0, &true.into()),
+        "{said:?}"
+    );
+    let said = community.client(&["introspect", base, "--purpose", "TREAT", "--curl"]);
+    for part in ["# token", "# introspect", "token=ACCESS_TOKEN"] {
+        assert!(said.out.contains(part), "{part}: {said:?}");
+    }
+
+    let revoke = ["revoke", base, "--token-file", file];
+    let curl = [&revoke[..], &["--curl"]].concat();
+    let said = community.client(&curl);
+    assert!(
+        said.out.contains("token=ACCESS_TOKEN") && !said.out.contains("eyJ"),
+        "{said:?}"
+    );
+    let said = community.client(&introspect);
+    assert_eq!(said.code, 0, "showing ends nothing: {said:?}");
+    let said = community.client(&[&revoke[..], &["--json"]].concat());
+    assert_eq!(
+        (said.code, &said.json()["revoked"]),
+        (0, &true.into()),
+        "{said:?}"
+    );
+    let said = community.client(&introspect);
+    assert_eq!(
+        (said.code, &said.json()["active"]),
+        (1, &false.into()),
+        "{said:?}"
+    );
+    let said = community.client(&revoke);
+    assert_eq!(said.code, 0, "ended already, which is as well: {said:?}");
+
+    // What is no token is not sent anywhere.
+    std::fs::write(file, "two words").unwrap();
+    let said = community.client(&[&revoke[..], &["--json"]].concat());
+    assert_eq!((said.code, said.error().as_str()), (2, "file-unusable"));
 }
 
 /// Everything that happened is in the audit trail, for people, for programs and as FHIR.
