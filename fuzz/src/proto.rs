@@ -95,7 +95,7 @@ fn claims(map: &serde_json::Map<String, Value>) {
         assert_eq!(Change::Register(metadata), again);
     }
     if let Ok(extensions) = extensions::read(map) {
-        let _ = extensions::check(&extensions, &["hl7-b2b"]).map_err(|e| format!("{e}"));
+        let _ = extensions::check_everywhere(&extensions).map_err(|e| format!("{e}"));
     }
     let _ = Jwk::from_json(map).map(|key| key.thumbprint_input());
     let _ = JwkSet::from_json(map).map(|keys| keys.to_json());

@@ -158,7 +158,7 @@ impl Client {
         server.require_grant("client_credentials")?;
         let alg = identity.signer.jws_alg();
         server.require_alg(TOKEN_ALGS, alg)?;
-        udap_proto::extensions::check(extensions, &[])?;
+        udap_proto::extensions::check_everywhere(extensions)?;
         let required = server.extensions_required();
         if let Some(missing) = required.iter().find(|name| !extensions.contains_key(*name)) {
             return Err(udap_proto::extensions::ExtensionError::Missing {

@@ -12,12 +12,13 @@
 //! identity = { cert = "server.pem", key_file = "server.key" }
 //! "#;
 //! let config = udap_host::config::parse("/etc/udap/udap.toml".as_ref(), text)?;
-//! assert_eq!(config.communities[0].anchors[0], std::path::Path::new("/etc/udap/community.pem"));
+//! assert_eq!(config.communities[0].rules.guide.as_str(), "2.0");
 //! # Ok::<(), udap_host::config::ConfigError>(())
 //! ```
 
 mod check;
 mod clients;
+mod community;
 mod error;
 mod origin;
 mod read;
@@ -27,6 +28,7 @@ mod values;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use udap_pki::Revocation;
@@ -35,7 +37,7 @@ pub use self::{
     clients::{ClientKeys, RegistrationGrant, SmartClient},
     error::{At, ConfigError, Problem},
     origin::{Origin, Row},
-    values::{LogFormat, Secret, TlsRoots},
+    values::{Certificates, LogFormat, Secret, TlsRoots},
 };
 use crate::{
     client_ip::TrustedProxies,
@@ -46,7 +48,8 @@ use crate::{
 };
 
 /// Reads, checks and completes a configuration file. Paths in it are relative to the file.
-/// The files that it names are not opened; see [`Config::check_files`].
+/// Descriptions of communities are read with it; the other files that it names are not opened, see
+/// [`Config::check_files`].
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
         at: None,
@@ -199,13 +202,13 @@ pub enum Endpoints {
 }
 
 /// One `[[community]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Community {
     pub uri: String,
-    /// PEM files with trust anchors.
-    pub anchors: Vec<PathBuf>,
-    /// PEM files with intermediates to build paths with; not trusted by themselves.
-    pub intermediates: Vec<PathBuf>,
+    /// Trust anchors.
+    pub anchors: Vec<Certificates>,
+    /// Intermediates to build paths with; not trusted by themselves.
+    pub intermediates: Vec<Certificates>,
     /// One certificate names every base URL, or there is one for each.
     pub identities: Vec<Identity>,
     pub revocation: Revocation,
@@ -218,6 +221,11 @@ pub struct Community {
     /// URIs of members whose authorization assertions count (UDAP Authorization Grants §5); none is the
     /// default, and then the grant is not offered.
     pub assertion_issuers: Vec<String>,
+    /// The file of its description, if it has one.
+    pub definition: Option<PathBuf>,
+    /// Its rules: those of its profile or description, with what is set here over them. Whose
+    /// certificates count stands in the fields above.
+    pub rules: Arc<udap_proto::community::Community>,
 }
 
 /// What a community makes of certifications; their programmes are told apart by URI.
@@ -229,8 +237,8 @@ pub struct Certifications {
     pub required: Vec<String>,
     /// Those for which an app's own signature is enough; all of them supported.
     pub self_signed: Vec<String>,
-    /// PEM files with the trust anchors of certifiers, which are not the members'.
-    pub anchors: Vec<PathBuf>,
+    /// The trust anchors of certifiers, which are not the members'.
+    pub anchors: Vec<Certificates>,
     /// The URIs of the certifiers; none is whoever these anchors vouch for.
     pub certifiers: Vec<String>,
 }

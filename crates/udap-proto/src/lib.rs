@@ -41,6 +41,7 @@ pub mod registration;
 pub mod scope;
 pub mod smart;
 pub mod statement;
+pub mod suggest;
 pub mod token;
 
 pub use catalogue::CATALOGUE;

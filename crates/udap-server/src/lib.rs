@@ -25,6 +25,7 @@
 mod about_token;
 mod access_key;
 mod app;
+mod asserted;
 mod assertion_grant;
 mod base;
 pub mod catalogue;

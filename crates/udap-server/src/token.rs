@@ -2,6 +2,7 @@
 //! JWT-Based Client Authentication).
 
 use crate::app::{Server, Told, general_hint, refusal, short};
+use crate::asserted::{self, AssertedError};
 use crate::assertion_grant::{self, AssertionGrantError};
 use crate::base::TargetError;
 use crate::client_authentication::{self, ClientError, Credentials, Proof, Way, authenticate};
@@ -20,7 +21,7 @@ use udap_host::problem::{OAuthError, json};
 use udap_pki::UnixTime;
 use udap_proto::access_token::AccessToken;
 use udap_proto::authorization::Limits;
-use udap_proto::extensions::{self, ExtensionError, hl7_b2b};
+use udap_proto::extensions::Asserted;
 use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
 use udap_proto::token::{Answer, Grant, TokenRequest};
@@ -93,21 +94,26 @@ async fn token(
     let audience = server.base().audience(request.resource.as_deref())?;
 
     // What authorizes it: its own word, or that of somebody whom the operator named.
-    let Authorized { limits, extensions } = match (&request.grant, &client.proof) {
+    let Authorized { limits, asserted } = match (&request.grant, &client.proof) {
         (Grant::JwtBearer { assertion }, _) => {
             let verified = assertion_grant::verify(server, assertion, registration, now).await?;
+            let extensions = verified.extensions().map_err(AssertedError::from)?;
             Authorized {
                 limits: verified.limits().clone(),
-                extensions: required(verified.extensions()?)?,
+                asserted: asserted::judge(server, registration, &extensions, now)?,
             }
         }
-        (Grant::ClientCredentials, Proof::Certificate(certified)) => Authorized {
-            limits: certified
-                .assertion
-                .limits(&registration.uri)
-                .map_err(AssertionGrantError::from)?,
-            extensions: required(certified.assertion.extensions()?)?,
-        },
+        (Grant::ClientCredentials, Proof::Certificate(certified)) => {
+            let extensions = certified.assertion.extensions();
+            let extensions = extensions.map_err(AssertedError::from)?;
+            Authorized {
+                limits: certified
+                    .assertion
+                    .limits(&registration.uri)
+                    .map_err(AssertionGrantError::from)?,
+                asserted: asserted::judge(server, registration, &extensions, now)?,
+            }
+        }
         // Who has no community has no rules of one.
         (Grant::ClientCredentials, Proof::Key) => Authorized::default(),
     };
@@ -124,10 +130,6 @@ async fn token(
         scope = scopes::grant(&scope, ceiling)?;
     }
     let scope = scopes::grant(&scope, &server.scopes)?;
-    let purpose_of_use = extensions::purposes_of_use(&extensions)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
     // No token outlives the certificate it was asked for with.
     let mut expires_in = server.token_lifetime_secs;
     if let Proof::Certificate(certified) = &client.proof {
@@ -143,7 +145,7 @@ async fn token(
         &registration.uri,
         registration.token_id(),
         &scope,
-        extensions,
+        asserted.carried,
     )?;
 
     // What is issued by this certificate ends with it. Noted before the last look at trust, so that a
@@ -168,7 +170,7 @@ async fn token(
     Ok(Issued {
         answer,
         scope,
-        purpose_of_use,
+        purpose_of_use: asserted.purposes,
     })
 }
 
@@ -176,13 +178,7 @@ async fn token(
 #[derive(Default)]
 struct Authorized {
     limits: Limits,
-    extensions: Map<String, Value>,
-}
-
-/// The extension objects, once those that a community requires are there and right.
-fn required(extensions: Map<String, Value>) -> Result<Map<String, Value>, ExtensionError> {
-    extensions::check(&extensions, &[hl7_b2b::KEY])?;
-    Ok(extensions)
+    asserted: Asserted,
 }
 
 impl Server {
@@ -237,7 +233,7 @@ enum TokenError {
     #[error("the client is not registered for the grant type `{grant}`")]
     GrantNotRegistered { grant: &'static str },
     #[error(transparent)]
-    Extension(#[from] ExtensionError),
+    Asserted(#[from] AssertedError),
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
@@ -255,7 +251,7 @@ impl TokenError {
             Self::GrantNotRegistered { .. } => {
                 Told::own("unauthorized_client", "grant-not-registered", self)
             }
-            Self::Extension(e) => Told::by("invalid_grant", e),
+            Self::Asserted(e) => return e.to_wire(),
             Self::Target(e) => Told {
                 error: "invalid_target",
                 code: e.code(),

@@ -1,8 +1,8 @@
 //! What no single setting shows.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
-use super::{Community, Config, ConfigError, Identity, Problem};
+use super::{Certificates, Community, Config, ConfigError, Identity, Problem};
 use crate::{
     db::{Location, PostgresUrl},
     files::{self, FileError},
@@ -96,8 +96,8 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
     // of luck which of them a registration falls to.
     let mut owner: HashMap<Vec<u8>, &str> = HashMap::new();
     for community in &config.communities {
-        for path in &community.anchors {
-            for anchor in certificates(path)? {
+        for certificates in &community.anchors {
+            for anchor in certificates.read()? {
                 let known = owner.insert(anchor.spki_der().to_vec(), &community.uri);
                 if let Some(first) = known.filter(|first| *first != community.uri) {
                     return Err(whole(Problem::SharedAnchor {
@@ -108,12 +108,12 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
                 }
             }
         }
-        for path in &community.intermediates {
-            certificates(path)?;
+        for certificates in &community.intermediates {
+            certificates.read()?;
         }
         certifiers(community)?;
         for identity in &community.identities {
-            certificates(&identity.cert)?;
+            Certificates::File(identity.cert.clone()).read()?;
             identity.key.read().map_err(private)?;
         }
     }
@@ -124,11 +124,11 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
 /// the certifiers are named.
 fn certifiers(community: &Community) -> Result<(), ConfigError> {
     let mut members = Vec::new();
-    for path in &community.anchors {
-        members.extend(certificates(path)?);
+    for certificates in &community.anchors {
+        members.extend(certificates.read()?);
     }
-    for path in &community.certifications.anchors {
-        for anchor in certificates(path)? {
+    for certificates in &community.certifications.anchors {
+        for anchor in certificates.read()? {
             let shared = members
                 .iter()
                 .any(|member| member.spki_der() == anchor.spki_der());
@@ -141,21 +141,6 @@ fn certifiers(community: &Community) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-fn certificates(path: &Path) -> Result<Vec<udap_pki::Certificate>, ConfigError> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        whole(Problem::Unreadable {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })
-    })?;
-    udap_pki::pem::certificates(&bytes).map_err(|error| {
-        whole(Problem::CertificateFile {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })
-    })
 }
 
 /// About the configuration as a whole, so without a place.

@@ -1,5 +1,7 @@
 use std::{fmt, path::PathBuf};
 
+use udap_proto::{Refusal as _, community::CommunityError};
+
 /// Why a configuration is refused: `udap.toml:3:1: unknown setting upstreem`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -71,6 +73,8 @@ pub enum Problem {
     TlsIsIdentity { path: PathBuf, community: String },
     #[error("{} does not hold certificates: {detail}", path.display())]
     CertificateFile { path: PathBuf, detail: String },
+    #[error("a certificate in the description of the community cannot be read: {detail}")]
+    CertificateText { detail: String },
     #[error("{} has mode {mode:04o}: other users can read it", path.display())]
     KeyExposed { path: PathBuf, mode: u32 },
     #[error("{} does not hold a key of 256 bits", path.display())]
@@ -79,6 +83,13 @@ pub enum Problem {
         "several nodes share secrets by way of the database, and `secrets_key_file` is missing"
     )]
     SecretsKeyMissing,
+    #[error("this community cannot be: {0}")]
+    Community(Box<CommunityError>),
+    #[error("the description of the community in {}: {error}", path.display())]
+    Definition {
+        path: PathBuf,
+        error: Box<CommunityError>,
+    },
     #[error(transparent)]
     Tls(crate::listen::ListenError),
 }
@@ -100,10 +111,13 @@ impl ConfigError {
             Problem::SharedAnchor { .. } => "config-shared-anchor",
             Problem::CertifiersUnnamed { .. } => "config-certifiers-unnamed",
             Problem::TlsIsIdentity { .. } => "config-tls-is-identity",
-            Problem::CertificateFile { .. } => "config-certificate-file",
+            Problem::CertificateFile { .. } | Problem::CertificateText { .. } => {
+                "config-certificate-file"
+            }
             Problem::KeyExposed { .. } => "config-key-exposed",
             Problem::SecretsKey { .. } => "secrets-key-unusable",
             Problem::SecretsKeyMissing => "secrets-key-missing",
+            Problem::Community(error) | Problem::Definition { error, .. } => error.code(),
             Problem::Tls(error) => error.code(),
         }
     }
@@ -123,6 +137,9 @@ impl ConfigError {
                 format!("keep `{key}_file`, so that the secret is not in the configuration")
             }
             Problem::KeyExposed { path, .. } => format!("run `chmod 600 {}`", path.display()),
+            Problem::Community(error) | Problem::Definition { error, .. } => {
+                super::community::hint(error)
+            }
             Problem::Tls(error) => error.hint(),
             _ => crate::catalogue::hint(self.code()).to_owned(),
         }

@@ -34,14 +34,27 @@ impl Row {
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     Default,
-    File { path: PathBuf, line: usize },
+    /// A profile that comes with the program.
+    Profile {
+        name: String,
+    },
+    /// A community's description.
+    Definition {
+        path: PathBuf,
+    },
+    File {
+        path: PathBuf,
+        line: usize,
+    },
 }
 
-/// `default` or `udap.toml:12`
+/// `default`, `profile ssraa-2.0`, `community.toml` or `udap.toml:12`
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Profile { name } => write!(f, "profile {name}"),
+            Self::Definition { path } => write!(f, "{}", path.display()),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
         }
     }

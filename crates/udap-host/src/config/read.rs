@@ -8,11 +8,13 @@ use std::{
 };
 
 use toml::de::DeTable;
+use udap_proto::suggest::suggest;
 
 use super::{
-    Certifications, Community, Config, ConfigError, DataHolder, Endpoints, Fetch, Identity,
-    LogFormat, Problem, Rates, RegistrationGrant, Revocation, Secret, TlsRoots, check, clients,
-    section::{Field, Section, Source, suggest},
+    Config, ConfigError, DataHolder, Endpoints, Fetch, LogFormat, Problem, Rates,
+    RegistrationGrant, Secret, TlsRoots, check, clients,
+    community::communities,
+    section::{Field, Section, Source},
 };
 use crate::{
     client_ip::TrustedProxies,
@@ -268,118 +270,8 @@ fn data_holders(top: &Section<'_>, first: &str) -> Result<Vec<DataHolder>, Confi
     Ok(data_holders)
 }
 
-fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigError> {
-    let field = top
-        .find("community")
-        .ok_or_else(|| top.missing("community", COMMUNITY_EXAMPLE))?;
-    let list = field.list("one or more [[community]] tables")?;
-    if list.is_empty() {
-        return Err(top.missing("community", COMMUNITY_EXAMPLE));
-    }
-    let mut communities: Vec<Community> = Vec::with_capacity(list.len());
-    for field in list {
-        let community = community(&field)?;
-        if communities.iter().any(|other| other.uri == community.uri) {
-            return Err(field.error(Problem::CommunityTwice { uri: community.uri }));
-        }
-        communities.push(community);
-    }
-    Ok(communities)
-}
-
-fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
-    let section = field.table("a [[community]] table", COMMUNITY)?;
-    let uri = section.need("uri", "uri = \"https://community.example\"", absolute_uri)?;
-    let anchors = section.need("anchors", "anchors = \"community.pem\"", |field| {
-        let paths = paths(field)?;
-        if paths.is_empty() {
-            return Err(field.invalid("[]", "a community without an anchor trusts nobody"));
-        }
-        Ok(paths)
-    })?;
-    let intermediates = section.get("intermediates", Vec::new(), paths)?;
-    let identities = identities(&section)?;
-    let revocation = section
-        .get(
-            "revocation",
-            Shown("require", Revocation::Require),
-            |field| {
-                let known = REVOCATION.map(|(name, value)| (name, Shown(name, value)));
-                choice(field, &known)
-            },
-        )?
-        .1;
-    let grace_secs = section
-        .get("grace", Seconds(0), |field| seconds(field, 0, 86_400))?
-        .0;
-    let certifications = certifications(&section)?;
-    let resource_servers = section.get("resource_servers", Vec::new(), uris)?;
-    let assertion_issuers = section.get("assertion_issuers", Vec::new(), uris)?;
-    Ok(Community {
-        uri,
-        anchors,
-        intermediates,
-        identities,
-        revocation,
-        grace_secs,
-        certifications,
-        resource_servers,
-        assertion_issuers,
-    })
-}
-
-/// One table, or a list of them.
-fn identities(section: &Section<'_>) -> Result<Vec<Identity>, ConfigError> {
-    let missing = || section.missing("identity", IDENTITY_EXAMPLE);
-    let field = section.find("identity").ok_or_else(missing)?;
-    let fields = if field.is_list() {
-        field.list("a table with `cert` and `key_file`, or a list of them")?
-    } else {
-        vec![field]
-    };
-    if fields.is_empty() {
-        return Err(missing());
-    }
-    fields
-        .iter()
-        .map(|field| {
-            let identity = field.table(
-                "a table with `cert` and `key_file`",
-                &["cert", "key", "key_file"],
-            )?;
-            let cert = identity.need("cert", "cert = \"server.pem\"", Field::path)?;
-            let key = secret(&identity, "key", "key_file", "key_file = \"server.key\"")?;
-            Ok(Identity { cert, key })
-        })
-        .collect()
-}
-
-/// Which certifications count in a community, and who may make them.
-fn certifications(section: &Section<'_>) -> Result<Certifications, ConfigError> {
-    let uris = |key: &str| section.get(key, Vec::new(), uris);
-    let certifications = Certifications {
-        supported: uris("certifications_supported")?,
-        required: uris("certifications_required")?,
-        self_signed: uris("certifications_self_signed")?,
-        anchors: section.get("certifier_anchors", Vec::new(), paths)?,
-        certifiers: uris("certifiers")?,
-    };
-    for (key, listed) in [
-        ("certifications_required", &certifications.required),
-        ("certifications_self_signed", &certifications.self_signed),
-    ] {
-        let stray = listed
-            .iter()
-            .find(|uri| !certifications.supported.contains(uri));
-        if let (Some(stray), Some(field)) = (stray, section.find(key)) {
-            return Err(field.invalid(stray, "it is not among `certifications_supported`"));
-        }
-    }
-    Ok(certifications)
-}
-
 /// `x` or `x_file`, never both, one of them.
-fn secret(
+pub(super) fn secret(
     section: &Section<'_>,
     key: &str,
     key_file: &str,
@@ -480,7 +372,7 @@ fn host_and_port(field: &Field<'_>) -> Result<String, ConfigError> {
     ))
 }
 
-fn paths(field: &Field<'_>) -> Result<Vec<PathBuf>, ConfigError> {
+pub(super) fn paths(field: &Field<'_>) -> Result<Vec<PathBuf>, ConfigError> {
     if field.is_text() {
         return field.path().map(|path| vec![path]);
     }
@@ -491,7 +383,7 @@ fn paths(field: &Field<'_>) -> Result<Vec<PathBuf>, ConfigError> {
         .collect()
 }
 
-fn uris(field: &Field<'_>) -> Result<Vec<String>, ConfigError> {
+pub(super) fn uris(field: &Field<'_>) -> Result<Vec<String>, ConfigError> {
     field
         .list("a list of URIs")?
         .iter()
@@ -541,7 +433,7 @@ pub(super) fn choice<T: Clone>(field: &Field<'_>, known: &[(&str, T)]) -> Result
 }
 
 /// Seconds as a number, or a number with a unit: `90`, `"90s"`, `"15m"`, `"1h"`, `"1d"`.
-fn seconds(field: &Field<'_>, min: i64, max: i64) -> Result<Seconds, ConfigError> {
+pub(super) fn seconds(field: &Field<'_>, min: i64, max: i64) -> Result<Seconds, ConfigError> {
     if field.is_integer() {
         return field.integer(min, max).map(Seconds);
     }
@@ -571,7 +463,7 @@ fn to_usize(value: i64) -> usize {
 }
 
 /// Shown with its unit, so that a row reads alone.
-struct Seconds(i64);
+pub(super) struct Seconds(pub(super) i64);
 
 impl serde::Serialize for Seconds {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -581,7 +473,7 @@ impl serde::Serialize for Seconds {
 
 /// A value of another crate, shown by the name that the file has for it.
 #[derive(Clone)]
-struct Shown<T>(&'static str, T);
+pub(super) struct Shown<T>(pub(super) &'static str, pub(super) T);
 
 impl<T> serde::Serialize for Shown<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -623,33 +515,8 @@ const ENDPOINTS: [(&str, Endpoints); 3] = [
     ("shared", Endpoints::Shared),
 ];
 
-const COMMUNITY: &[&str] = &[
-    "uri",
-    "anchors",
-    "intermediates",
-    "identity",
-    "revocation",
-    "grace",
-    "certifications_supported",
-    "certifications_required",
-    "certifications_self_signed",
-    "certifier_anchors",
-    "certifiers",
-    "resource_servers",
-    "assertion_issuers",
-];
-
-const REVOCATION: [(&str, Revocation); 4] = [
-    ("require", Revocation::Require),
-    ("where-named", Revocation::WhereNamed),
-    ("prefer", Revocation::Prefer),
-    ("off", Revocation::Off),
-];
-
 const TLS_EXAMPLE: &str =
     "tls = { cert = \"tls.pem\", key_file = \"tls.key\" }`, or behind a proxy `tls = \"off\"";
-const COMMUNITY_EXAMPLE: &str = "[[community]]` with `uri`, `anchors` and `identity";
-const IDENTITY_EXAMPLE: &str = "identity = { cert = \"server.pem\", key_file = \"server.key\" }";
 
 const SCHEME: &str = "it must begin with https:// or http://";
 

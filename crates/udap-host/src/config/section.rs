@@ -11,6 +11,7 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use udap_proto::suggest::suggest;
 
 use super::{At, ConfigError, Origin, Problem, Row};
 
@@ -59,7 +60,7 @@ impl<'a> Section<'a> {
             if !known.contains(&key.get_ref().as_ref()) {
                 let problem = Problem::UnknownKey {
                     key: format!("{prefix}{}", key.get_ref()),
-                    suggestion: suggest(key.get_ref(), known),
+                    suggestion: suggest(key.get_ref(), known).map(str::to_owned),
                     known,
                 };
                 return Err(ConfigError {
@@ -121,6 +122,20 @@ impl<'a> Section<'a> {
     ) -> Result<T, ConfigError> {
         let field = self.find(key).ok_or_else(|| self.missing(key, example))?;
         field.show(read(&field)?)
+    }
+
+    /// A setting that the file does not have, whose value is from elsewhere.
+    pub(super) fn inherit<T: Serialize>(&self, key: &str, value: T, origin: &Origin) -> T {
+        self.source.row(self.name(key), &value, origin.clone());
+        value
+    }
+
+    /// About the table as a whole.
+    pub(super) fn error(&self, problem: Problem) -> ConfigError {
+        ConfigError {
+            at: Some(self.source.at(&self.span)),
+            problem,
+        }
     }
 
     pub(super) fn missing(&self, key: &str, example: &'static str) -> ConfigError {
@@ -222,6 +237,27 @@ impl<'a> Field<'a> {
         Section::new(self.source, &prefix, table, self.value.span(), known)
     }
 
+    /// The value as JSON; a date, which JSON does not have, as its text.
+    pub(super) fn json(&self) -> serde_json::Value {
+        fn json(value: &DeValue<'_>) -> serde_json::Value {
+            match value {
+                DeValue::String(text) => text.as_ref().into(),
+                DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                    .map_or_else(|_| number.as_str().into(), Into::into),
+                DeValue::Float(number) => number.as_str().into(),
+                DeValue::Boolean(value) => (*value).into(),
+                DeValue::Datetime(date) => date.to_string().into(),
+                DeValue::Array(list) => list.iter().map(|item| json(item.get_ref())).collect(),
+                DeValue::Table(table) => table
+                    .iter()
+                    .map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref())))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into(),
+            }
+        }
+        json(self.value.get_ref())
+    }
+
     /// A path, relative to the configuration file.
     pub(super) fn path(&self) -> Result<PathBuf, ConfigError> {
         let text = self.text()?;
@@ -271,34 +307,4 @@ impl<'a> Field<'a> {
             problem,
         }
     }
-}
-
-/// The known name nearest to what was typed, if it is near enough to be a slip.
-pub(super) fn suggest(typed: &str, known: &[&str]) -> Option<String> {
-    let (distance, name) = known
-        .iter()
-        .map(|name| (edit_distance(typed, name), *name))
-        .min_by_key(|(d, _)| *d)?;
-    (distance <= (name.chars().count() / 3).max(1)).then(|| name.to_owned())
-}
-
-/// Levenshtein distance; `-` and `_` are one, since nobody remembers which.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let fold = |s: &str| {
-        s.to_lowercase()
-            .replace('-', "_")
-            .chars()
-            .collect::<Vec<_>>()
-    };
-    let (a, b) = (fold(a), fold(b));
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

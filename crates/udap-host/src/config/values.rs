@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
+use udap_pki::{Certificate, pem};
 use zeroize::Zeroizing;
 
+use super::{ConfigError, Problem};
 use crate::files::{self, FileError};
 
 /// `key = "…"` or `key_file = "…"`.
@@ -44,6 +46,43 @@ impl Serialize for Secret {
             Self::Inline(_) => serializer.serialize_str(REDACTED),
             Self::File(path) => path.serialize(serializer),
         }
+    }
+}
+
+/// Where certificates are, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificates {
+    File(PathBuf),
+    /// In a community's description.
+    Text(String),
+}
+
+impl Certificates {
+    /// The certificates; a file is read now.
+    pub fn read(&self) -> Result<Vec<Certificate>, ConfigError> {
+        let problem = |problem| ConfigError { at: None, problem };
+        let path = match self {
+            Self::Text(text) => {
+                return pem::certificates(text.as_bytes()).map_err(|error| {
+                    problem(Problem::CertificateText {
+                        detail: error.to_string(),
+                    })
+                });
+            }
+            Self::File(path) => path,
+        };
+        let bytes = std::fs::read(path).map_err(|error| {
+            problem(Problem::Unreadable {
+                path: path.clone(),
+                detail: error.to_string(),
+            })
+        })?;
+        pem::certificates(&bytes).map_err(|error| {
+            problem(Problem::CertificateFile {
+                path: path.clone(),
+                detail: error.to_string(),
+            })
+        })
     }
 }
 

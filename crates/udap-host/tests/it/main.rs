@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod community;
 mod config;
 mod db;
 mod listen;

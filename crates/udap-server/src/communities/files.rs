@@ -1,22 +1,21 @@
 //! What the files of a community say: whom it trusts, and who this data holder is in it.
 
 use crate::app::StartError;
-use std::path::{Path, PathBuf};
-use udap_host::config::{self, Identity};
-use udap_pki::{Anchor, Certificate, Policy, pem};
+use udap_host::config::{self, Certificates, Identity};
+use udap_pki::{Anchor, Certificate, Policy};
 use udap_trust::signer::{KeySigner, Signer as _};
 use udap_trust::verify::CommunityTrust;
 
 /// Whom a community trusts, by its files.
 ///
 /// # Errors
-/// [`StartError::Unusable`]
+/// [`StartError::Config`]
 pub fn community_trust(configured: &config::Community) -> Result<CommunityTrust, StartError> {
     let mut trust = CommunityTrust::new(&configured.uri, Vec::new());
-    for certificate in read_all(&configured.anchors)? {
+    for certificate in certificates(&configured.anchors)? {
         trust.anchors.push(Anchor::new(certificate));
     }
-    trust.intermediates = read_all(&configured.intermediates)?;
+    trust.intermediates = certificates(&configured.intermediates)?;
     trust.policy = Policy {
         revocation: configured.revocation,
         grace_secs: configured.grace_secs,
@@ -35,7 +34,7 @@ pub(super) fn certifier_trust(
         anchors: Vec::new(),
         ..members.clone()
     };
-    for certificate in read_all(&configured.certifications.anchors)? {
+    for certificate in certificates(&configured.certifications.anchors)? {
         certifiers.anchors.push(Anchor::new(certificate));
     }
     Ok(certifiers)
@@ -62,7 +61,7 @@ pub fn identity(
     };
     let key = identity.key.read()?;
     let signer = KeySigner::from_pem(&key).map_err(|e| failed(e.code(), e.to_string()))?;
-    let chain = read(&identity.cert)?;
+    let chain = Certificates::File(identity.cert.clone()).read()?;
     let Some(leaf) = chain.first() else {
         let problem = "the identity has no certificate".to_owned();
         return Err(failed("config-certificate-file", problem));
@@ -76,20 +75,10 @@ pub fn identity(
     Ok((chain, signer))
 }
 
-fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {
-    paths
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<Vec<_>, _>>()
-        .map(|lists| lists.concat())
-}
-
-fn read(path: &Path) -> Result<Vec<Certificate>, StartError> {
-    let unusable = |code, detail: String| StartError::Unusable {
-        path: path.to_owned(),
-        code,
-        detail,
-    };
-    let bytes = std::fs::read(path).map_err(|e| unusable("config-unreadable", e.to_string()))?;
-    pem::certificates(&bytes).map_err(|e| unusable("config-certificate-file", e.to_string()))
+fn certificates(from: &[Certificates]) -> Result<Vec<Certificate>, StartError> {
+    let mut all = Vec::new();
+    for certificates in from {
+        all.extend(certificates.read()?);
+    }
+    Ok(all)
 }

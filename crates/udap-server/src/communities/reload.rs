@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
-use udap_host::config::{self, Config};
+use udap_host::config::{self, Certificates, Config};
 use udap_pki::UnixTime;
 use udap_trust::clock;
 use udap_trust::verify::CommunityTrust;
@@ -63,6 +63,12 @@ impl Seen {
         Self(paths.into_iter().map(of).collect())
     }
 
+    /// The configuration, and the descriptions that are read with it.
+    fn settings(path: &Path, communities: &[config::Community]) -> Self {
+        let descriptions = communities.iter().filter_map(|c| c.definition.as_deref());
+        Self::of(std::iter::once(path).chain(descriptions))
+    }
+
     fn files(community: &config::Community) -> Self {
         let lists = [
             &community.anchors,
@@ -72,7 +78,10 @@ impl Seen {
         let identities = community.identities.iter();
         let certs = identities.clone().map(|identity| identity.cert.as_path());
         let keys = identities.filter_map(|identity| identity.key.path());
-        let files = lists.into_iter().flatten().map(PathBuf::as_path);
+        let files = lists.into_iter().flatten().filter_map(|from| match from {
+            Certificates::File(path) => Some(path.as_path()),
+            Certificates::Text(_) => None,
+        });
         Self::of(files.chain(certs).chain(keys))
     }
 }
@@ -85,7 +94,7 @@ impl Watched {
             path: config.path.clone(),
             state: Mutex::new(State {
                 wanted: config.communities.clone(),
-                config: Seen::of([config.path.as_path()]),
+                config: Seen::settings(&config.path, &config.communities),
                 files: config.communities.iter().map(of).collect(),
             }),
             trouble: ArcSwap::default(),
@@ -249,13 +258,18 @@ impl Communities {
     /// for a restart.
     fn read_settings(&self, state: &mut State, when: When) -> Result<(), config::ConfigError> {
         let path = &self.watched.path;
-        let seen = Seen::of([path.as_path()]);
+        let seen = Seen::settings(path, &state.wanted);
         // It need not be a file: a program may have made the configuration.
-        if seen == state.config && (when == When::Changed || seen == Seen(vec![None])) {
+        if seen == state.config && (when == When::Changed || seen.0.first() == Some(&None)) {
             return Ok(());
         }
-        state.wanted = config::load(path)?.communities;
-        state.config = seen;
+        let communities = config::load(path)?.communities;
+        // Looked at before they were read; where it names others now, they are read in the next round.
+        state.config = match Seen::settings(path, &communities) {
+            now if now.0.len() == seen.0.len() => seen,
+            now => now,
+        };
+        state.wanted = communities;
         Ok(())
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use udap_host::config::{self, Certifications};
 use udap_pki::{Anchor, Certificate, UnixTime};
 use udap_proto::community::Community;
-use udap_proto::ids::CommunityUri;
 use udap_proto::jws::JwsAlg;
 use udap_proto::metadata::Metadata;
 use udap_trust::random;
@@ -22,7 +21,7 @@ const METADATA_SECS: i64 = 24 * 3600;
 /// whole.
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) community: Community,
+    pub(crate) community: Arc<Community>,
     /// Which certifications count here.
     pub(crate) certifications: Certifications,
     /// What it was made of.
@@ -66,7 +65,7 @@ impl Served {
     ) -> Result<Self, StartError> {
         let members = super::files::community_trust(configured)?;
         let certifiers = super::files::certifier_trust(configured, &members)?;
-        let community = Community::ssraa(CommunityUri::new(&configured.uri));
+        let community = Arc::clone(&configured.rules);
         let mut identities = Vec::new();
         for identity in &configured.identities {
             identities.push(super::files::identity(&configured.uri, identity)?);
@@ -152,6 +151,10 @@ impl Served {
     }
 }
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
 fn same_key(one: &Anchor, other: &Anchor) -> bool {
     one.certificate().spki_der() == other.certificate().spki_der()
 }
@@ -207,10 +210,8 @@ impl Face {
         let certifications = &configured.certifications;
         let metadata = Metadata {
             profiles: vec!["udap_dcr", "udap_authn", "udap_authz"],
-            extensions_supported: udap_proto::extensions::SUPPORTED
-                .map(str::to_owned)
-                .to_vec(),
-            extensions_required: vec![udap_proto::extensions::hl7_b2b::KEY.to_owned()],
+            extensions_supported: texts(&community.extensions.supported()),
+            extensions_required: texts(&community.extensions.required()),
             certifications_supported: certifications.supported.clone(),
             certifications_required: certifications.required.clone(),
             grant_types: super::grant_types(&configured.assertion_issuers),

@@ -31,7 +31,7 @@ async fn it_has_every_required_element() {
     let expected = json!({
         "udap_versions_supported": ["1"],
         "udap_profiles_supported": ["udap_dcr", "udap_authn", "udap_authz"],
-        "udap_authorization_extensions_supported": ["hl7-b2b"],
+        "udap_authorization_extensions_supported": ["hl7-b2b", "hl7-b2b-user"],
         "udap_authorization_extensions_required": ["hl7-b2b"],
         "udap_certifications_supported": [],
         "grant_types_supported": ["client_credentials"],
