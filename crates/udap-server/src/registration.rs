@@ -231,7 +231,7 @@ async fn write(
     community: &str,
     metadata: &ClientMetadata,
     judged: Judged,
-    still_trusted: impl Fn() -> bool + Send,
+    still_trusted: impl Fn() -> bool + Send + Sync + 'static,
     who: &mut Who,
 ) -> Result<Option<Answer>, RegistrationError> {
     let mut answer = registration::answer("", verified.compact(), metadata);

@@ -1,7 +1,10 @@
 //! Who is registered. The key is (community, URI), with each data holder that keeps its own: never the certificate, which is renewed, and
 //! never the URI alone, which another community may know too.
 
-use super::certifications::{self, Accepted};
+mod together;
+
+use self::together::Together;
+use super::certifications::Accepted;
 use super::signers::{self, ActiveSigner};
 use crate::life_cycle;
 use std::collections::HashMap;
@@ -62,6 +65,7 @@ const MAX_REMEMBERED: usize = 50_000;
 #[derive(Debug)]
 pub(crate) struct Registrations {
     db: Db,
+    together: Together,
     remembered: RwLock<Remembered>,
 }
 
@@ -209,6 +213,7 @@ impl Registrations {
     pub(crate) fn new(db: Db) -> Self {
         Self {
             db,
+            together: Together::default(),
             remembered: RwLock::default(),
         }
     }
@@ -279,81 +284,6 @@ impl Registrations {
         let parameters: Option<serde_json::Value> = serde_json::from_str(&parameters).ok();
         let jku = parameters.as_ref().and_then(|all| all.get("jku")?.as_str());
         Ok(jku.map(str::to_owned))
-    }
-
-    /// Registers an app, or replaces its registration and keeps its `client_id`. `None` when
-    /// `still_trusted` says no within the transaction; nothing is written then.
-    pub(crate) async fn upsert(
-        &self,
-        new: NewRegistration,
-        now: UnixTime,
-        still_trusted: impl Fn() -> bool + Send,
-    ) -> Result<Option<(String, Written)>, DbError> {
-        let mut write = self.db.write().await?;
-        let known = sqlx::query(
-            "SELECT client_id, generation FROM registration WHERE registrar = $1 AND community = $2 AND uri = $3 AND state <> 'cancelled'",
-        )
-        .bind(&new.registrar)
-        .bind(&new.community)
-        .bind(&new.uri)
-        .fetch_optional(&mut *write)
-        .await?;
-        let scope = new.metadata.scope.to_string();
-        let grants = new.metadata.grant.types().join(" ");
-        let parameters = serde_json::Value::Object(new.metadata.to_params()).to_string();
-        let (client_id, written) = if let Some(known) = known {
-            let client_id: String = known.try_get("client_id")?;
-            let generation: i64 = known.try_get("generation")?;
-            // The state stays: an app does not end its own suspension by registering again. Only what
-            // lapsed is mended by it, since what is required came along this time.
-            sqlx::query(
-                "UPDATE registration SET ended = '', generation = $1, scope = $2, parameters = $3, statement = $4,
-                        certificate = $5, changed = $6, grants = $8,
-                        state = CASE WHEN state = 'lapsed' THEN 'active' ELSE state END
-                 WHERE client_id = $7",
-            )
-            .bind(generation + 1)
-            .bind(&scope)
-            .bind(&parameters)
-            .bind(&new.statement)
-            .bind(&new.certificate)
-            .bind(now.0)
-            .bind(&client_id)
-            .bind(&grants)
-            .execute(&mut *write)
-            .await?;
-            certifications::remove(&mut write, &client_id).await?;
-            (client_id, Written::Replaced)
-        } else {
-            sqlx::query(
-                "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
-                        statement, certificate, created, changed, registrar, grants)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            )
-            .bind(&new.client_id)
-            .bind(&new.community)
-            .bind(&new.uri)
-            .bind(State::Active.as_str())
-            .bind(1_i64)
-            .bind(&scope)
-            .bind(&parameters)
-            .bind(&new.statement)
-            .bind(&new.certificate)
-            .bind(now.0)
-            .bind(now.0)
-            .bind(&new.registrar)
-            .bind(&grants)
-            .execute(&mut *write)
-            .await?;
-            (new.client_id, Written::Created)
-        };
-        certifications::insert(&mut write, &client_id, &new.certifications, now).await?;
-        if !still_trusted() {
-            return Ok(None);
-        }
-        write.commit().await?;
-        self.forget(&client_id);
-        Ok(Some((client_id, written)))
     }
 
     /// Cancels the registration of an app. Its row stays, so that logs can be read.

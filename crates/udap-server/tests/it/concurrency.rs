@@ -28,6 +28,38 @@ async fn a_hundred_registrations_of_one_app_leave_one() {
     assert_eq!(rows(&holder, "https://hundred.app.example").await, 1);
 }
 
+/// Those that wait for the database are written together; each gets its own answer, and one whose client
+/// hangs up takes nobody with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_apps_at_once_each_leave_their_own_registration() {
+    let holder = Holder::new().await;
+    let uri = |at: usize| format!("https://many-{at}.app.example");
+    let all = (0..60).map(|at| {
+        let jwt = statement(&world().a.app(&uri(at))).sign();
+        let holder = holder.clone();
+        tokio::spawn(async move {
+            let patience = Duration::from_millis(if at % 7 == 3 { 1 } else { 60_000 });
+            tokio::time::timeout(patience, holder.register(&jwt)).await
+        })
+    });
+    let replies: Vec<_> = join_all(all).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut ids = BTreeSet::new();
+    for (at, reply) in replies.into_iter().enumerate() {
+        let Ok(reply) = reply.unwrap() else { continue };
+        assert_eq!(reply.status, 201, "{reply}");
+        let query = "SELECT uri FROM registration WHERE client_id = $1";
+        let registered: String = sqlx::query_scalar(query)
+            .bind(reply.text("client_id"))
+            .fetch_one(&mut holder.database().await)
+            .await
+            .unwrap();
+        assert_eq!(registered, uri(at));
+        ids.insert(reply.text("client_id"));
+    }
+    assert!(ids.len() >= 51, "{}", ids.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_uses_of_one_jwt_one_counts() {
     let holder = Holder::new().await;
