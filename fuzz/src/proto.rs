@@ -10,8 +10,8 @@ use udap_proto::registration::{Body, Change};
 use udap_proto::scope::{Context, Permission, ScopeSet};
 use udap_proto::token::TokenRequest;
 use udap_proto::{
-    access_token, assertion, authorization, bundle, certification, event, extensions, id_token,
-    json, metadata, smart, statement,
+    access_token, assertion, authorization, bundle, certification, client_cert, dpop, event,
+    extensions, id_token, json, metadata, smart, statement,
 };
 
 const NOW: UnixTime = UnixTime(1_795_536_000);
@@ -58,6 +58,36 @@ fn smart_backend(compact: &str, parsed: bool) {
         let _ = parsed.require_jku(Some(URL)).map_err(|e| format!("{e}"));
         let signed = parsed.verify_signature_by_keys(&JwkSet::default(), &JwsAlg::ALL);
         assert!(signed.is_err(), "no key was given");
+    }
+}
+
+/// A DPoP proof, which carries the key that it is verified by.
+pub fn dpop(data: &[u8]) {
+    let Ok(compact) = std::str::from_utf8(data) else {
+        return;
+    };
+    let judge = |url| {
+        let expected = dpop::Expected {
+            method: "POST",
+            targets: &[url],
+            token_sha256: None,
+        };
+        dpop::verify(compact, &expected, NOW)
+    };
+    let answer = judge(URL);
+    assert_eq!(answer, judge(URL));
+    if let Ok(proof) = answer {
+        assert!(proof.until() > NOW, "it would be forgotten while it counts");
+        assert!(judge("https://other.example/token").is_err());
+    }
+}
+
+/// `Client-Cert` in the first line, `Client-Cert-Chain` in the others.
+pub fn client_cert(data: &[u8]) {
+    let mut lines = data.split(|b| *b == b'\n');
+    let first: Vec<_> = lines.by_ref().take(1).collect();
+    if let Ok((_, chain)) = client_cert::read(first.into_iter(), lines) {
+        assert!(chain.len() <= client_cert::MAX_CHAIN);
     }
 }
 

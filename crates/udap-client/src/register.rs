@@ -7,7 +7,7 @@ use crate::plan::{Plan, PlanBody};
 use http::StatusCode;
 use serde_json::{Map, Value};
 use udap_proto::json;
-use udap_proto::registration::{Body, Change, ClientMetadata, Grant};
+use udap_proto::registration::{Authentication, Body, Change, ClientMetadata, Grant};
 use udap_proto::scope::ScopeSet;
 use udap_proto::statement;
 use udap_trust::random;
@@ -28,6 +28,7 @@ pub fn client_credentials(
         contacts: contacts.iter().map(|c| c.as_ref().to_owned()).collect(),
         logo_uri: None,
         jku: None,
+        authentication: Authentication::default(),
         other: Map::new(),
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use rustls::{ClientConfig, pki_types::ServerName};
-use udap_host::client_ip::TrustedProxies;
+use udap_host::{client_ip::TrustedProxies, dpop::Dpop};
 use url::Url;
 
 use crate::rewrite::Replacements;
@@ -12,8 +12,11 @@ use crate::rewrite::Replacements;
 /// What a gateway needs to know. [`GatewayConfig::new`] fills in what most data holders want.
 #[derive(Clone)]
 pub struct GatewayConfig {
-    /// The FHIR base URL that clients use, and the audience of access tokens.
+    /// The FHIR base URL that clients use.
     pub base_url: String,
+    /// Whom access tokens are for; by default the base URL. Another where one FHIR server is reached
+    /// at two addresses.
+    pub audience: String,
     /// Who issues the access tokens; by default the base URL.
     pub issuer: String,
     /// The base URL of the FHIR server behind the gateway, `http` or `https`.
@@ -28,6 +31,9 @@ pub struct GatewayConfig {
     pub upstream_token: UpstreamToken,
     /// Proxies in front of the gateway whose word about the client's address counts.
     pub trusted_proxies: TrustedProxies,
+    /// Which proofs of possession were taken; without, none is looked at and no token that needs one
+    /// serves.
+    pub dpop: Option<Arc<Dpop>>,
     pub timeouts: Timeouts,
 }
 
@@ -38,12 +44,14 @@ impl GatewayConfig {
         let base_url = base_url.into();
         Self {
             issuer: base_url.clone(),
+            audience: base_url.clone(),
             base_url,
             upstream: upstream.into(),
             upstream_aliases: Vec::new(),
             upstream_tls: None,
             upstream_token: UpstreamToken::Withhold,
             trusted_proxies: TrustedProxies::default(),
+            dpop: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -54,6 +62,7 @@ impl fmt::Debug for GatewayConfig {
         f.debug_struct("GatewayConfig")
             .field("base_url", &self.base_url)
             .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
             .field("upstream", &self.upstream)
             .field("upstream_aliases", &self.upstream_aliases)
             .field("upstream_token", &self.upstream_token)

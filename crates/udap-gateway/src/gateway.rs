@@ -10,13 +10,16 @@ use tokio::time::timeout;
 use udap_host::{
     audit::{self, Audit, Event, Who},
     client_ip::client_ip,
-    listen::Peer,
-    token_status::{TokenState, TokenStatus},
+    dpop::NONCE_HEADER,
+    listen::{MutualTls, Peer},
+    token_status::{Kept, Member, TokenState, TokenStatus},
 };
 use udap_pki::UnixTime;
+use udap_proto::access_token::{self, AccessTokenError};
 
 use crate::{
     answer,
+    binding::{self, BindingError, Presented},
     config::{Bases, ConfigError, GatewayConfig, UpstreamToken},
     forward::Upstream,
     headers,
@@ -25,7 +28,7 @@ use crate::{
     query::{MAX_FORM_BYTES, QueryError},
     refusal::{FormError, Refusal},
     scopes,
-    token::{Session, TokenCache, TokenError, TokenKeys, bearer},
+    token::{self, Scheme, Session, TokenCache, TokenError, TokenKeys},
 };
 
 /// Where the time comes from.
@@ -142,7 +145,18 @@ async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) ->
     if let Some((who, event)) = audited(&head, remote, access, started, &result) {
         shared.audit.record(who, event).await;
     }
-    result.unwrap_or_else(|refusal| refusal.into_response(&shared.bases.gateway.url))
+    let dpop = shared.config.dpop.as_deref();
+    let dpop = dpop.filter(|dpop| dpop.is_advertised());
+    let mut response = result.unwrap_or_else(|refusal| {
+        let algorithms = dpop.map(|_| udap_proto::dpop::ALGORITHMS.as_slice());
+        refusal.into_response(&shared.bases.gateway.url, algorithms)
+    });
+    // RFC 9449 §8.2: with any answer, where proofs must repeat one.
+    let nonce = dpop.and_then(|dpop| dpop.nonce((shared.clock)()));
+    if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+        response.headers_mut().insert(NONCE_HEADER, nonce);
+    }
+    response
 }
 
 /// What is known of a request so far; for the audit trail.
@@ -176,9 +190,10 @@ impl Worker {
             }
             _ => {}
         }
-        // Who asks: the token itself, then whether it and its registration still count.
-        let session = self.session(&head.headers)?;
-        let token = &access.session.insert(Arc::clone(&session)).token;
+        // Who asks: the token itself and what it is bound to, then whether it and its registration
+        // still count.
+        let session = self.session(head, remote, access).await?;
+        let token = &session.token;
         if let TokenState::Ended { code } = shared.status.of(token.client_id(), token.jti()).await {
             return Err(TokenError::Ended { code }.into());
         }
@@ -193,17 +208,74 @@ impl Worker {
         self.forward(head, interaction, remote).await
     }
 
-    fn session(&self, headers: &HeaderMap) -> Result<Arc<Session>, TokenError> {
+    /// Who asks: by a token, which is known, verified or looked up, and held by whom it is bound to.
+    async fn session(
+        &self,
+        head: &Parts,
+        remote: Option<IpAddr>,
+        access: &mut Access,
+    ) -> Result<Arc<Session>, TokenError> {
         let shared = &self.shared;
         let now = (shared.clock)();
-        let issuer = &shared.config.issuer;
-        self.tokens.session(
-            bearer(headers)?,
-            &shared.keys,
-            issuer,
-            &shared.bases.gateway.url,
-            now,
-        )
+        let (scheme, token) = match token::presented(&head.headers) {
+            Ok(presented) => presented,
+            Err(TokenError::Missing) if !head.headers.contains_key(header::AUTHORIZATION) => {
+                let session = self.member(head, remote, now).await?;
+                return Ok(Arc::clone(access.session.insert(session)));
+            }
+            Err(error) => return Err(error),
+        };
+        let name = token::name(token);
+        let keys = &shared.keys;
+        let parties = (&*shared.config.issuer, &*shared.config.audience);
+        let session = match self.tokens.remembered(&name, keys, now) {
+            Some(session) => session,
+            None if access_token::is_opaque(token) => match shared.status.opaque(&name).await {
+                Kept::Record(record) => self.tokens.recorded(name, &record, keys, parties, now)?,
+                Kept::Unknown => return Err(AccessTokenError::Unknown.into()),
+                Kept::Unavailable => return Err(TokenError::Unavailable),
+            },
+            None => self.tokens.verified(name, token, keys, parties, now)?,
+        };
+        // The trail names whose token it is, also where somebody else presents it.
+        let session = access.session.insert(session);
+        let cnf = session.token.cnf();
+        if scheme != Scheme::Bearer || !cnf.is_unbound() {
+            let presented = Presented {
+                scheme,
+                head,
+                token_sha256: &name,
+                cnf,
+            };
+            let dpop = shared.config.dpop.as_deref();
+            binding::check(&presented, &shared.bases.gateway, dpop, now)?;
+        }
+        Ok(Arc::clone(session))
+    }
+
+    /// Who shows a certificate and sends no token, where members are served so.
+    async fn member(
+        &self,
+        head: &Parts,
+        remote: Option<IpAddr>,
+        now: UnixTime,
+    ) -> Result<Arc<Session>, TokenError> {
+        let shown = match head.extensions.get::<MutualTls>() {
+            Some(MutualTls::Presented(shown)) => shown,
+            Some(MutualTls::Unusable(error)) => return Err(BindingError::from(*error).into()),
+            Some(MutualTls::Absent) | None => return Err(TokenError::Missing),
+        };
+        let config = &self.shared.config;
+        match self.shared.status.member(shown, remote).await {
+            Member::NotOffered => Err(TokenError::Missing),
+            Member::Refused { code, why } => Err(TokenError::Member { code, why }),
+            // Not remembered: the certificate is judged with each request.
+            Member::Record(record) => {
+                let (issuer, audience) = (&config.issuer, &config.audience);
+                let token = access_token::read_record(&record, issuer, audience, now)?;
+                Ok(Arc::new(Session::of(token)))
+            }
+        }
     }
 
     /// The form of a search, whole.

@@ -29,6 +29,7 @@
 //! What is not here: issuing tokens, discovery documents, and whether a member is to be trusted.
 
 mod answer;
+mod binding;
 mod catalogue;
 mod config;
 pub mod forward;
@@ -43,6 +44,7 @@ pub mod rewrite;
 pub mod scopes;
 mod token;
 
+pub use binding::BindingError;
 pub use catalogue::CATALOGUE;
 pub use config::{ConfigError, GatewayConfig, Timeouts, UpstreamToken};
 pub use gateway::{Clock, Gateway, router};

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use udap_host::problem::OperationOutcome;
+use udap_proto::jws::JwsAlg;
 
 use crate::{
     forward::UpstreamError, interaction::RequestError, path::PathError, query::QueryError,
@@ -73,6 +74,12 @@ impl Refusal {
                 | RequestError::TokenInQuery => StatusCode::BAD_REQUEST,
             },
             Self::Token(TokenError::Several) => StatusCode::BAD_REQUEST,
+            Self::Token(TokenError::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(TokenError::Member { code, .. }) if *code == "temporarily-unavailable" => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Token(TokenError::Member { .. }) => StatusCode::FORBIDDEN,
+            Self::Token(TokenError::Binding(e)) => e.status(),
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Scope(_) => StatusCode::FORBIDDEN,
             Self::Form(FormError::NotAForm) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -100,38 +107,47 @@ impl Refusal {
             | Self::Form(FormError::TooLarge { .. }) => "too-long",
             Self::Request(_) | Self::Form(FormError::NotAForm | FormError::Incomplete) => "invalid",
             Self::Token(TokenError::Missing) => "login",
+            Self::Token(_) if self.status() == StatusCode::SERVICE_UNAVAILABLE => "transient",
             Self::Token(_) => "security",
             Self::Form(FormError::Slow) => "timeout",
             Self::Upstream(e) => e.issue(),
         }
     }
 
-    /// `WWW-Authenticate` (RFC 6750 §3): with 401, and wherever the token or its scopes are the reason.
-    fn challenge(&self, realm: &str) -> Option<String> {
+    /// `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1): with 401, and wherever the token or its scopes
+    /// are the reason. Where proofs are looked at, `algorithms` says what they may be signed with.
+    fn challenges(&self, realm: &str, algorithms: Option<&[JwsAlg]>) -> Vec<String> {
         let (error, scope) = match self {
             Self::Token(e) => (e.oauth_error(), None),
             Self::Request(RequestError::TokenInQuery) => (Some("invalid_request"), None),
             Self::Scope(e) => (Some("insufficient_scope"), Some(e.needed())),
-            _ => return None,
+            _ => return Vec::new(),
         };
-        let mut challenge = format!("Bearer realm=\"{realm}\"");
+        let mut details = String::new();
         if let Some(error) = error {
-            challenge.push_str(&format!(
+            details.push_str(&format!(
                 ", error=\"{error}\", error_description=\"{}\"",
                 quotable(&self.to_string())
             ));
         }
         if let Some(scope) = scope {
-            challenge.push_str(&format!(", scope=\"{scope}\""));
+            details.push_str(&format!(", scope=\"{scope}\""));
         }
-        Some(challenge)
+        let bearer = format!("Bearer realm=\"{realm}\"");
+        let Some(algorithms) = algorithms else {
+            return vec![bearer + &details];
+        };
+        let algorithms: Vec<_> = algorithms.iter().map(|alg| alg.as_str()).collect();
+        let dpop = format!("DPoP realm=\"{realm}\", algs=\"{}\"", algorithms.join(" "));
+        match self {
+            Self::Token(TokenError::Binding(e)) if e.is_about_proofs() => vec![dpop + &details],
+            _ => vec![bearer + &details, dpop],
+        }
     }
 
     /// The answer. `realm` is the base URL.
-    pub(crate) fn into_response(self, realm: &str) -> Response {
-        let challenge = self
-            .challenge(realm)
-            .and_then(|text| HeaderValue::try_from(text).ok());
+    pub(crate) fn into_response(self, realm: &str, algorithms: Option<&[JwsAlg]>) -> Response {
+        let challenges = self.challenges(realm, algorithms);
         let status = self.status();
         let mut response = OperationOutcome {
             status,
@@ -140,10 +156,11 @@ impl Refusal {
             diagnostics: self.to_string(),
         }
         .into_response();
-        if let Some(challenge) = challenge {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
+        for challenge in challenges {
+            if let Ok(challenge) = HeaderValue::try_from(challenge) {
+                let headers = response.headers_mut();
+                headers.append(header::WWW_AUTHENTICATE, challenge);
+            }
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response

@@ -1,4 +1,4 @@
-//! The access token of a request: found, verified once, and remembered until it ends.
+//! The access token of a request: found, verified or looked up once, and remembered until it ends.
 
 use std::{
     collections::HashMap,
@@ -18,6 +18,8 @@ use udap_proto::{
     access_token::{self, AccessTokenError, VerifiedAccessToken},
     jwk::JwkSet,
 };
+
+use crate::binding::BindingError;
 
 /// The public keys with which access tokens are signed; can be exchanged while requests run.
 #[derive(Debug)]
@@ -56,6 +58,35 @@ pub(crate) struct Session {
     pub(crate) who: Who,
 }
 
+impl Session {
+    pub(crate) fn of(token: VerifiedAccessToken) -> Self {
+        let who = Who {
+            community: some(token.community()),
+            client_id: Some(Arc::from(token.client_id())),
+            uri: some(token.uri()),
+            jti: Some(jti_hash(token.jti())),
+            ..Who::default()
+        };
+        Self { token, who }
+    }
+}
+
+/// By what a token is known.
+pub(crate) fn name(token: &[u8]) -> [u8; 32] {
+    let mut name = [0; 32];
+    name.copy_from_slice(digest(&SHA256, token).as_ref());
+    name
+}
+
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer,
+    /// RFC 9449 §7.1.
+    DPoP,
+}
+
 /// Verified tokens of one worker, by SHA-256, so that a copy of its memory shows no token.
 ///
 /// Two halves: what is used moves to the young one; when that is full, the old one is forgotten. So
@@ -71,36 +102,51 @@ struct Halves {
 }
 
 impl TokenCache {
-    /// The session of a token: remembered, or verified now (RFC 9068 §4).
-    pub(crate) fn session(
+    /// The session of a token, by the SHA-256 of its text, if it is remembered and in force.
+    pub(crate) fn remembered(
         &self,
+        name: &[u8; 32],
+        keys: &TokenKeys,
+        now: UnixTime,
+    ) -> Option<Arc<Session>> {
+        let session = self.find(name, keys.current.load().number)?;
+        if session.token.in_force(now) {
+            return Some(session);
+        }
+        self.forget(name);
+        None
+    }
+
+    /// The session of a JWT, verified now (RFC 9068 §4) and remembered.
+    pub(crate) fn verified(
+        &self,
+        name: [u8; 32],
         token: &[u8],
         keys: &TokenKeys,
-        issuer: &str,
-        audience: &str,
+        (issuer, audience): (&str, &str),
         now: UnixTime,
     ) -> Result<Arc<Session>, TokenError> {
-        let mut name = [0; 32];
-        name.copy_from_slice(digest(&SHA256, token).as_ref());
         let current = keys.current.load();
-        if let Some(session) = self.find(&name, current.number) {
-            if session.token.in_force(now) {
-                return Ok(session);
-            }
-            self.forget(&name);
-        }
         // Not under the lock: an elliptic-curve signature takes some 50 µs.
         let token =
             access_token::verify(well_formed(token)?, &current.keys, issuer, audience, now)?;
-        let who = Who {
-            community: some(token.community()),
-            client_id: Some(Arc::from(token.client_id())),
-            uri: some(token.uri()),
-            jti: Some(jti_hash(token.jti())),
-            ..Who::default()
-        };
-        let session = Arc::new(Session { token, who });
+        let session = Arc::new(Session::of(token));
         self.keep(name, &session, current.number);
+        Ok(session)
+    }
+
+    /// The session of an opaque token, of which its issuer keeps this record.
+    pub(crate) fn recorded(
+        &self,
+        name: [u8; 32],
+        record: &str,
+        keys: &TokenKeys,
+        (issuer, audience): (&str, &str),
+        now: UnixTime,
+    ) -> Result<Arc<Session>, TokenError> {
+        let token = access_token::read_record(record, issuer, audience, now)?;
+        let session = Arc::new(Session::of(token));
+        self.keep(name, &session, keys.current.load().number);
         Ok(session)
     }
 
@@ -153,12 +199,12 @@ fn some(text: &str) -> Option<Arc<str>> {
     (!text.is_empty()).then(|| Arc::from(text))
 }
 
-/// What stands for the bearer token of a request (RFC 6750 §2.1): one header, one scheme. Its form is
-/// looked at only when it is not known yet.
+/// What stands for the token of a request (RFC 6750 §2.1, RFC 9449 §7.1): one header, one scheme. Its
+/// form is looked at only when it is not known yet.
 ///
 /// # Errors
 /// [`TokenError`]
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], TokenError> {
+pub(crate) fn presented(headers: &HeaderMap) -> Result<(Scheme, &[u8]), TokenError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenError::Missing)?;
     if values.next().is_some() {
@@ -169,14 +215,18 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], TokenError> {
         Some(blank) => value.split_at(blank),
         None => (value, &[][..]),
     };
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+    let scheme = if scheme.eq_ignore_ascii_case(b"Bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case(b"DPoP") {
+        Scheme::DPoP
+    } else {
         return Err(TokenError::Missing);
-    }
+    };
     let token = token.trim_ascii();
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::TooLong { bytes: token.len() });
     }
-    Ok(token)
+    Ok((scheme, token))
 }
 
 /// The alphabet of b64token (RFC 6750 §2.1).
@@ -188,7 +238,7 @@ fn well_formed(token: &[u8]) -> Result<&str, TokenError> {
     std::str::from_utf8(token).map_err(|_| TokenError::Malformed)
 }
 
-/// Why the bearer of a request is not known.
+/// Why the sender of a request is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("this needs an access token: `Authorization: Bearer …`")]
@@ -203,6 +253,12 @@ pub enum TokenError {
     Refused(#[from] AccessTokenError),
     #[error("the access token no longer counts ({code})")]
     Ended { code: &'static str },
+    #[error("whether the access token counts cannot be told for the moment")]
+    Unavailable,
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    #[error("the certificate of this connection does not open it: {why}")]
+    Member { code: &'static str, why: String },
 }
 
 impl TokenError {
@@ -216,15 +272,19 @@ impl TokenError {
             Self::Malformed => "token-malformed",
             Self::TooLong { .. } => "token-too-long",
             Self::Refused(e) => e.code(),
-            Self::Ended { code } => code,
+            Self::Ended { code } | Self::Member { code, .. } => code,
+            Self::Unavailable => "temporarily-unavailable",
+            Self::Binding(e) => e.code(),
         }
     }
 
     /// The error of RFC 6750 §3.1; none when nobody tried to authenticate.
     pub(crate) const fn oauth_error(&self) -> Option<&'static str> {
         match self {
-            Self::Missing => None,
+            Self::Missing | Self::Unavailable => None,
             Self::Several => Some("invalid_request"),
+            Self::Binding(e) => Some(e.oauth_error()),
+            Self::Member { .. } => Some("invalid_client"),
             _ => Some("invalid_token"),
         }
     }
@@ -247,8 +307,8 @@ mod tests {
             .iter()
             .map(|v| (header::AUTHORIZATION, v.parse().unwrap()))
             .collect();
-        bearer(&headers)
-            .and_then(well_formed)
+        presented(&headers)
+            .and_then(|(_, token)| well_formed(token))
             .map(str::to_owned)
             .map_err(|e| e.code())
     }
@@ -266,6 +326,9 @@ mod tests {
             (&[], Err("token-missing")),
             (&["Basic eDp5"], Err("token-missing")),
             (&["x"], Err("token-missing")),
+            (&["dpop x"], Ok("x".to_owned())),
+            (&["DPoP x", "Bearer x"], Err("authorization-ambiguous")),
+            (&["DPoP x y"], Err("token-malformed")),
             (&["Bearer x", "Bearer x"], Err("authorization-ambiguous")),
             (&["Bearer x", "Basic eDp5"], Err("authorization-ambiguous")),
             (&["Bearer"], Err("token-malformed")),

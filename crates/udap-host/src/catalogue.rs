@@ -387,6 +387,63 @@ pub const CATALOGUE: &[Explanation] = &[
         hint: "make it readable by its owner only: chmod 600",
         section: "udap.toml: community.identity",
     },
+    // Client certificates and proofs of possession.
+    Explanation {
+        code: "client-cert-header-refused",
+        title: "a certificate header from somebody who is not believed",
+        meaning: "`Client-Cert` and `Client-Cert-Chain` say which certificate a TLS client showed to a proxy. Anybody can write them, so they count from `trusted_proxies` only.",
+        hint: "list the proxy's address in `trusted_proxies`, or do not send the header",
+        section: "RFC 9440 §4",
+    },
+    Explanation {
+        code: "client-certificate-unreadable",
+        title: "the TLS client's certificate cannot be read",
+        meaning: "The handshake proved possession of its key, but the certificate is not in the form that RFC 5280 demands.",
+        hint: "`udap x509 show FILE` says what is wrong with it",
+        section: "RFC 5280 §4.1",
+    },
+    Explanation {
+        code: "dpop-proof-missing",
+        title: "the request has no DPoP proof",
+        meaning: "Each request with a token that is bound to a key carries a proof made for it; a community can demand one for each token.",
+        hint: "send a proof in the header `DPoP`, made for this request",
+        section: "RFC 9449 §5, §7",
+    },
+    Explanation {
+        code: "dpop-proof-ambiguous",
+        title: "there is more than one DPoP header",
+        meaning: "Only one proof can be the request's own.",
+        hint: "send one",
+        section: "RFC 9449 §4.3",
+    },
+    Explanation {
+        code: "dpop-nonce-missing",
+        title: "the DPoP proof lacks the server's nonce",
+        meaning: "This server demands that proofs repeat a text that it gives out, which shows that they were made just now.",
+        hint: "take the value of `DPoP-Nonce` from the answer as claim `nonce`, and send the request again",
+        section: "RFC 9449 §8, §9",
+    },
+    Explanation {
+        code: "dpop-nonce-unknown",
+        title: "the nonce of the DPoP proof has lapsed",
+        meaning: "A nonce is good for two to four minutes, with the process that gave it out.",
+        hint: "take the value of `DPoP-Nonce` from the answer as claim `nonce`, and send the request again",
+        section: "RFC 9449 §8, §9",
+    },
+    Explanation {
+        code: "dpop-proof-replayed",
+        title: "this DPoP proof was sent before",
+        meaning: "A proof serves for one request. The same `jti` by the same key is another copy of it.",
+        hint: "make a proof with a new random `jti` for each request, also when one is sent again",
+        section: "RFC 9449 §11.1",
+    },
+    Explanation {
+        code: "dpop-proofs-too-many",
+        title: "more DPoP proofs came than are remembered",
+        meaning: "Proofs that were taken are remembered, so that none serves twice, and memory for them has a limit.",
+        hint: "try again in a minute; a client that sends thousands of requests in a second should slow down",
+        section: "RFC 9449 §11.1",
+    },
     // Requests and logs.
     Explanation {
         code: "body-too-large",
@@ -456,6 +513,8 @@ mod tests {
             include_str!("telemetry.rs"),
             include_str!("problem.rs"),
             include_str!("seal.rs"),
+            include_str!("dpop.rs"),
+            include_str!("listen/client_certificate.rs"),
         ];
         let mut used = BTreeSet::new();
         for source in sources {

@@ -16,6 +16,7 @@
 //! # Ok::<(), udap_host::config::ConfigError>(())
 //! ```
 
+mod binding;
 mod check;
 mod clients;
 mod community;
@@ -34,6 +35,7 @@ use std::{
 pub use udap_pki::Revocation;
 
 pub use self::{
+    binding::{AccessTokens, Binding, DpopRule, MutualTlsPort},
     clients::{ClientKeys, RegistrationGrant, SmartClient},
     error::{At, ConfigError, Problem},
     origin::{Origin, Row},
@@ -42,8 +44,9 @@ pub use self::{
 use crate::{
     client_ip::TrustedProxies,
     db::{Location, Migrate},
+    dpop::Nonces,
     limits::HttpLimits,
-    listen::TlsFiles,
+    listen::{ClientCertificates, Listen, TlsFiles},
     seal::SecretsKey,
 };
 
@@ -90,6 +93,11 @@ pub struct Config {
     pub secrets_key_file: Option<PathBuf>,
     /// Lifetime of access tokens in seconds, at most 3600 (HL7 SSRAA §5.2.2).
     pub token_lifetime_secs: i64,
+    pub access_token: AccessTokens,
+    /// The port where TLS clients show a certificate, if there is one.
+    pub mutual_tls: Option<MutualTlsPort>,
+    /// Whether DPoP proofs must repeat a nonce of this server.
+    pub dpop_nonces: Nonces,
     /// Whether the upstream sees the caller's access token.
     pub forward_token: bool,
     pub scopes_supported: Vec<String>,
@@ -147,12 +155,26 @@ impl Config {
     }
 
     /// What [`crate::listen`] takes.
-    pub fn listen(&self) -> crate::listen::Listen {
-        crate::listen::Listen {
+    pub fn listen(&self) -> Listen {
+        Listen {
             addr: self.listen,
             tls: self.tls.clone(),
+            client_certificates: ClientCertificates::Off,
             limits: self.limits.clone(),
         }
+    }
+
+    /// The same for the port where clients show a certificate, which names these issuers.
+    pub fn mutual_tls_listen(&self, issuers: Vec<Vec<u8>>) -> Option<Listen> {
+        let port = self.mutual_tls.as_ref()?;
+        Some(Listen {
+            addr: port.listen,
+            client_certificates: match self.tls {
+                Some(_) => ClientCertificates::Ask { issuers },
+                None => ClientCertificates::FromProxies(self.trusted_proxies.clone()),
+            },
+            ..self.listen()
+        })
     }
 }
 
@@ -226,6 +248,8 @@ pub struct Community {
     /// Its rules: those of its profile or description, with what is set here over them. Whose
     /// certificates count stands in the fields above.
     pub rules: Arc<udap_proto::community::Community>,
+    /// What its tokens may or must be bound to.
+    pub binding: Binding,
 }
 
 /// What a community makes of certifications; their programmes are told apart by URI.

@@ -17,6 +17,7 @@
 //! ```
 
 mod bind;
+mod client_certificate;
 mod error;
 mod shutdown;
 mod stats;
@@ -28,6 +29,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::mpsc, thread};
 use crate::limits::HttpLimits;
 
 pub use self::{
+    client_certificate::{
+        ClientCertificate, ClientCertificateError, ClientCertificates, MutualTls,
+    },
     error::ListenError,
     shutdown::Shutdown,
     stats::{Stats, stats},
@@ -40,6 +44,8 @@ pub struct Listen {
     pub addr: SocketAddr,
     /// Certificate and key, or `None` for plain HTTP behind a proxy that ends TLS.
     pub tls: Option<TlsFiles>,
+    /// Whether clients are asked for a certificate; most listeners do not ask.
+    pub client_certificates: ClientCertificates,
     pub limits: HttpLimits,
 }
 
@@ -49,6 +55,7 @@ impl Listen {
         Self {
             addr,
             tls: None,
+            client_certificates: ClientCertificates::Off,
             limits: HttpLimits::default(),
         }
     }
@@ -58,6 +65,7 @@ impl Listen {
         Self {
             addr,
             tls: Some(tls),
+            client_certificates: ClientCertificates::Off,
             limits: HttpLimits::default(),
         }
     }
@@ -102,7 +110,8 @@ pub fn start(
     shutdown: Shutdown,
 ) -> Result<Running, ListenError> {
     // Read the certificate before binding: a port that answers nothing looks like an attack.
-    let tls = listen.tls.as_ref().map(tls::Tls::open).transpose()?;
+    let open = |files| tls::Tls::open(files, &listen.client_certificates);
+    let tls = listen.tls.as_ref().map(open).transpose()?;
     let sockets = bind::bind(listen.addr, workers.max(1))?;
     let addr = sockets.addr;
 
@@ -117,6 +126,7 @@ pub fn start(
         let worker = worker::Worker {
             socket,
             acceptor: tls.as_ref().map(tls::Tls::acceptor),
+            client_certificates: listen.client_certificates.clone(),
             limits: listen.limits.clone(),
             shutdown: shutdown.clone(),
         };

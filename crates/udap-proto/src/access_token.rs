@@ -1,10 +1,15 @@
-//! JWT access tokens (RFC 9068): what the token endpoint issues and the gateway accepts.
+//! Access tokens: what the token endpoint issues and the gateway accepts, as JWTs (RFC 9068) or as
+//! random texts that only their issuer can look up.
 
 use crate::claims::{self, ClaimError, Claims};
+use crate::confirmation::Confirmation;
 use crate::error::Refusal;
+use crate::json;
 use crate::jwk::JwkSet;
 use crate::jws::{Jws, JwsAlg, JwsError, Unsigned};
 use crate::scope::ScopeSet;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use udap_pki::UnixTime;
@@ -39,6 +44,8 @@ pub struct AccessToken {
     /// The authorization extension objects it was asked for with: an access token serves only the
     /// subject and purpose they name (HL7 SSRAA §5.2.2).
     pub extensions: Map<String, Value>,
+    /// What its presenter must prove to hold.
+    pub cnf: Confirmation,
 }
 
 impl AccessToken {
@@ -51,22 +58,35 @@ impl AccessToken {
                 alg: alg.as_str(),
                 kid,
             },
-            &Payload {
-                iss: &self.iss,
-                sub: &self.client_id,
-                aud: &self.aud,
-                client_id: &self.client_id,
-                scope: &self.scope.to_string(),
-                iat: self.iat.0,
-                exp: self.exp.0,
-                jti: &self.jti,
-                udap: (!self.community.is_empty()).then_some(Udap {
-                    community: &self.community,
-                    uri: &self.uri,
-                }),
-                extensions: &self.extensions,
-            },
+            &self.payload(&self.scope.to_string()),
         )
+    }
+
+    /// What is kept of an opaque token, whose own text says nothing: the same claims as of a JWT. To be
+    /// kept under the SHA-256 of the token, and read again by [`read_record`].
+    #[must_use]
+    pub fn record(&self) -> String {
+        // Strings, numbers and objects of them always serialize.
+        serde_json::to_string(&self.payload(&self.scope.to_string())).unwrap_or_default()
+    }
+
+    fn payload<'a>(&'a self, scope: &'a str) -> Payload<'a> {
+        Payload {
+            iss: &self.iss,
+            sub: &self.client_id,
+            aud: &self.aud,
+            client_id: &self.client_id,
+            scope,
+            iat: self.iat.0,
+            exp: self.exp.0,
+            jti: &self.jti,
+            udap: (!self.community.is_empty()).then_some(Udap {
+                community: &self.community,
+                uri: &self.uri,
+            }),
+            extensions: &self.extensions,
+            cnf: self.cnf,
+        }
     }
 }
 
@@ -91,6 +111,8 @@ struct Payload<'a> {
     udap: Option<Udap<'a>>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     extensions: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Confirmation::is_unbound")]
+    cnf: Confirmation,
 }
 
 /// What the gateway wants to know beyond RFC 9068.
@@ -113,6 +135,10 @@ pub enum AccessTokenError {
     Claim(#[from] ClaimError),
     #[error("header `typ` is not `at+jwt`: this is another kind of token")]
     NotAnAccessToken,
+    #[error("no such access token was issued, or it has expired")]
+    Unknown,
+    #[error("what is kept of this access token cannot be read")]
+    Record,
 }
 
 impl Refusal for AccessTokenError {
@@ -121,6 +147,8 @@ impl Refusal for AccessTokenError {
             Self::Jws(e) => e.code(),
             Self::Claim(e) => e.code(),
             Self::NotAnAccessToken => "not-an-access-token",
+            Self::Unknown => "token-unknown",
+            Self::Record => "token-record-unreadable",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -131,8 +159,8 @@ impl Refusal for AccessTokenError {
     }
 }
 
-/// An access token of ours, for this base, in force at the time it was verified. Only [`verify`]
-/// makes one.
+/// An access token of ours, for this base, in force at the time it was verified. Only [`verify`] and
+/// [`read_record`] make one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedAccessToken(AccessToken);
 
@@ -161,6 +189,11 @@ impl VerifiedAccessToken {
     #[must_use]
     pub const fn exp(&self) -> UnixTime {
         self.0.exp
+    }
+    /// What its presenter must prove to hold.
+    #[must_use]
+    pub const fn cnf(&self) -> &Confirmation {
+        &self.0.cnf
     }
     /// The community in which the app is trusted.
     #[must_use]
@@ -199,7 +232,49 @@ pub fn verify(
         return Err(AccessTokenError::NotAnAccessToken);
     }
     keys.verify(&jws)?;
-    let claims = Claims::read(jws.payload())?;
+    read(jws.payload(), issuer, audience, now)
+}
+
+/// Whether a text can be an opaque token of [`opaque`]: 256 bits in base64url. A JWT has dots.
+#[must_use]
+pub fn is_opaque(token: &[u8]) -> bool {
+    token.len() == OPAQUE_LEN
+        && token
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+}
+
+/// The text of an opaque token, of so many random bytes.
+#[must_use]
+pub fn opaque(random: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+/// 256 bits in base64url.
+const OPAQUE_LEN: usize = 43;
+
+/// The token of which a [record](AccessToken::record) was kept. Nobody signed it: it must come from
+/// where none but the issuer writes, by the SHA-256 of the token that was presented.
+///
+/// # Errors
+/// [`AccessTokenError`], as for a JWT with these claims.
+pub fn read_record(
+    record: &str,
+    issuer: &str,
+    audience: &str,
+    now: UnixTime,
+) -> Result<VerifiedAccessToken, AccessTokenError> {
+    let payload = json::object(record.as_bytes()).map_err(|_| AccessTokenError::Record)?;
+    read(&payload, issuer, audience, now)
+}
+
+fn read(
+    payload: &Map<String, Value>,
+    issuer: &str,
+    audience: &str,
+    now: UnixTime,
+) -> Result<VerifiedAccessToken, AccessTokenError> {
+    let claims = Claims::read(payload)?;
     claims.require_issuer(issuer)?;
     claims.require_audience(audience)?;
     if now >= claims.exp {
@@ -221,7 +296,6 @@ pub fn verify(
         }
         .into());
     }
-    let payload = jws.payload();
     let text = |claim: &'static str| claims::text(payload, claim);
     let udap = |member: &str| {
         payload
@@ -253,6 +327,7 @@ pub fn verify(
             .and_then(Value::as_object)
             .cloned()
             .unwrap_or_default(),
+        cnf: Confirmation::read(payload)?,
         iss: claims.iss,
         iat: claims.iat,
         exp: claims.exp,

@@ -31,10 +31,27 @@ pub struct AuthorizationServer {
     pub grant_types: Vec<&'static str>,
     /// `scopes_supported`
     pub scopes: Vec<String>,
+    /// How clients may prove who they are, at each of its endpoints.
+    pub auth_methods: Vec<&'static str>,
+    /// The endpoints where clients show a certificate, if there are such (RFC 8705 §5).
+    pub mutual_tls: Option<MutualTlsEndpoints>,
+    /// What proofs of possession may be signed with (RFC 9449 §5.1); empty where none is looked at.
+    pub dpop_algs: Vec<JwsAlg>,
     /// What clients may sign their assertions with, at each of its endpoints.
     pub algs: Vec<JwsAlg>,
     /// SMART's `capabilities`
     pub capabilities: Vec<&'static str>,
+}
+
+/// `mtls_endpoint_aliases`: a port of its own, since a browser is bothered where it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MutualTlsEndpoints {
+    /// `token_endpoint`
+    pub token: String,
+    /// `introspection_endpoint`
+    pub introspection: String,
+    /// `revocation_endpoint`
+    pub revocation: String,
 }
 
 impl AuthorizationServer {
@@ -93,13 +110,27 @@ impl AuthorizationServer {
         );
         map.insert("scopes_supported".into(), self.scopes.clone().into());
         self.authentication("token", map);
+        if let Some(port) = &self.mutual_tls {
+            let aliases = serde_json::json!({
+                "token_endpoint": port.token,
+                "introspection_endpoint": port.introspection,
+                "revocation_endpoint": port.revocation,
+            });
+            map.insert("mtls_endpoint_aliases".into(), aliases);
+            let bound = "tls_client_certificate_bound_access_tokens";
+            map.insert(bound.into(), true.into());
+        }
+        if !self.dpop_algs.is_empty() {
+            let algs: Vec<_> = self.dpop_algs.iter().map(|alg| alg.as_str()).collect();
+            map.insert("dpop_signing_alg_values_supported".into(), algs.into());
+        }
     }
 
     fn authentication(&self, endpoint: &str, map: &mut Map<String, Value>) {
         let algs: Vec<_> = self.algs.iter().map(|alg| alg.as_str()).collect();
         map.insert(
             format!("{endpoint}_endpoint_auth_methods_supported"),
-            ["private_key_jwt"].as_slice().into(),
+            self.auth_methods.clone().into(),
         );
         map.insert(
             format!("{endpoint}_endpoint_auth_signing_alg_values_supported"),

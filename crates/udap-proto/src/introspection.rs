@@ -2,8 +2,9 @@
 //! and what introspection answers.
 
 use crate::access_token::AccessToken;
+use crate::confirmation::Confirmation;
 use crate::extensions;
-use crate::token::{ASSERTION_TYPE, Dialect, Form, FormError};
+use crate::token::{Dialect, Form, FormError, TokenType};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,8 +17,8 @@ pub struct AboutToken {
     /// Whether it is one of UDAP's; a UDAP client may leave that out here, for the requests' own
     /// specifications do not know it.
     pub dialect: Dialect,
-    /// The authentication token in compact form.
-    pub client_assertion: String,
+    /// The authentication token in compact form; none of a client that its TLS certificate tells.
+    pub client_assertion: Option<String>,
     /// `client_id`, if it was sent; must equal the assertion's `iss`.
     pub client_id: Option<String>,
 }
@@ -32,11 +33,11 @@ impl AboutToken {
         if form.get("client_secret").is_some() {
             return Err(FormError::Secret);
         }
-        form.fixed("client_assertion_type", ASSERTION_TYPE)?;
+        let client_assertion = form.assertion()?;
         Ok(Self {
             dialect: Dialect::read(&form)?,
             token: form.need("token")?.to_owned(),
-            client_assertion: form.need("client_assertion")?.to_owned(),
+            client_assertion,
             client_id: form.get("client_id").map(str::to_owned),
         })
     }
@@ -56,7 +57,7 @@ impl std::fmt::Debug for AboutToken {
 #[derive(Debug, Serialize)]
 pub struct Active<'a> {
     active: bool,
-    token_type: &'static str,
+    token_type: TokenType,
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -71,6 +72,9 @@ pub struct Active<'a> {
     /// As in the token itself: it serves only the subject and purpose that they name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     extensions: &'a Map<String, Value>,
+    /// What the resource server must see proved (RFC 8705 §3.2, RFC 9449 §6.2).
+    #[serde(skip_serializing_if = "Confirmation::is_unbound")]
+    cnf: Confirmation,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +88,7 @@ impl<'a> From<&'a AccessToken> for Active<'a> {
     fn from(token: &'a AccessToken) -> Self {
         Self {
             active: true,
-            token_type: "Bearer",
+            token_type: TokenType::of(&token.cnf),
             iss: &token.iss,
             sub: &token.client_id,
             aud: &token.aud,
@@ -99,6 +103,7 @@ impl<'a> From<&'a AccessToken> for Active<'a> {
                 purpose_of_use: extensions::purposes_of_use(&token.extensions),
             }),
             extensions: &token.extensions,
+            cnf: token.cnf,
         }
     }
 }
@@ -127,7 +132,10 @@ mod tests {
     fn each_rule_of_the_form_refuses() {
         let good = "token=t&token_type_hint=refresh_token&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
         let read = AboutToken::read(good.as_bytes()).unwrap();
-        assert_eq!((&*read.token, &*read.client_assertion), ("t", "a.b.c"));
+        assert_eq!(
+            (&*read.token, read.client_assertion.as_deref()),
+            ("t", Some("a.b.c"))
+        );
         assert_eq!(format!("{read:?}"), "AboutToken { client_id: None, .. }");
         let with = format!("{good}&udap=1&client_id=c");
         assert_eq!(
@@ -169,6 +177,7 @@ mod tests {
             community: "https://community.example".into(),
             uri: "https://app.example".into(),
             extensions: extensions.as_object().cloned().unwrap(),
+            cnf: Confirmation::default(),
         };
         let said = serde_json::to_value(Active::from(&token)).unwrap();
         let expected = json!({
@@ -191,6 +200,10 @@ mod tests {
         });
         assert_eq!(said, expected);
         token.extensions.clear();
+        token.cnf.key = Some([0; 32]);
+        let said = serde_json::to_value(Active::from(&token)).unwrap();
+        assert_eq!(said["token_type"], "DPoP");
+        assert_eq!(said["cnf"]["jkt"], "A".repeat(43));
         let said = serde_json::to_value(Active::from(&token)).unwrap();
         assert_eq!(said["udap"]["purpose_of_use"], json!([]));
         assert_eq!(said.get("extensions"), None);

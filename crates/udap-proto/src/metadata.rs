@@ -41,6 +41,8 @@ pub struct Metadata {
     pub token_endpoint: String,
     /// `registration_endpoint`
     pub registration_endpoint: String,
+    /// `token_endpoint_auth_methods_supported`
+    pub auth_methods: Vec<&'static str>,
     /// `token_endpoint_auth_signing_alg_values_supported`
     pub token_algs: Vec<JwsAlg>,
     /// `registration_endpoint_jwt_signing_alg_values_supported`
@@ -92,7 +94,7 @@ impl Metadata {
         }
         map.insert(
             "token_endpoint_auth_methods_supported".into(),
-            ["private_key_jwt"].as_slice().into(),
+            self.auth_methods.clone().into(),
         );
         map.insert(
             "token_endpoint_auth_signing_alg_values_supported".into(),

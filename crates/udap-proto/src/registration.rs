@@ -1,6 +1,10 @@
 //! Registration: the request's body, the parameters of a statement, and the answer
 //! (HL7 SSRAA §3; UDAP Dynamic Client Registration §§3–5; RFC 7591).
 
+mod authentication;
+
+pub use authentication::{Authentication, Method, Offered};
+
 use crate::claims::text;
 use crate::error::Refusal;
 use crate::json::{self, JsonError};
@@ -250,6 +254,8 @@ pub struct ClientMetadata {
     pub logo_uri: Option<String>,
     /// `jku`: where the app's keys are, with their certificates (HL7 SSRAA §7.6, experimental)
     pub jku: Option<String>,
+    /// How it proves who it is, and what its tokens are bound to.
+    pub authentication: Authentication,
     /// Other text parameters of RFC 7591 §2 that were sent.
     pub other: Map<String, Value>,
 }
@@ -268,14 +274,7 @@ impl ClientMetadata {
         let client_name = param_text(payload, "client_name")?;
         let grant = grant(payload)?;
         let with_code = grant.with_code();
-        let method = param_text(payload, "token_endpoint_auth_method")?;
-        if method != "private_key_jwt" {
-            return Err(wrong(
-                "token_endpoint_auth_method",
-                &method,
-                "`private_key_jwt`",
-            ));
-        }
+        let authentication = Authentication::read(payload)?;
         let redirect_uris = list(payload, "redirect_uris")?;
         let response_types = list(payload, "response_types")?;
         let logo_uri = payload
@@ -357,6 +356,7 @@ impl ClientMetadata {
                 .contains_key("jku")
                 .then(|| jku(payload))
                 .transpose()?,
+            authentication,
             other,
         })
     }
@@ -372,10 +372,7 @@ impl ClientMetadata {
             map.insert("redirect_uris".into(), self.redirect_uris.clone().into());
             map.insert("response_types".into(), ["code"].as_slice().into());
         }
-        map.insert(
-            "token_endpoint_auth_method".into(),
-            "private_key_jwt".into(),
-        );
+        self.authentication.write(&mut map);
         map.insert("scope".into(), self.scope.to_string().into());
         map.insert("contacts".into(), self.contacts.clone().into());
         if let Some(logo) = &self.logo_uri {

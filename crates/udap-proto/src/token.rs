@@ -1,5 +1,6 @@
 //! The token endpoint's request and answer (RFC 6749 §§4.4, 5; HL7 SSRAA §5.2.2).
 
+use crate::confirmation::Confirmation;
 use crate::error::Refusal;
 use crate::scope::{self, ScopeSet};
 use percent_encoding::percent_decode;
@@ -118,8 +119,8 @@ pub struct TokenRequest {
     pub grant: Grant,
     /// Whether it is one of UDAP's.
     pub dialect: Dialect,
-    /// The authentication token in compact form.
-    pub client_assertion: String,
+    /// The authentication token in compact form; none of a client that its TLS certificate tells.
+    pub client_assertion: Option<String>,
     /// `client_id`, if it was sent; must equal the token's `iss`.
     pub client_id: Option<String>,
     /// `scope`: HL7 SSRAA §5.2.2 and SMART demand one of those who ask for themselves; empty is a
@@ -162,7 +163,7 @@ impl TokenRequest {
                 });
             }
         };
-        form.fixed("client_assertion_type", ASSERTION_TYPE)?;
+        let client_assertion = form.assertion()?;
         let dialect = Dialect::read(&form)?;
         let scope = match (form.get("scope"), &grant) {
             (None, Grant::JwtBearer { .. }) => ScopeSet::default(),
@@ -183,7 +184,7 @@ impl TokenRequest {
         Ok(Self {
             grant,
             dialect,
-            client_assertion: form.need("client_assertion")?.to_owned(),
+            client_assertion,
             client_id: form.get("client_id").map(str::to_owned),
             scope,
             resource: form.get("resource").map(str::to_owned),
@@ -201,8 +202,10 @@ impl TokenRequest {
         if !self.scope.is_empty() {
             form.append_pair("scope", &self.scope.to_string());
         }
-        form.append_pair("client_assertion_type", ASSERTION_TYPE)
-            .append_pair("client_assertion", &self.client_assertion);
+        if let Some(assertion) = &self.client_assertion {
+            form.append_pair("client_assertion_type", ASSERTION_TYPE)
+                .append_pair("client_assertion", assertion);
+        }
         if self.dialect == Dialect::Udap {
             form.append_pair("udap", "1");
         }
@@ -247,6 +250,17 @@ impl<'a> Form<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// The assertion by which a client authenticates. Without any trace of one the client is known by
+    /// other means, or not at all.
+    pub(crate) fn assertion(&self) -> Result<Option<String>, FormError> {
+        if self.get("client_assertion_type").is_none() && self.get("client_assertion").is_none() {
+            return Ok(None);
+        }
+        self.fixed("client_assertion_type", ASSERTION_TYPE)?;
+        self.need("client_assertion")
+            .map(|text| Some(text.to_owned()))
     }
 
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, FormError> {
@@ -305,11 +319,33 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
         .map_err(|_| NOT_UTF8)
 }
 
+/// How a token is presented (RFC 6749 §7.1). One that is bound to a certificate is borne like any
+/// other (RFC 8705 §3): the connection makes the difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[expect(missing_docs, reason = "each name is the registered name of the type")]
+pub enum TokenType {
+    Bearer,
+    DPoP,
+}
+
+impl TokenType {
+    /// The type of a token that is bound so.
+    #[must_use]
+    pub const fn of(cnf: &Confirmation) -> Self {
+        match cnf.key {
+            Some(_) => Self::DPoP,
+            None => Self::Bearer,
+        }
+    }
+}
+
 /// What a token endpoint answers when all went well (RFC 6749 §5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The access token.
     pub access_token: String,
+    /// How it is presented.
+    pub token_type: TokenType,
     /// Its lifetime in seconds.
     pub expires_in: i64,
     /// What it permits, where the answer says so; else what was asked for.
@@ -321,7 +357,7 @@ impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("access_token", &self.access_token)?;
-        map.serialize_entry("token_type", "Bearer")?;
+        map.serialize_entry("token_type", &self.token_type)?;
         map.serialize_entry("expires_in", &self.expires_in)?;
         if let Some(scope) = &self.scope {
             map.serialize_entry("scope", &scope.to_string())?;
@@ -340,6 +376,7 @@ impl Answer {
         }
         Some(Self {
             access_token: map.get("access_token")?.as_str()?.to_owned(),
+            token_type: TokenType::Bearer,
             // RFC 6749 §5.1 only recommends it; a guide's token lives an hour at most, so a missing
             // one is taken as a minute.
             expires_in: map.get("expires_in").and_then(Value::as_i64).unwrap_or(60),
@@ -376,7 +413,7 @@ mod tests {
             let request = TokenRequest {
                 grant,
                 dialect,
-                client_assertion: "a.b.c".into(),
+                client_assertion: Some("a.b.c".into()),
                 client_id: Some("c 1+2".into()),
                 scope,
                 resource: Some("https://fhir.example/r4".into()),
@@ -387,6 +424,11 @@ mod tests {
                 !shown.contains("a.b.c") && !shown.contains("d.e.f"),
                 "{shown}"
             );
+            let request = TokenRequest {
+                client_assertion: None,
+                ..request
+            };
+            assert_eq!(code(&request.to_form()), Ok(request));
         }
     }
 

@@ -1,13 +1,14 @@
 //! The state that the endpoints share, and how it comes to be.
 
 use crate::access_key::AccessKey;
-use crate::base::{Base, Common, Places};
+use crate::base::{Aliases, Base, Common, Places};
 use crate::certifications::Watch;
+use crate::client_authentication::ClientError;
 use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
-use crate::router;
 use crate::smart_clients::SmartClients;
-use crate::store::{MIGRATIONS, Registrations, Replay, Revocations, Signers};
+use crate::store::{MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256};
+use crate::{binding, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
 use moka::sync::Cache;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use udap_host::audit::{Audit, Event, Refusal as AuditRefusal, Who};
 use udap_host::client_ip::{TrustedProxies, client_ip};
-use udap_host::config::{Config, ConfigError, RegistrationGrant};
+use udap_host::config::{AccessTokens, Config, ConfigError, RegistrationGrant};
 use udap_host::db::{Db, DbError};
+use udap_host::dpop::Dpop;
 use udap_host::files::FileError;
-use udap_host::listen::{Peer, Shutdown};
+use udap_host::listen::{ClientCertificate, MutualTls, Peer, Shutdown};
 use udap_host::problem::OAuthError;
 use udap_host::rate::Rate;
-use udap_host::token_status::{TokenState, TokenStatus};
+use udap_host::token_status::{Kept, Member, TokenState, TokenStatus};
 use udap_pki::UnixTime;
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
@@ -82,8 +84,14 @@ pub struct App {
     pub(crate) life_cycle: LifeCycle,
     /// Which JWTs were seen.
     pub(crate) replay: Replay,
-    /// Signs access tokens.
+    /// What an access token is.
+    pub(crate) access_tokens: AccessTokens,
+    /// Signs those that are JWTs.
     pub(crate) access_key: AccessKey,
+    /// What the others say.
+    pub(crate) opaque_tokens: OpaqueTokens,
+    /// Which proofs of possession were taken.
+    pub(crate) dpop: Arc<Dpop>,
     /// What can be granted at all.
     pub(crate) scopes: ScopeSet,
     /// Lifetime of access tokens, in seconds.
@@ -163,11 +171,13 @@ impl Server {
         let data_holders = config.data_holders();
         let places = Places::of(&data_holders);
         let communities = Communities::open(config, places, fetcher, clock::now()).await?;
+        let dpop = binding::proofs(config);
         let common = Common {
             scopes: &config.scopes_supported,
             algs: assertion_algorithms(&communities, &smart_clients),
             grant_types: communities.grant_types(),
             capabilities: capabilities(&smart_clients),
+            binding: binding::Published::new(config),
         };
         let bases = Base::all(&data_holders, &common);
         audit
@@ -188,6 +198,9 @@ impl Server {
             watch: Watch::default(),
             registrations: Registrations::new(db.clone()),
             revocations: Revocations::open(db.clone(), clock::now()).await?,
+            opaque_tokens: OpaqueTokens::new(db.clone()),
+            access_tokens: config.access_token,
+            dpop,
             signers: Signers::open(db, clock::now()).await?,
             life_cycle: LifeCycle::default(),
             replay,
@@ -238,15 +251,32 @@ impl Server {
         self.access_key.keys()
     }
 
-    /// An access token of this server, as the gateway would take it; whether it was ended is open.
-    pub(crate) fn own_token(
+    /// An access token of this server, as the gateway would take it; whether it was ended, and whether
+    /// its presenter holds what it is bound to, is open.
+    pub(crate) async fn own_token(
         &self,
         token: &str,
         now: UnixTime,
-    ) -> Result<VerifiedAccessToken, AccessTokenError> {
-        let keys = self.access_key.keys();
+    ) -> Result<Result<VerifiedAccessToken, AccessTokenError>, ClientError> {
         let base = self.base();
-        let verify = |audience| access_token::verify(token, &keys, &base.issuer, audience, now);
+        let record = if access_token::is_opaque(token.as_bytes()) {
+            let found = self.opaque_tokens.find(&sha256(token.as_bytes())).await;
+            let found = found.map_err(|error| {
+                tracing::error!(%error, "an opaque access token could not be looked up");
+                ClientError::Unavailable
+            })?;
+            match found {
+                Some(record) => Some(record),
+                None => return Ok(Err(AccessTokenError::Unknown)),
+            }
+        } else {
+            None
+        };
+        let keys = self.access_key.keys();
+        let verify = |audience: &String| match &record {
+            Some(record) => access_token::read_record(record, &base.issuer, audience, now),
+            None => access_token::verify(token, &keys, &base.issuer, audience, now),
+        };
         let mut result = verify(&base.issuer);
         // Only where several base URLs share this endpoint.
         for audience in base.audiences.iter().skip(1) {
@@ -255,7 +285,41 @@ impl Server {
             }
             result = verify(audience);
         }
-        result
+        Ok(result)
+    }
+
+    /// The audiences of an assertion that is sent to an endpoint: its own name, the token endpoint's, and
+    /// the name it has at the port where clients show a certificate, if the request came in there.
+    pub(crate) fn audiences<'a>(
+        &'a self,
+        endpoint: &'a str,
+        tls: Option<&MutualTls>,
+        alias: fn(&Aliases) -> &String,
+    ) -> [&'a str; 3] {
+        let base = self.base();
+        let port = base.mutual_tls.as_ref().filter(|_| tls.is_some());
+        let alias = port.map_or(endpoint, |port| alias(port));
+        [endpoint, &base.token_endpoint, alias]
+    }
+
+    /// The same server under another of its base URLs: for the gateway there.
+    #[must_use]
+    pub fn under(&self, base_url: &str) -> Option<Self> {
+        let base = self.bases.iter().find(|base| base.base_url == base_url);
+        base.map(|base| self.at(base))
+    }
+
+    /// The proofs of possession that were taken, shared with the gateway.
+    #[must_use]
+    pub fn dpop(&self) -> Arc<Dpop> {
+        Arc::clone(&self.dpop)
+    }
+
+    /// Whose certificates the communities' members have, each a Name in DER: what a handshake that asks
+    /// for one names.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<Vec<u8>> {
+        self.communities.issuers()
     }
 
     /// What happened; shared with the gateway.
@@ -273,6 +337,9 @@ impl Server {
         self.communities.sign_again(now).await;
         if let Err(error) = self.revocations.forget_expired(now).await {
             tracing::warn!(%error, "revoked tokens that expired could not be forgotten");
+        }
+        if let Err(error) = self.opaque_tokens.forget_expired(now).await {
+            tracing::warn!(%error, "opaque tokens that expired could not be forgotten");
         }
     }
 
@@ -370,6 +437,27 @@ impl TokenStatus for Server {
                 }
             }
         })
+    }
+
+    fn opaque<'a>(&'a self, sha256: &'a [u8; 32]) -> futures_util::future::BoxFuture<'a, Kept> {
+        Box::pin(async move {
+            match self.opaque_tokens.find(sha256).await {
+                Ok(Some(record)) => Kept::Record(record),
+                Ok(None) => Kept::Unknown,
+                Err(error) => {
+                    tracing::error!(%error, "an opaque access token could not be looked up");
+                    Kept::Unavailable
+                }
+            }
+        })
+    }
+
+    fn member<'a>(
+        &'a self,
+        certificate: &'a ClientCertificate,
+        remote: Option<IpAddr>,
+    ) -> futures_util::future::BoxFuture<'a, Member> {
+        Box::pin(self.member_of(certificate, remote))
     }
 }
 

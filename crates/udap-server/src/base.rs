@@ -4,11 +4,12 @@
 //! where apps register, or also where they ask for tokens; `docs/decisions/several-base-urls.md` says how
 //! a token is kept to the base that it was asked for.
 
+use crate::binding::Published;
 use crate::discovery::Discovery;
 use crate::path;
 use std::sync::Arc;
 use udap_host::config::{DataHolder, Endpoints};
-use udap_proto::discovery::AuthorizationServer;
+use udap_proto::discovery::{AuthorizationServer, MutualTlsEndpoints};
 use udap_proto::jws::JwsAlg;
 
 /// What is published for one base URL.
@@ -16,6 +17,8 @@ use udap_proto::jws::JwsAlg;
 pub(crate) struct Base {
     /// Its place in the order of the configuration, and among the faces of each community.
     pub(crate) at: usize,
+    /// Its URL.
+    pub(crate) base_url: String,
     /// The path of its URL, without a slash at its end.
     pub(crate) path: String,
     /// What it has of its own.
@@ -35,8 +38,28 @@ pub(crate) struct Base {
     pub(crate) revocation_endpoint: String,
     /// For which base URLs there are tokens at this token endpoint; `aud` of a token is one of them.
     pub(crate) audiences: Vec<String>,
+    /// The endpoints at the port where clients show a certificate, if there is one.
+    pub(crate) mutual_tls: Option<Aliases>,
     /// What is said to those who know nothing of UDAP.
     pub(crate) discovery: Discovery,
+}
+
+/// The endpoints at the port where clients show a certificate (RFC 8705 §5).
+#[derive(Debug)]
+pub(crate) struct Aliases {
+    pub(crate) token: String,
+    pub(crate) introspection: String,
+    pub(crate) revocation: String,
+}
+
+impl Aliases {
+    fn of(issuer: &str) -> Self {
+        Self {
+            token: format!("{issuer}{}", path::TOKEN),
+            introspection: format!("{issuer}{}", path::INTROSPECT),
+            revocation: format!("{issuer}{}", path::REVOKE),
+        }
+    }
 }
 
 /// What every base URL has in common.
@@ -46,6 +69,7 @@ pub(crate) struct Common<'a> {
     pub(crate) grant_types: Vec<&'static str>,
     /// SMART's `capabilities`
     pub(crate) capabilities: Vec<&'static str>,
+    pub(crate) binding: Published,
 }
 
 /// Where things are, before the communities are known.
@@ -114,7 +138,16 @@ impl Base {
             .collect();
         let introspection_endpoint = format!("{issuer}{}", path::INTROSPECT);
         let revocation_endpoint = format!("{issuer}{}", path::REVOKE);
+        let port = common.binding.port.as_ref();
+        let mutual_tls = port.map(|port| Aliases::of(&port.address_of(issuer)));
         let discovery = Discovery::new(&AuthorizationServer {
+            auth_methods: common.binding.methods.clone(),
+            mutual_tls: mutual_tls.as_ref().map(|port| MutualTlsEndpoints {
+                token: port.token.clone(),
+                introspection: port.introspection.clone(),
+                revocation: port.revocation.clone(),
+            }),
+            dpop_algs: common.binding.dpop_algs.to_vec(),
             issuer: issuer.clone(),
             token_endpoint: place.token_endpoint.clone(),
             registration_endpoint: place.registration_endpoint.clone(),
@@ -128,6 +161,7 @@ impl Base {
         });
         Self {
             at,
+            base_url: holder.base_url.clone(),
             path: path_of(&holder.base_url),
             endpoints: holder.endpoints,
             registrar,
@@ -137,6 +171,7 @@ impl Base {
             introspection_endpoint,
             revocation_endpoint,
             audiences,
+            mutual_tls,
             discovery,
         }
     }

@@ -1,11 +1,15 @@
 //! How a client proves who it is, at each endpoint that wants to know: with an authentication token
 //! signed by its certificate (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1), or, if the
-//! operator configured it so, by a key of its own (SMART Backend Services). [`Way::of`] chooses.
+//! operator configured it so, by a key of its own (SMART Backend Services); or, where a community has
+//! that, by the certificate of its TLS connection. [`Way::of`] chooses, and the registration agrees or the
+//! client is refused: who has one of its credentials must not get around the other.
 
 mod certified;
 mod smart;
+mod tls;
 
 pub(crate) use certified::Certified;
+pub(crate) use tls::{judge, presented};
 
 use crate::app::{Server, Told, general_hint, short};
 use crate::life_cycle::FINAL;
@@ -16,6 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 use udap_host::audit::Who;
+use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
 use udap_pki::UnixTime;
@@ -54,10 +59,19 @@ pub(crate) enum Proof {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Credentials<'a> {
     /// `client_assertion`
-    pub(crate) assertion: &'a str,
-    /// `client_id`, which may be left out.
+    pub(crate) assertion: Option<&'a str>,
+    /// `client_id`, which may be left out beside an assertion.
     pub(crate) client_id: Option<&'a str>,
+    /// The certificate of its connection, at the port that asks for one.
+    pub(crate) tls: Option<&'a MutualTls>,
     pub(crate) way: Way,
+}
+
+impl<'a> Credentials<'a> {
+    fn assertion(&self) -> Result<&'a str, ClientError> {
+        let name = "client_assertion";
+        Ok(self.assertion.ok_or(FormError::Missing { name })?)
+    }
 }
 
 /// How a client authenticates: the one place where that is chosen. Neither is tried when the other one
@@ -68,11 +82,16 @@ pub(crate) enum Way {
     Udap,
     /// As those of SMART Backend Services do, with a key that is known.
     Smart,
+    /// Without an assertion, by the certificate of the connection.
+    Tls,
 }
 
 impl Way {
     /// What says `udap=1`, or names certificates, is UDAP's; so is everything where no others are known.
-    pub(crate) fn of(server: &Server, dialect: Dialect, assertion: &str) -> Self {
+    pub(crate) fn of(server: &Server, dialect: Dialect, assertion: Option<&str>) -> Self {
+        let Some(assertion) = assertion else {
+            return Self::Tls;
+        };
         if dialect == Dialect::Udap
             || server.smart_clients.is_empty()
             || udap_proto::smart::names_certificates(assertion)
@@ -124,6 +143,7 @@ pub(crate) async fn authenticate(
     let result = match sent.way {
         Way::Udap => certified::prove(server, sent, audiences, now, who, &mut own).await,
         Way::Smart => smart::prove(server, sent, audiences, now, who, &mut own).await,
+        Way::Tls => tls::prove(server, sent, now, who, &mut own).await,
     };
     if let (Err(error), Some(from)) = (&result, from(who))
         && own
@@ -247,6 +267,22 @@ pub(crate) enum ClientError {
         "this assertion was signed before the server ended unexpectedly, and may have been used"
     )]
     BeforeRestart,
+    #[error(transparent)]
+    Certificate(#[from] ClientCertificateError),
+    #[error("the connection shows no client certificate, and this request needs one")]
+    NoCertificate,
+    #[error("the client is registered to authenticate by `{registered}`")]
+    Method { registered: &'static str },
+    #[error("the community `{community}` does not let clients authenticate by certificate")]
+    NotOffered { community: String },
+    #[error("the certificate is trusted in more than one community here: {communities:?}")]
+    Ambiguous { communities: Vec<String> },
+    #[error("no app is registered under a URI of the certificate")]
+    NotRegistered,
+    #[error("the certificate names more than one registered app")]
+    SeveralRegistrations,
+    #[error("none of the registered scopes can be granted")]
+    Nothing { code: &'static str },
     #[error("the server cannot answer for the moment")]
     Unavailable,
 }
@@ -308,6 +344,14 @@ impl ClientError {
             Self::Certification(e) => Told::by("invalid_client", e),
             Self::Replayed => own("invalid_client", "jwt-replayed"),
             Self::BeforeRestart => own("invalid_client", "jwt-before-restart"),
+            Self::Certificate(e) => own("invalid_client", e.code()),
+            Self::NoCertificate => own("invalid_client", "client-certificate-missing"),
+            Self::Method { .. } => own("invalid_client", "auth-method-mismatch"),
+            Self::NotOffered { .. } => own("invalid_client", "tls-client-auth-not-offered"),
+            Self::Ambiguous { .. } => own("invalid_client", "community-ambiguous"),
+            Self::NotRegistered => own("invalid_client", "certificate-not-registered"),
+            Self::SeveralRegistrations => own("invalid_client", "certificate-ambiguous"),
+            Self::Nothing { code } => own("invalid_scope", code),
             Self::Unavailable => return OAuthError::unavailable(),
         };
         told.into_wire(status)

@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use reload::Watched;
 use std::sync::Arc;
 use udap_host::config::Config;
-use udap_pki::UnixTime;
+use udap_pki::{Anchor, Certificate, UnixTime};
 use udap_proto::Refusal as _;
 use udap_proto::certification;
 use udap_proto::jws::{JwsAlg, Signer as StatementSigner};
@@ -98,6 +98,22 @@ impl Communities {
         self.current.load_full()
     }
 
+    /// Who issues the members' certificates, each a Name in DER.
+    pub(crate) fn issuers(&self) -> Vec<Vec<u8>> {
+        let mut issuers = Vec::new();
+        for served in self.all().iter() {
+            let [members, _] = &served.trusts;
+            let anchors = members.anchors.iter().map(Anchor::certificate);
+            for issuer in anchors.chain(&members.intermediates) {
+                let name = issuer.subject().der().to_vec();
+                if !issuers.contains(&name) {
+                    issuers.push(name);
+                }
+            }
+        }
+        issuers
+    }
+
     /// Whether a community is served now; each request at the gateway asks.
     pub(crate) fn serves(&self, uri: &str) -> bool {
         let all = self.current.load();
@@ -165,15 +181,24 @@ impl Communities {
         alg: JwsAlg,
         now: UnixTime,
     ) -> Result<Verdict, NotAccepted> {
+        let asked = |served: &Served| served.community.algorithms.contains(&alg);
+        self.accept_in(asked, signer.leaf(), signer.intermediates(), now)
+            .await
+    }
+
+    /// The same for a certificate, among some of the communities.
+    pub(crate) async fn accept_in(
+        &self,
+        asked: impl Fn(&Served) -> bool,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        now: UnixTime,
+    ) -> Result<Verdict, NotAccepted> {
         let all = self.all();
-        let judged = all
-            .iter()
-            .filter(|served| served.community.algorithms.contains(&alg))
-            .map(|served| {
-                let uri = served.community.uri.as_str();
-                self.trust
-                    .verify(uri, signer.leaf(), signer.intermediates(), now)
-            });
+        let judged = all.iter().filter(|served| asked(served)).map(|served| {
+            let uri = served.community.uri.as_str();
+            self.trust.verify(uri, leaf, intermediates, now)
+        });
         let mut accepted = Vec::new();
         let mut refused: Option<TrustError> = None;
         // At the same time: several whose CRLs cannot be had cost no more than one.

@@ -3,7 +3,7 @@
 //! An app is told about tokens of its own registration, and a resource server that the operator named
 //! about all. Anybody else learns no more of a token than of one that never was.
 
-use crate::about_token::{self, Asked};
+use crate::about_token::{self, Asked, Endpoint};
 use crate::app::{Server, refusal};
 use crate::client_authentication::{Client, ClientError};
 use axum::Extension;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
-use udap_host::listen::Peer;
+use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
 use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::Refusal as _;
@@ -33,12 +33,14 @@ fn is_resource_server(server: &Server, client: &Client) -> bool {
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
+    tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
-    let result = introspect(&server, &headers, body, &mut who).await;
+    let tls = tls.as_ref().map(|Extension(tls)| tls);
+    let result = introspect(&server, tls, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
     match result {
         Ok(found) => {
@@ -71,12 +73,17 @@ pub(crate) async fn post(
 /// The token, or why the caller is told that it does not count.
 async fn introspect(
     server: &Server,
+    tls: Option<&MutualTls>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Result<VerifiedAccessToken, &'static str>, ClientError> {
-    let endpoint = &server.base().introspection_endpoint;
-    let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
+    let endpoint = Endpoint {
+        url: &server.base().introspection_endpoint,
+        alias: |port| &port.introspection,
+    };
+    let asked = about_token::read(server, tls, headers, body, endpoint, who).await?;
+    let Asked { client, token } = asked;
     let token = match token {
         Ok(token) => token,
         Err(error) => return Ok(Err(error.code())),

@@ -28,6 +28,7 @@ mod app;
 mod asserted;
 mod assertion_grant;
 mod base;
+mod binding;
 pub mod catalogue;
 mod certifications;
 mod client_authentication;

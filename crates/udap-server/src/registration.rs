@@ -14,14 +14,14 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use udap_host::audit::{Event, Who, jti_hash};
-use udap_host::config::RegistrationGrant;
+use udap_host::config::{DpopRule, RegistrationGrant};
 use udap_host::db::DbError;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::rate;
 use udap_proto::Refusal as _;
 use udap_proto::jws::Jws;
-use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant};
+use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant, Offered};
 use udap_proto::statement::{self, StatementError, Verified};
 use udap_trust::verify::TrustError;
 use udap_trust::{clock, random};
@@ -189,6 +189,16 @@ fn allowed(
             grant: grant.types().join(" "),
         });
     }
+    let binding = server
+        .binding_in(community)
+        .map_err(|_| RegistrationError::Unavailable)?;
+    let offered = Offered {
+        tls_client_auth: binding.tls_client_auth,
+        certificate_bound: server.base().mutual_tls.is_some(),
+        dpop: binding.dpop != DpopRule::Off,
+    };
+    let required = metadata.authentication.require(offered);
+    required.map_err(StatementError::from)?;
     metadata.scope = if grant.with_code() {
         scopes::grant_to_users(&metadata.scope, &server.scopes)?
     } else {

@@ -3,7 +3,7 @@
 //! A token that is not its own, or is none, is answered as if all went well (RFC 7009 §2.2), without
 //! effect: nobody learns here which tokens there are. The audit trail says what it was.
 
-use crate::about_token::{self, Asked};
+use crate::about_token::{self, Asked, Endpoint};
 use crate::app::{Server, refusal};
 use crate::client_authentication::ClientError;
 use axum::Extension;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
-use udap_host::listen::Peer;
+use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::json;
 use udap_proto::Refusal as _;
 use udap_proto::access_token::AccessTokenError;
@@ -23,12 +23,14 @@ use udap_proto::access_token::AccessTokenError;
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
+    tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
-    let result = revoke(&server, &headers, body, &mut who).await;
+    let tls = tls.as_ref().map(|Extension(tls)| tls);
+    let result = revoke(&server, tls, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
     let (event, answer) = match result {
         Ok(None) => (Event::TokenRevoked, done()),
@@ -54,12 +56,17 @@ fn done() -> Response {
 /// Ends the token, or says why that had no effect.
 async fn revoke(
     server: &Server,
+    tls: Option<&MutualTls>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
 ) -> Result<Option<WithoutEffect>, ClientError> {
-    let endpoint = &server.base().revocation_endpoint;
-    let Asked { client, token } = about_token::read(server, headers, body, endpoint, who).await?;
+    let endpoint = Endpoint {
+        url: &server.base().revocation_endpoint,
+        alias: |port| &port.revocation,
+    };
+    let asked = about_token::read(server, tls, headers, body, endpoint, who).await?;
+    let Asked { client, token } = asked;
     let token = match token {
         Ok(token) => token,
         Err(error) => return Ok(Some(WithoutEffect::NoToken(error))),

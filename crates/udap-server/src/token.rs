@@ -5,40 +5,45 @@ use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::asserted::{self, AssertedError};
 use crate::assertion_grant::{self, AssertionGrantError};
 use crate::base::TargetError;
-use crate::client_authentication::{self, ClientError, Credentials, Proof, Way, authenticate};
+use crate::binding::{self, BindingError};
+use crate::client_authentication::{
+    self, ClientError, Credentials, Proof, Way, authenticate, judge,
+};
 use crate::scopes::{self, ScopeError};
+use crate::store::NotDurable;
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
-use udap_host::listen::Peer;
+use udap_host::config::AccessTokens;
+use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
-use udap_pki::UnixTime;
-use udap_proto::access_token::AccessToken;
+use udap_proto::access_token::{self, AccessToken};
 use udap_proto::authorization::Limits;
 use udap_proto::extensions::Asserted;
 use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
-use udap_proto::token::{Answer, Grant, TokenRequest};
-use udap_trust::clock;
+use udap_proto::token::{Answer, Grant, TokenRequest, TokenType};
+use udap_trust::{clock, random};
 
 /// Answers with an access token.
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
+    tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
-    let result = token(&server, &headers, body, &mut who).await;
+    let tls = tls.as_ref().map(|Extension(tls)| tls);
+    let result = token(&server, tls, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
-    match result {
+    let answer = match result {
         Ok(issued) => {
             let event = Event::TokenIssued {
                 scope: issued.scope.to_string().into(),
@@ -53,7 +58,8 @@ pub(crate) async fn post(
             server.audit.record(who, Event::TokenRefused(refusal)).await;
             answer.into_response()
         }
-    }
+    };
+    binding::with_nonce(&server, answer, clock::now())
 }
 
 struct Issued {
@@ -64,6 +70,7 @@ struct Issued {
 
 async fn token(
     server: &Server,
+    tls: Option<&MutualTls>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
     who: &mut Who,
@@ -71,16 +78,19 @@ async fn token(
     let now = clock::now();
     let body = client_authentication::form(server, headers, body)?;
     let request = TokenRequest::read(&body).map_err(ClientError::from)?;
-    let way = Way::of(server, request.dialect, &request.client_assertion);
-    if way == Way::Udap {
+    let way = Way::of(server, request.dialect, request.client_assertion.as_deref());
+    if way != Way::Smart {
         request.dialect.require_udap().map_err(ClientError::from)?;
     }
     let sent = Credentials {
-        assertion: &request.client_assertion,
+        assertion: request.client_assertion.as_deref(),
         client_id: request.client_id.as_deref(),
+        tls,
         way,
     };
-    let client = authenticate(server, sent, &[&server.base().token_endpoint], now, who).await?;
+    let endpoint = &server.base().token_endpoint;
+    let audiences = server.audiences(endpoint, tls, |port| &port.token);
+    let client = authenticate(server, sent, &audiences, now, who).await?;
     let registration = &client.registration;
     let grant = request.grant.as_str();
     if registration
@@ -104,13 +114,18 @@ async fn token(
             }
         }
         (Grant::ClientCredentials, Proof::Certificate(certified)) => {
-            let extensions = certified.assertion.extensions();
-            let extensions = extensions.map_err(AssertedError::from)?;
+            let (limits, extensions) = match &certified.assertion {
+                Some(assertion) => (
+                    assertion
+                        .limits(&registration.uri)
+                        .map_err(AssertionGrantError::from)?,
+                    assertion.extensions().map_err(AssertedError::from)?,
+                ),
+                // Nothing that a TLS connection shows could hold an extension object.
+                None => Default::default(),
+            };
             Authorized {
-                limits: certified
-                    .assertion
-                    .limits(&registration.uri)
-                    .map_err(AssertionGrantError::from)?,
+                limits,
                 asserted: asserted::judge(server, registration, &extensions, now)?,
             }
         }
@@ -130,28 +145,39 @@ async fn token(
         scope = scopes::grant(&scope, ceiling)?;
     }
     let scope = scopes::grant(&scope, &server.scopes)?;
-    // No token outlives the certificate it was asked for with.
+    let bound = binding::decide(server, &client, tls, headers, now).await?;
+    // No token outlives a certificate that it rests on.
+    let other = bound.certificate.as_deref();
+    let rests_on = [
+        match &client.proof {
+            Proof::Certificate(certified) => Some((&certified.leaf, &certified.intermediates)),
+            Proof::Key => None,
+        },
+        other.map(|other| (&other.leaf, &other.intermediates)),
+    ];
     let mut expires_in = server.token_lifetime_secs;
-    if let Proof::Certificate(certified) = &client.proof {
-        let ends = certified.leaf.not_after().secs_since(now);
-        expires_in = expires_in.min(ends).max(0);
+    for (leaf, _) in rests_on.iter().flatten() {
+        expires_in = expires_in.min(leaf.not_after().secs_since(now)).max(0);
     }
     let exp = now.plus_secs(expires_in);
-    let access_token = server.access_token(
-        audience,
-        (now, exp),
-        &registration.client_id,
-        &registration.community,
-        &registration.uri,
-        registration.token_id(),
-        &scope,
-        asserted.carried,
-    )?;
+    let token = AccessToken {
+        iss: server.base().issuer.clone(),
+        aud: audience.to_owned(),
+        client_id: registration.client_id.clone(),
+        scope: scope.clone(),
+        iat: now,
+        exp,
+        jti: registration.token_id(),
+        community: registration.community.clone(),
+        uri: registration.uri.clone(),
+        extensions: asserted.carried,
+        cnf: bound.cnf,
+    };
+    let access_token = server.written(&token).await?;
 
-    // What is issued by this certificate ends with it. Noted before the last look at trust, so that a
+    // What is issued by a certificate ends with it. Noted before the last look at trust, so that a
     // revocation is seen by that look or finds the note.
-    if let Proof::Certificate(certified) = &client.proof {
-        let (leaf, intermediates) = (&certified.leaf, &certified.intermediates);
+    for (leaf, intermediates) in rests_on.into_iter().flatten() {
         let noted = server
             .signers
             .record(&registration.client_id, leaf, intermediates, exp)
@@ -162,8 +188,12 @@ async fn token(
         })?;
     }
     client.still_trusted(server).await?;
+    if let Some(other) = other {
+        judge(server, registration, other, clock::now()).await?;
+    }
     let answer = Answer {
         access_token,
+        token_type: TokenType::of(&bound.cnf),
         expires_in,
         scope: Some(scope.clone()),
     };
@@ -182,33 +212,14 @@ struct Authorized {
 }
 
 impl Server {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one for each claim that is not the server's own"
-    )]
-    fn access_token(
-        &self,
-        audience: &str,
-        (iat, exp): (UnixTime, UnixTime),
-        client_id: &str,
-        community: &str,
-        uri: &str,
-        jti: String,
-        scope: &ScopeSet,
-        extensions: Map<String, Value>,
-    ) -> Result<String, TokenError> {
-        let token = AccessToken {
-            iss: self.base().issuer.clone(),
-            aud: audience.to_owned(),
-            client_id: client_id.to_owned(),
-            scope: scope.clone(),
-            iat,
-            exp,
-            jti,
-            community: community.to_owned(),
-            uri: uri.to_owned(),
-            extensions,
-        };
+    /// The text that the client gets.
+    async fn written(&self, token: &AccessToken) -> Result<String, TokenError> {
+        if self.access_tokens == AccessTokens::Opaque {
+            let secret = access_token::opaque(&random::bytes());
+            let kept = self.opaque_tokens.keep(&secret, token.exp, token.record());
+            kept.await.map_err(|NotDurable| TokenError::Unavailable)?;
+            return Ok(secret);
+        }
         let unsigned = token.unsigned(JwsAlg::ES256, self.access_key.kid());
         // The key is in memory: no await, no allocation of a future.
         let signature = self
@@ -229,6 +240,8 @@ enum TokenError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
+    Binding(#[from] BindingError),
+    #[error(transparent)]
     Authorization(#[from] AssertionGrantError),
     #[error("the client is not registered for the grant type `{grant}`")]
     GrantNotRegistered { grant: &'static str },
@@ -247,6 +260,7 @@ impl TokenError {
     fn to_wire(&self) -> OAuthError {
         let told = match self {
             Self::Client(e) => return e.to_wire(),
+            Self::Binding(e) => return e.to_wire(),
             Self::Authorization(e) => return e.to_wire(),
             Self::GrantNotRegistered { .. } => {
                 Told::own("unauthorized_client", "grant-not-registered", self)

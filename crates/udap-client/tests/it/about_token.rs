@@ -54,8 +54,13 @@ async fn what_is_sent_is_what_the_server_side_accepts() {
         let form = AboutToken::read(&sent.body).unwrap();
         assert_eq!(form.token, "t-1");
         // Good at that endpoint, and at no other.
-        let parse =
-            |path: &str| assertion::parse(&form.client_assertion, &scene.server.url(path), NOW);
+        let parse = |path: &str| {
+            assertion::parse(
+                form.client_assertion.as_deref().unwrap(),
+                &scene.server.url(path),
+                NOW,
+            )
+        };
         assert!(parse("/token").is_err());
         let signed = parse(path).unwrap().verify_signature(&JwsAlg::SSRAA);
         assert_eq!(signed.unwrap().signer().leaf().uri_names(), [APP]);

@@ -59,8 +59,12 @@ async fn an_assertion_is_what_the_server_side_accepts() {
     assert!(sent.headers.get("authorization").is_none());
     let form = TokenRequest::read(&sent.body).unwrap();
     assert_eq!(form.scope, scope());
-    let parsed =
-        assertion::parse(&form.client_assertion, &scene.server.url("/token"), NOW).unwrap();
+    let parsed = assertion::parse(
+        form.client_assertion.as_deref().unwrap(),
+        &scene.server.url("/token"),
+        NOW,
+    )
+    .unwrap();
     assert_eq!(parsed.client_id(), "c-1");
     let signed = parsed.verify_signature(&JwsAlg::SSRAA).unwrap();
     assert_eq!(signed.signer().leaf(), member.leaf());

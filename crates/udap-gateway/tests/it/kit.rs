@@ -1,7 +1,7 @@
 //! A gateway with a fake FHIR server behind it, tokens for it, and the client's view of it.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_lc_rs::{
+    digest::{SHA256, digest},
     encoding::AsDer as _,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
@@ -24,12 +25,13 @@ use tower_service::Service as _;
 use udap_gateway::{Gateway, GatewayConfig, TokenKeys};
 use udap_host::{
     audit::{Audit, Event},
-    listen::Peer,
-    token_status::{TokenState, TokenStatus},
+    listen::{ClientCertificate, Peer},
+    token_status::{Kept, Member, TokenState, TokenStatus},
 };
 use udap_pki::{PublicKey, UnixTime};
 use udap_proto::{
     access_token::AccessToken,
+    confirmation::Confirmation,
     jwk::{Jwk, JwkSet},
     jws::{JwsAlg, Unsigned},
     scope::ScopeSet,
@@ -143,11 +145,24 @@ pub(crate) fn answer(status: u16, media_type: &str, body: impl Into<Body>) -> Re
 pub(crate) struct Status {
     ended: Mutex<Option<&'static str>>,
     pub(crate) asked: AtomicUsize,
+    kept: Mutex<Option<([u8; 32], Kept)>>,
+    pub(crate) looked_up: AtomicUsize,
+    member: Mutex<Option<Member>>,
 }
 
 impl Status {
     pub(crate) fn end(&self, code: &'static str) {
         *self.ended.lock().unwrap() = Some(code);
+    }
+    /// What the issuer keeps of one opaque token.
+    pub(crate) fn keeps(&self, token: &str, kept: Kept) {
+        let hash = digest(&SHA256, token.as_bytes());
+        let hash = hash.as_ref().try_into().unwrap();
+        *self.kept.lock().unwrap() = Some((hash, kept));
+    }
+    /// What is known of whoever shows a certificate.
+    pub(crate) fn member_is(&self, member: Member) {
+        *self.member.lock().unwrap() = Some(member);
     }
 }
 
@@ -160,6 +175,24 @@ impl TokenStatus for Status {
             .unwrap()
             .map_or(TokenState::Active, |code| TokenState::Ended { code });
         Box::pin(std::future::ready(state))
+    }
+
+    fn opaque<'a>(&'a self, sha256: &'a [u8; 32]) -> BoxFuture<'a, Kept> {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
+        let kept = self.kept.lock().unwrap().clone();
+        let kept = kept.filter(|(known, _)| known == sha256);
+        Box::pin(std::future::ready(
+            kept.map_or(Kept::Unknown, |(_, kept)| kept),
+        ))
+    }
+
+    fn member<'a>(
+        &'a self,
+        _certificate: &'a ClientCertificate,
+        _remote: Option<IpAddr>,
+    ) -> BoxFuture<'a, Member> {
+        let member = self.member.lock().unwrap().clone();
+        Box::pin(std::future::ready(member.unwrap_or(Member::NotOffered)))
     }
 }
 
@@ -227,6 +260,7 @@ pub(crate) fn claims(scope: &str) -> AccessToken {
         community: "https://community.example".to_owned(),
         uri: "https://app.example".to_owned(),
         extensions: serde_json::Map::new(),
+        cnf: Confirmation::default(),
     }
 }
 

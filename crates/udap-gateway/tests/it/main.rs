@@ -8,6 +8,7 @@
 
 mod access;
 mod addresses;
+mod binding;
 mod forwarding;
 mod kit;
 mod streaming;

@@ -15,12 +15,16 @@ use udap_proto::{
 };
 
 use super::{
-    Certificates, Certifications, Community, ConfigError, Identity, Origin, Problem, Revocation,
+    Certificates, Certifications, Community, ConfigError, Identity, MutualTlsPort, Origin, Problem,
+    Revocation, binding,
     read::{Seconds, Shown, absolute_uri, choice, paths, seconds, secret, uris},
     section::{Field, Section},
 };
 
-pub(super) fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigError> {
+pub(super) fn communities(
+    top: &Section<'_>,
+    port: Option<&MutualTlsPort>,
+) -> Result<Vec<Community>, ConfigError> {
     let field = top
         .find("community")
         .ok_or_else(|| top.missing("community", COMMUNITY_EXAMPLE))?;
@@ -30,7 +34,7 @@ pub(super) fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigErr
     }
     let mut communities: Vec<Community> = Vec::with_capacity(list.len());
     for field in list {
-        let community = community(&field)?;
+        let community = community(&field, port)?;
         if communities.iter().any(|other| other.uri == community.uri) {
             return Err(field.error(Problem::CommunityTwice { uri: community.uri }));
         }
@@ -39,7 +43,7 @@ pub(super) fn communities(top: &Section<'_>) -> Result<Vec<Community>, ConfigErr
     Ok(communities)
 }
 
-fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
+fn community(field: &Field<'_>, port: Option<&MutualTlsPort>) -> Result<Community, ConfigError> {
     let section = field.table("a [[community]] table", KEYS)?;
     let base = Base::read(&section)?;
     let mut own = Map::new();
@@ -100,6 +104,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
     let certifiers = base.certificates(&section, "certifier_anchors", &rules.certifier_anchors)?;
     let resource_servers = section.get("resource_servers", Vec::new(), uris)?;
     let assertion_issuers = section.get("assertion_issuers", Vec::new(), uris)?;
+    let binding = binding::community(&section, port, &rules)?;
     let certifications = rules.certifications.clone();
     Ok(Community {
         uri,
@@ -117,6 +122,7 @@ fn community(field: &Field<'_>) -> Result<Community, ConfigError> {
         },
         resource_servers,
         assertion_issuers,
+        binding,
         definition: base.file,
         rules: Arc::new(rules),
     })
@@ -418,6 +424,9 @@ const KEYS: &[&str] = &[
     "consent",
     "resource_servers",
     "assertion_issuers",
+    binding::COMMUNITY[0],
+    binding::COMMUNITY[1],
+    binding::COMMUNITY[2],
 ];
 
 /// Settings that a description has in the same form.

@@ -12,7 +12,7 @@ use udap_proto::suggest::suggest;
 
 use super::{
     Config, ConfigError, DataHolder, Endpoints, Fetch, LogFormat, Problem, Rates,
-    RegistrationGrant, Secret, TlsRoots, check, clients,
+    RegistrationGrant, Secret, TlsRoots, binding, check, clients,
     community::communities,
     section::{Field, Section, Source},
 };
@@ -69,6 +69,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
             seconds(field, 60, 3600)
         })?
         .0;
+    let access_token = binding::access_tokens(&top)?;
     let forward_token = top.get("forward_token", false, Field::boolean)?;
     let scopes = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
     let scopes_supported = top.get("scopes_supported", scopes, scopes_supported)?;
@@ -77,6 +78,8 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         TrustedProxies::default(),
         trusted_proxies,
     )?;
+    let mutual_tls = binding::mutual_tls(&top, tls.is_some(), &base_url, &trusted_proxies)?;
+    let dpop_nonces = binding::nonces(&top)?;
     let metrics_listen = top.get("metrics_listen", None, |field| address(field).map(Some))?;
     let log_format = top.get("log_format", LogFormat::Auto, |field| {
         choice(
@@ -102,7 +105,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     )?;
     let experimental_jku = top.get("experimental_jku", false, Field::boolean)?;
     let smart_clients = clients::smart_clients(&top)?;
-    let communities = communities(&top)?;
+    let communities = communities(&top, mutual_tls.as_ref())?;
     check::unambiguous(&tls, &communities)?;
 
     let rows = source.rows.take();
@@ -117,6 +120,9 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         migrations: migrations.1,
         secrets_key_file,
         token_lifetime_secs,
+        access_token,
+        mutual_tls,
+        dpop_nonces,
         forward_token,
         scopes_supported,
         trusted_proxies,
@@ -307,7 +313,7 @@ fn upstream(field: &Field<'_>) -> Result<String, ConfigError> {
 }
 
 /// An http or https URL that has one spelling and nothing but host, port and path.
-fn web_url(field: &Field<'_>) -> Result<url::Url, ConfigError> {
+pub(super) fn web_url(field: &Field<'_>) -> Result<url::Url, ConfigError> {
     let text = field.text()?;
     let url = url::Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => field.invalid(text, SCHEME),
@@ -342,7 +348,7 @@ pub(super) fn absolute_uri(field: &Field<'_>) -> Result<String, ConfigError> {
     }
 }
 
-fn address(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
+pub(super) fn address(field: &Field<'_>) -> Result<SocketAddr, ConfigError> {
     let text = field.text()?;
     text.parse().map_err(|_| {
         field.invalid(
@@ -492,9 +498,13 @@ const TOP: &[&str] = &[
     "migrations",
     "secrets_key_file",
     "token_lifetime",
+    binding::TOP[0],
     "forward_token",
     "scopes_supported",
     "trusted_proxies",
+    binding::TOP[1],
+    binding::TOP[2],
+    binding::TOP[3],
     "metrics_listen",
     "log_format",
     "workers",

@@ -21,7 +21,9 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{ListenError, Shutdown, TlsFiles, stats};
+use super::{
+    ClientCertificates, ListenError, Shutdown, TlsFiles, client_certificate::Possession, stats,
+};
 use crate::files::{self, FileError};
 
 /// The TLS side of one listener, shared by its workers.
@@ -34,10 +36,13 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Loads the files and builds the one configuration.
-    pub(super) fn open(files: &TlsFiles) -> Result<Self, ListenError> {
+    pub(super) fn open(
+        files: &TlsFiles,
+        clients: &ClientCertificates,
+    ) -> Result<Self, ListenError> {
         let seen = Seen::of(files);
         let current = Arc::new(Current(ArcSwap::from_pointee(load(files)?)));
-        let config = Arc::new(server_config(current.clone())?);
+        let config = Arc::new(server_config(current.clone(), clients)?);
         Ok(Self {
             files: files.clone(),
             seen,
@@ -95,24 +100,44 @@ impl Tls {
     }
 }
 
-fn server_config(current: Arc<Current>) -> Result<ServerConfig, ListenError> {
+fn server_config(
+    current: Arc<Current>,
+    clients: &ClientCertificates,
+) -> Result<ServerConfig, ListenError> {
     let failed = |error: rustls::Error| ListenError::Tls {
         detail: error.to_string(),
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(failed)?
-        // mTLS: a verifier that asks for a certificate and checks possession only goes here; the
-        // trust loop judges it later, from the request extension that `worker` adds beside `Peer`.
-        .with_no_client_auth()
-        .with_cert_resolver(current);
+        .map_err(failed)?;
+    // The handshake checks possession only; the trust loop judges a certificate later, from the
+    // request extension that `worker` adds beside `Peer`.
+    let builder = match clients {
+        ClientCertificates::Ask { issuers } => {
+            let issuers = issuers.iter().map(|name| name.clone().into()).collect();
+            let algorithms = provider().signature_verification_algorithms;
+            builder.with_client_cert_verifier(Arc::new(Possession {
+                issuers,
+                algorithms,
+            }))
+        }
+        ClientCertificates::Off | ClientCertificates::FromProxies(_) => {
+            builder.with_no_client_auth()
+        }
+    };
+    let mut config = builder.with_cert_resolver(current);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Resumption by ticket only: one secret for all workers, rotated by rustls every 6 hours,
     // and no memory per session.
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // One ticket per handshake: API clients keep one connection and resume one at a time.
-    config.send_tls13_tickets = 1;
+    if matches!(clients, ClientCertificates::Ask { .. }) {
+        // A certificate is shown and its key proved with each connection: nothing is resumed.
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
+        // One ticket per handshake: API clients keep one connection and resume one at a time.
+        config.send_tls13_tickets = 1;
+    }
     // Early data can be replayed by anybody on the path (RFC 8446 §8), and a token request must
     // count once.
     config.max_early_data_size = 0;

@@ -25,12 +25,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
-use super::{Peer, Shutdown, stats};
-use crate::limits::HttpLimits;
+use super::{ClientCertificates, MutualTls, Peer, Shutdown, client_certificate::strip, stats};
+use crate::{client_ip::TrustedProxies, limits::HttpLimits};
 
 pub(super) struct Worker {
     pub(super) socket: TcpListener,
     pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) client_certificates: ClientCertificates,
     pub(super) limits: HttpLimits,
     pub(super) shutdown: Shutdown,
 }
@@ -64,6 +65,12 @@ impl Worker {
         // State is applied to every route once, not once per request.
         let router: Router = make_router().with_state(());
         let http = Arc::new(Http::new(&self.limits));
+        let client = match self.client_certificates {
+            ClientCertificates::Off => Client::NotAsked,
+            // Until the handshake says more.
+            ClientCertificates::Ask { .. } => Client::Of(MutualTls::Absent),
+            ClientCertificates::FromProxies(proxies) => Client::InHeaders(Arc::new(proxies)),
+        };
         let graceful = GracefulShutdown::new();
         let _ = ready.send(());
 
@@ -91,6 +98,7 @@ impl Worker {
             let service = Connection {
                 router: router.clone(),
                 peer: Peer(peer),
+                client: client.clone(),
             };
             let http = http.clone();
             let watcher = graceful.watcher();
@@ -126,7 +134,7 @@ async fn tls(
     acceptor: &TlsAcceptor,
     handshake: Duration,
     stream: TcpStream,
-    service: Connection,
+    mut service: Connection,
     watcher: Watcher,
 ) {
     let peer = service.peer.0.ip();
@@ -143,7 +151,11 @@ async fn tls(
             return;
         }
     };
-    let http = match stream.get_ref().1.alpn_protocol() {
+    let session = stream.get_ref().1;
+    if let Client::Of(client) = &mut service.client {
+        *client = MutualTls::of_handshake(session.peer_certificates());
+    }
+    let http = match session.alpn_protocol() {
         Some(b"h2") => &http.h2,
         _ => &http.h1,
     };
@@ -169,6 +181,17 @@ async fn serve(
 struct Connection {
     router: Router,
     peer: Peer,
+    client: Client,
+}
+
+/// What the listener knows of the client's certificate.
+#[derive(Clone)]
+enum Client {
+    NotAsked,
+    /// From the handshake, for all requests of the connection.
+    Of(MutualTls),
+    /// In the headers of each request, since a proxy sends those of many clients over one connection.
+    InHeaders(Arc<TrustedProxies>),
 }
 
 impl hyper::service::Service<Request<Incoming>> for Connection {
@@ -178,6 +201,19 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        match &self.client {
+            Client::NotAsked => {}
+            Client::Of(client) => {
+                strip(request.headers_mut());
+                request.extensions_mut().insert(client.clone());
+            }
+            Client::InHeaders(proxies) => {
+                let peer = self.peer.0.ip();
+                let client = MutualTls::of_headers(request.headers(), peer, proxies);
+                strip(request.headers_mut());
+                request.extensions_mut().insert(client);
+            }
+        }
         // A router is always ready, and its clone is a reference count.
         self.router.clone().call(request.map(Body::new))
     }

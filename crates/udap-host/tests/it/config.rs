@@ -3,8 +3,12 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use udap_host::{
-    config::{self, Config, ConfigError, Endpoints, Problem, Revocation, Secret, TlsRoots},
-    listen::TlsFiles,
+    config::{
+        self, AccessTokens, Binding, Config, ConfigError, DpopRule, Endpoints, Problem, Revocation,
+        Secret, TlsRoots,
+    },
+    dpop::Nonces,
+    listen::{ClientCertificates, TlsFiles},
 };
 
 use crate::support::write_pair;
@@ -32,6 +36,10 @@ database = "postgres://udap:not-to-be-shown@db.example/udap"
 migrations = "apart"
 secrets_key_file = "secrets.key"
 token_lifetime = "1h"
+access_token = "opaque"
+mtls_listen = "127.0.0.1:8450"
+mtls_origin = "https://mtls.localhost"
+dpop_nonce = true
 forward_token = true
 scopes_supported = ["system/Patient.rs", "system/Observation.rs"]
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
@@ -63,6 +71,7 @@ certifier_anchors = "auditors.pem"
 certifiers = ["https://auditor.example"]
 resource_servers = ["https://imaging.example/fhir"]
 assertion_issuers = ["https://tokens.one.example"]
+dpop = "required"
 [community.identity]
 cert = "one.pem"
 key = """
@@ -173,6 +182,64 @@ fn every_setting_is_read_and_shown_without_secrets() {
             ("https://localhost:8440/fhir2", None, Endpoints::Own),
         ]
     );
+    assert_eq!(config.access_token, AccessTokens::Opaque);
+    assert_eq!(config.dpop_nonces, Nonces::Demanded);
+    assert_eq!(two.binding, Binding::default());
+    let bound = Binding {
+        dpop: DpopRule::Required,
+        ..Binding::default()
+    };
+    assert_eq!(one.binding, bound);
+    // Behind a proxy it is the proxy that asks.
+    let listen = config.mutual_tls_listen(Vec::new()).unwrap();
+    assert_eq!(listen.addr.port(), 8450);
+    assert!(matches!(
+        listen.client_certificates,
+        ClientCertificates::FromProxies(_)
+    ));
+    assert!(matches!(
+        config.listen().client_certificates,
+        ClientCertificates::Off
+    ));
+}
+
+/// UDAP Mutual TLS §2 is not for the guide's communities: nothing there could hold what they demand.
+#[test]
+fn clients_are_known_by_certificate_in_communities_of_another_kind_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let described = |hl7_b2b: &str| {
+        let text = format!("profile = \"ssraa-2.0\"\n[extensions.hl7-b2b]\nuse = \"{hl7_b2b}\"\n");
+        fs::write(directory.path().join("community.toml"), text).unwrap();
+        let text = SMALLEST.replacen('\n', "\nmtls_listen = \"127.0.0.1:8444\"\n", 1);
+        let text = text
+            + "definition = \"community.toml\"\ntls_client_auth = true\n\
+                           certificate_access = true\n";
+        config::parse(&directory.path().join("udap.toml"), &text)
+    };
+    let binding = described("supported").unwrap().communities[0].binding;
+    assert!(binding.tls_client_auth && binding.certificate_access);
+    let refused = described("required").unwrap_err();
+    assert_eq!(refused.code(), "config-invalid-value");
+    assert!(refused.to_string().contains("`hl7-b2b`"), "{refused}");
+}
+
+#[test]
+fn the_port_for_certificates_has_an_address_of_its_own() {
+    let with = |line: &str| {
+        let text = SMALLEST.replacen('\n', &format!("\n{line}\n"), 1);
+        let port = parse(&text).unwrap().mutual_tls.unwrap();
+        port.address_of("https://fhir.example.org/r4")
+    };
+    assert_eq!(
+        with("mtls_listen = \"0.0.0.0:8444\""),
+        "https://fhir.example.org:8444/r4"
+    );
+    let origin = "mtls_origin = \"https://mtls.example.org\"";
+    assert_eq!(
+        with(&format!("mtls_listen = \"0.0.0.0:0\"\n{origin}")),
+        "https://mtls.example.org/r4"
+    );
+    assert_eq!(parse(SMALLEST).unwrap().mutual_tls, None);
 }
 
 /// One line is changed or added; the answer is code, message and hint.
@@ -182,6 +249,11 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
     let top = |line: &str| SMALLEST.replacen('\n', &format!("\n{line}\n"), 1);
     let smart = |line: &str| format!("{SMALLEST}\n[[smart_client]]\nclient_id = \"a\"\n{line}\n");
     let community = |line: &str| format!("{SMALLEST}{line}\n");
+    let mtls = |url: &str| {
+        top(&format!(
+            "mtls_listen = \"127.0.0.1:8444\"\nmtls_origin = \"{url}\""
+        ))
+    };
     let without = |key: &str| {
         let keep = |line: &&str| !line.starts_with(key);
         SMALLEST.lines().filter(keep).collect::<Vec<_>>().join("\n")
@@ -377,6 +449,32 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         (
             "config-invalid-value",
             community("certifications_supported = [\"https://c.example/audit \"]"),
+        ),
+        ("config-invalid-value", top("access_token = \"opague\"")),
+        ("config-wrong-type", top("dpop_nonce = \"yes\"")),
+        ("config-invalid-value", top("mtls_listen = \"8444\"")),
+        ("config-invalid-value", top("mtls_listen = \"127.0.0.1:0\"")),
+        (
+            "config-invalid-value",
+            top("mtls_origin = \"https://mtls.example.org\""),
+        ),
+        ("config-invalid-value", mtls("http://mtls.example.org")),
+        ("config-invalid-value", mtls("https://mtls.example.org/r4")),
+        ("config-invalid-value", mtls("https://fhir.example.org")),
+        (
+            "config-invalid-value",
+            top("mtls_listen = \"127.0.0.1:8444\"")
+                .replace("{ cert = \"tls.pem\", key_file = \"tls.key\" }", "\"off\""),
+        ),
+        ("config-invalid-value", community("dpop = \"on\"")),
+        ("config-invalid-value", community("tls_client_auth = true")),
+        (
+            "config-invalid-value",
+            top("mtls_listen = \"127.0.0.1:8444\"") + "tls_client_auth = true\n",
+        ),
+        (
+            "config-invalid-value",
+            community("certificate_access = true"),
         ),
         (
             "config-secret-twice",

@@ -11,6 +11,7 @@ mod community;
 mod config;
 mod db;
 mod listen;
+mod mutual_tls;
 mod postgres;
 mod support;
 mod tls;

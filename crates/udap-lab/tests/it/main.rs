@@ -5,6 +5,7 @@
 )]
 
 mod bench;
+mod bound;
 mod clients;
 mod dev;
 mod fhir;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
 use udap_proto::access_token::{self, AccessToken, VerifiedAccessToken};
+use udap_proto::confirmation::Confirmation;
 use udap_proto::jwk::JwkSet;
 use udap_proto::jws::JwsAlg;
 use udap_proto::scope::{Context, Permission, ScopeSet};
@@ -61,6 +62,10 @@ fn what_is_issued_is_accepted() {
         community: "https://community.example".into(),
         uri: "https://app.example".into(),
         extensions: map(json!({"hl7-b2b": {"version": "1"}})),
+        cnf: Confirmation {
+            certificate: Some([1; 32]),
+            key: Some([2; 32]),
+        },
     };
     let unsigned = token.unsigned(JwsAlg::ES256, "k");
     let signature = server.key.sign(JwsAlg::ES256, unsigned.signing_input());
@@ -68,6 +73,23 @@ fn what_is_issued_is_accepted() {
         .read(&unsigned.with_signature(&signature), NOW)
         .unwrap();
     assert_eq!(*verified.claims(), token);
+    // Opaque, its record says the same, and is judged by the same rules.
+    let record = token.record();
+    let read = |issuer, base, now| {
+        access_token::read_record(&record, issuer, base, now).map_err(|e| e.code())
+    };
+    assert_eq!(*read(ISSUER, BASE, NOW).unwrap().claims(), token);
+    let late = NOW.plus_secs(3600);
+    for (issuer, base, now, code) in [
+        (BASE, BASE, NOW, "iss-mismatch"),
+        (ISSUER, ISSUER, NOW, "aud-mismatch"),
+        (ISSUER, BASE, late, "jwt-expired"),
+        (ISSUER, BASE, NOW.plus_secs(-31), "jwt-from-the-future"),
+    ] {
+        assert_eq!(read(issuer, base, now).unwrap_err(), code);
+    }
+    let junk = access_token::read_record("{", ISSUER, BASE, NOW);
+    assert_eq!(junk.unwrap_err().code(), "token-record-unreadable");
     assert!(
         verified
             .scopes()
@@ -198,5 +220,36 @@ fn unsigned_and_hmac_tokens_are_refused() {
             "jwt-malformed",
             "{token}"
         );
+    }
+}
+
+#[test]
+fn an_opaque_token_is_told_by_its_form() {
+    let token = access_token::opaque(&[255; 32]);
+    assert!(access_token::is_opaque(token.as_bytes()));
+    for other in [
+        "",
+        "a.b.c",
+        &token[1..],
+        &format!("{token}x"),
+        &token.replace('_', "/"),
+    ] {
+        assert!(!access_token::is_opaque(other.as_bytes()), "{other}");
+    }
+}
+
+/// A binding that is not understood must not make a token that serves everybody.
+#[test]
+fn a_token_whose_binding_is_unknown_is_refused() {
+    let server = Server::new();
+    for cnf in [
+        json!({}),
+        json!({"jwk": {}}),
+        json!("x"),
+        json!({"jkt": "x"}),
+    ] {
+        let claims = with(&good(), "cnf", cnf);
+        let refused = server.verify(header(), &claims).unwrap_err();
+        assert_eq!(refused, "claim-malformed");
     }
 }

@@ -52,3 +52,13 @@ fn bundles() {
 fn metadata() {
     run("metadata", proto::metadata);
 }
+
+#[test]
+fn dpop_proofs() {
+    run("dpop", proto::dpop);
+}
+
+#[test]
+fn client_certificate_headers() {
+    run("client_cert", proto::client_cert);
+}

@@ -12,7 +12,7 @@ use udap_pki::{Certificate, Valid};
 use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
 use udap_proto::{
-    Refusal, access_token, assertion, authorization, bundle, certification, event, id_token,
+    Refusal, access_token, assertion, authorization, bundle, certification, dpop, event, id_token,
     metadata, smart, statement,
 };
 use udap_testkit::{KeyType, Member, NOW, TestPki};
@@ -25,7 +25,7 @@ const ALG: JwsAlg = JwsAlg::ES384;
 const ALGS: &[JwsAlg] = &[ALG];
 /// Who is authorized by an authorization assertion, which nobody makes for itself.
 const CLIENT: &str = "client-7";
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "metadata",
     "statement",
     "authentication",
@@ -36,6 +36,7 @@ const KINDS: [&str; 10] = [
     "access-token",
     "event",
     "bundle",
+    "dpop-proof",
 ];
 
 struct All {
@@ -100,6 +101,11 @@ impl All {
                 Some("udap-bundle+jwt"),
                 json!({"aud": URI, "sequence": 1, "community": {"uri": URI}}),
             ),
+            // Names the same endpoint as its address as an authentication token as its audience.
+            "dpop-proof" => (
+                Some("dpop+jwt"),
+                json!({"aud": TOKEN, "htm": "POST", "htu": TOKEN, "nonce": "n-1"}),
+            ),
             _ => (
                 Some("secevent+jwt"),
                 json!({"aud": URI, "nonce": "n-1", "events": {"https://all.example/ended": {}}}),
@@ -123,6 +129,10 @@ impl All {
         let mut header = map(json!({"alg": ALG.as_str(), "kid": "k", "x5c": x5c}));
         if let Some(typ) = typ {
             header.insert("typ".into(), typ.into());
+        }
+        if typ == Some("dpop+jwt") {
+            let key = self.keys.keys()[0].to_json();
+            header.insert("jwk".into(), key);
         }
         self.sign_with(&header, claims)
     }
@@ -192,6 +202,14 @@ impl All {
                 done(signed.verify(bundle::Pinned::Certificate(verdict), URI, NOW))
             }
             "access-token" => done(access_token::verify(compact, &self.keys, URI, URI, NOW)),
+            "dpop-proof" => {
+                let expected = dpop::Expected {
+                    method: "POST",
+                    targets: &[TOKEN],
+                    token_sha256: None,
+                };
+                done(dpop::verify(compact, &expected, NOW))
+            }
             _ => {
                 let signed = event::verify_signature(compact, ALGS).map_err(code)?;
                 done(signed.verify(verdict, URI, URI, NOW))

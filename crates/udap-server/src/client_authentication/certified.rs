@@ -5,18 +5,22 @@ use crate::app::Server;
 use crate::store::{Once, State};
 use std::sync::Arc;
 use udap_host::audit::{Who, jti_hash};
+use udap_host::config::Binding;
 use udap_pki::{Certificate, UnixTime};
 use udap_proto::assertion::{self, AssertionError, Verified};
+use udap_proto::registration::Method;
 use udap_trust::clock;
 use udap_trust::verify::Verdict;
 
 /// What the certificate of a client signed, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Certified {
-    /// What it signed.
-    pub(crate) assertion: Verified,
-    verdict: Verdict,
-    /// The certificate that signed it, and those that came along.
+    /// What it signed; nothing, where it was shown by the TLS connection.
+    pub(crate) assertion: Option<Verified>,
+    /// What its community's tokens may or must be bound to.
+    pub(crate) binding: Binding,
+    pub(super) verdict: Verdict,
+    /// The certificate itself, and those that came along.
     pub(crate) leaf: Certificate,
     pub(crate) intermediates: Vec<Certificate>,
 }
@@ -32,7 +36,7 @@ pub(super) async fn prove(
 ) -> Result<Client, ClientError> {
     // Shape, audience, time: what costs nothing, before the registration is looked for.
     let mut remembered = false;
-    let parsed = assertion::parse_with(sent.assertion, audiences, now, |text| {
+    let parsed = assertion::parse_with(sent.assertion()?, audiences, now, |text| {
         let known = server.headers.get(text);
         remembered = known.is_some();
         known
@@ -51,6 +55,7 @@ pub(super) async fn prove(
             code: registration.state.code(),
         });
     }
+    registration.require_method(Method::PrivateKeyJwt)?;
 
     // Signature, by the key of x5c[0]; no I/O yet, unless the certificates stand at a URL.
     let served = server
@@ -118,7 +123,8 @@ pub(super) async fn prove(
     Ok(Client {
         registration,
         proof: Proof::Certificate(Certified {
-            assertion,
+            assertion: Some(assertion),
+            binding: served.binding(),
             verdict,
             leaf,
             intermediates,

@@ -23,7 +23,7 @@ pub(super) async fn prove(
     own: &mut bool,
 ) -> Result<Client, ClientError> {
     // Shape, audience, time.
-    let parsed = smart::parse(sent.assertion, audiences, now)?;
+    let parsed = smart::parse(sent.assertion()?, audiences, now)?;
     let client_id = parsed.client_id().to_owned();
     name(server, sent, &client_id, now, who)?;
 

@@ -5,11 +5,12 @@ use crate::base::Places;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use std::sync::Arc;
-use udap_host::config::{self, Certifications};
+use udap_host::config::{self, Binding, Certifications};
 use udap_pki::{Anchor, Certificate, UnixTime};
 use udap_proto::community::Community;
 use udap_proto::jws::JwsAlg;
 use udap_proto::metadata::Metadata;
+use udap_proto::registration::Method;
 use udap_trust::random;
 use udap_trust::signer::{KeySigner, Signer as _, sign_jws};
 use udap_trust::verify::CommunityTrust;
@@ -123,6 +124,11 @@ impl Served {
         }
     }
 
+    /// What its tokens may or must be bound to.
+    pub(crate) const fn binding(&self) -> Binding {
+        self.configured.binding
+    }
+
     /// URIs of members that are told about every access token (RFC 7662 §4).
     pub(crate) fn resource_servers(&self) -> &[String] {
         &self.configured.resource_servers
@@ -219,6 +225,7 @@ impl Face {
             authorization_endpoint: None,
             token_endpoint: place.token_endpoint.clone(),
             registration_endpoint: place.registration_endpoint.clone(),
+            auth_methods: Method::offered(configured.binding.tls_client_auth),
             token_algs: community.algorithms.clone(),
             registration_algs: community.algorithms.clone(),
         };

@@ -1,12 +1,14 @@
 //! What is kept: registrations in the database, seen JWTs in a log of their own. One file each.
 
 mod certifications;
+mod opaque_tokens;
 mod registrations;
 mod replay;
 mod revocations;
 mod signers;
 
 pub(crate) use certifications::{Accepted, Among, Askable};
+pub(crate) use opaque_tokens::{NotDurable, OpaqueTokens, sha256};
 pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Once, Replay, Seen};
@@ -25,4 +27,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     signers::migration(5),
     registrations::registrars(6),
     registrations::grants_migration(7),
+    opaque_tokens::migration(8),
 ];

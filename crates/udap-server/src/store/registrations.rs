@@ -14,7 +14,7 @@ use udap_host::db::{Db, DbError, Migration};
 use udap_host::token_status::TokenState;
 use udap_pki::UnixTime;
 use udap_proto::certification::RequestLimits;
-use udap_proto::registration::{ClientMetadata, Grant};
+use udap_proto::registration::{Authentication, ClientMetadata, Grant, Method};
 use udap_proto::scope::ScopeSet;
 
 pub(crate) const MIGRATION: Migration = Migration {
@@ -88,6 +88,8 @@ pub(crate) struct Registration {
     pub(crate) scope: ScopeSet,
     /// How it may ask for tokens; `None` for what is not understood, and then it may not.
     pub(crate) grant: Option<Grant>,
+    /// How it proves who it is, and what its tokens must be bound to.
+    pub(crate) authentication: Authentication,
     /// With which keys and from where it may ask for tokens, by its certifications.
     pub(crate) limits: Arc<[RequestLimits]>,
     /// Rises when the registration is replaced, or tokens end otherwise: those of an earlier generation.
@@ -145,6 +147,7 @@ impl Registration {
             state: State::Active,
             scope,
             grant: Some(Grant::ClientCredentials),
+            authentication: Authentication::default(),
             limits: Arc::default(),
             generation,
             ended: None,
@@ -176,6 +179,42 @@ impl Registration {
 /// A code of the database as one that is told.
 fn ended(code: &str) -> Option<&'static str> {
     life_cycle::ENDS.into_iter().find(|known| *known == code)
+}
+
+const TLS_CLIENT_AUTH: &str = "tls_client_auth";
+const CERTIFICATE_BOUND: &str = "certificate_bound";
+const KEY_BOUND: &str = "key_bound";
+
+/// As words in one column; a client that signs assertions and wants nothing besides has none.
+fn write_authentication(authentication: Authentication) -> String {
+    let words = [
+        (
+            authentication.method == Method::TlsClientAuth,
+            TLS_CLIENT_AUTH,
+        ),
+        (authentication.certificate_bound, CERTIFICATE_BOUND),
+        (authentication.key_bound, KEY_BOUND),
+    ];
+    let set: Vec<_> = words
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, word)| *word)
+        .collect();
+    set.join(" ")
+}
+
+/// `None` for what no version before this one wrote.
+fn read_authentication(words: &str) -> Option<Authentication> {
+    let mut authentication = Authentication::default();
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        match word {
+            TLS_CLIENT_AUTH => authentication.method = Method::TlsClientAuth,
+            CERTIFICATE_BOUND => authentication.certificate_bound = true,
+            KEY_BOUND => authentication.key_bound = true,
+            _ => return None,
+        }
+    }
+    Some(authentication)
 }
 
 /// What is written of a new or changed registration.
@@ -234,7 +273,7 @@ impl Registrations {
             remembered.writes
         };
         let row = sqlx::query(
-            "SELECT client_id, registrar, community, uri, state, scope, grants, generation, ended,
+            "SELECT client_id, registrar, community, uri, state, scope, grants, generation, ended, authentication,
                     (SELECT COUNT(*) FROM certification c
                       WHERE c.client_id = registration.client_id AND c.limits <> '') AS limits
              FROM registration WHERE client_id = $1",
@@ -243,12 +282,19 @@ impl Registrations {
         .fetch_optional(self.db.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
+        let mut state = State::read(&row.try_get::<String, _>("state")?);
+        let authentication = read_authentication(&row.try_get::<String, _>("authentication")?);
+        if authentication.is_none() {
+            // What is not understood is not let in.
+            state = State::Suspended;
+        }
         let registration = Arc::new(Registration {
             client_id: row.try_get("client_id")?,
             registrar: row.try_get("registrar")?,
             community: row.try_get("community")?,
             uri: row.try_get("uri")?,
-            state: State::read(&row.try_get::<String, _>("state")?),
+            state,
+            authentication: authentication.unwrap_or_default(),
             scope: ScopeSet::parse(&row.try_get::<String, _>("scope")?),
             grant: Grant::read(&row.try_get::<String, _>("grants")?),
             limits: match row.try_get::<i64, _>("limits")? {
@@ -284,6 +330,31 @@ impl Registrations {
         let parameters: Option<serde_json::Value> = serde_json::from_str(&parameters).ok();
         let jku = parameters.as_ref().and_then(|all| all.get("jku")?.as_str());
         Ok(jku.map(str::to_owned))
+    }
+
+    /// The registration of an app, if it has one that is not cancelled.
+    pub(crate) async fn by_uri(
+        &self,
+        registrar: &str,
+        community: &str,
+        uri: &str,
+    ) -> Result<Option<Arc<Registration>>, DbError> {
+        let row = sqlx::query(
+            "SELECT client_id FROM registration
+             WHERE registrar = $1 AND community = $2 AND uri = $3 AND state <> 'cancelled'",
+        )
+        .bind(registrar)
+        .bind(community)
+        .bind(uri)
+        .fetch_optional(self.db.reader())
+        .await?;
+        match row {
+            Some(row) => {
+                self.by_client_id(&row.try_get::<String, _>("client_id")?)
+                    .await
+            }
+            None => Ok(None),
+        }
     }
 
     /// Cancels the registration of an app. Its row stays, so that logs can be read.

@@ -11,6 +11,7 @@ use udap_host::health::Readiness;
 use udap_host::listen::{self, Listen, Shutdown};
 use udap_host::metrics::Metrics;
 use udap_host::telemetry;
+use udap_host::token_status::TokenStatus;
 use udap_server::Server;
 
 /// Run a data holder: signed metadata, registration, tokens, and the gateway to its FHIR server.
@@ -38,27 +39,34 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         .map_err(|error| super::unavailable(&error))?;
     let entered = background.enter();
     let server = background.block_on(Server::open(&config))?;
-    let gateways = gateways(&config, &server)?;
+    let (main, certified) = gateways(&config, &server)?;
     let refreshing = background.spawn(server.clone().run_background(shutdown.clone()));
     let metrics = metrics(&config, &server, &shutdown)?;
     drop(entered);
 
-    let routes = server.clone();
     let running = listen::start(
         config.listen(),
         config.workers,
-        move || {
-            let own = routes.router().merge(readiness(&routes).router());
-            own.merge(udap_gateway::router(&gateways))
-        },
+        routes(&server, main),
         shutdown.clone(),
     )?;
     for holder in config.data_holders() {
         tracing::info!(base_url = holder.base_url, addr = %running.addr(), "serving");
     }
+    // The same routes, where TLS clients are asked for their certificate.
+    let certified = match config.mutual_tls_listen(server.issuers()) {
+        Some(listen) => {
+            let routes = routes(&server, certified);
+            let certified = listen::start(listen, config.workers, routes, shutdown.clone())?;
+            tracing::info!(addr = %certified.addr(), "serving those who show a certificate");
+            Some(certified)
+        }
+        None => None,
+    };
     let served = running.join();
     // Every request was answered. What runs beside them stops, and what is in memory is written down.
     shutdown.trigger();
+    let served = served.and(certified.map_or(Ok(()), listen::Running::join));
     if let Some(metrics) = metrics {
         metrics.join()?;
     }
@@ -70,6 +78,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     })?;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The routes of one listener, for each of its workers.
+fn routes(
+    server: &Server,
+    gateways: Vec<Gateway>,
+) -> impl Fn() -> axum::Router + Send + Sync + Clone + 'static {
+    let server = server.clone();
+    move || {
+        let own = server.router().merge(readiness(&server).router());
+        own.merge(udap_gateway::router(&gateways))
+    }
 }
 
 /// What must hold so that requests are better sent here than to another node.
@@ -87,20 +107,32 @@ fn readiness(server: &Server) -> Readiness {
         })
 }
 
-/// One gateway for each FHIR server to stand in front of.
-fn gateways(config: &Config, server: &Server) -> Result<Vec<Gateway>, Problem> {
+/// One gateway for each FHIR server to stand in front of, and another for the address that it has at the
+/// port where clients show a certificate. Tokens are for the base URL, whichever they are presented at.
+fn gateways(config: &Config, server: &Server) -> Result<(Vec<Gateway>, Vec<Gateway>), Problem> {
     let keys = Arc::new(TokenKeys::new((*server.keys()).clone()));
-    let mut gateways = Vec::new();
-    for settings in gateway_configs(config)? {
-        gateways.push(Gateway::new(
-            settings,
-            Arc::clone(&keys),
-            Arc::new(server.clone()),
-            server.audit().clone(),
-            Arc::new(udap_host::clock::now),
-        )?);
+    let (mut main, mut certified) = (Vec::new(), Vec::new());
+    for mut settings in gateway_configs(config)? {
+        settings.dpop = Some(server.dpop());
+        let status = server.under(&settings.base_url);
+        let status = Arc::new(status.unwrap_or_else(|| server.clone()));
+        let gateway = |settings| {
+            Gateway::new(
+                settings,
+                Arc::clone(&keys),
+                Arc::clone(&status) as Arc<dyn TokenStatus>,
+                server.audit().clone(),
+                Arc::new(udap_host::clock::now),
+            )
+        };
+        if let Some(port) = &config.mutual_tls {
+            let mut settings = settings.clone();
+            settings.base_url = port.address_of(&settings.base_url);
+            certified.push(gateway(settings)?);
+        }
+        main.push(gateway(settings)?);
     }
-    Ok(gateways)
+    Ok((main, certified))
 }
 
 /// How each FHIR server is reached.

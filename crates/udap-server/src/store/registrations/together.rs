@@ -1,7 +1,7 @@
 //! Registrations that are written in one transaction: those that wait for the database while it is
 //! busy with the ones before them. A commit forces the disk, which is most of what writing costs.
 
-use super::{NewRegistration, Registrations, State, Written};
+use super::{NewRegistration, Registrations, State, Written, write_authentication};
 use crate::store::certifications;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -87,13 +87,13 @@ async fn upsert(
     // mended by it, since what is required came along this time.
     let row = sqlx::query(
         "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
-                statement, certificate, created, changed, registrar, grants)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $9, $10, $11)
+                statement, certificate, created, changed, registrar, grants, authentication)
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $9, $10, $11, $12)
          ON CONFLICT (community, uri, registrar) WHERE state <> 'cancelled' DO UPDATE SET
                 ended = '', generation = registration.generation + 1, scope = excluded.scope,
                 parameters = excluded.parameters, statement = excluded.statement,
                 certificate = excluded.certificate, changed = excluded.changed,
-                grants = excluded.grants,
+                grants = excluded.grants, authentication = excluded.authentication,
                 state = CASE WHEN registration.state = 'lapsed' THEN 'active'
                              ELSE registration.state END
          RETURNING client_id, generation",
@@ -109,6 +109,7 @@ async fn upsert(
     .bind(now.0)
     .bind(&new.registrar)
     .bind(&grants)
+    .bind(write_authentication(new.metadata.authentication))
     .fetch_one(&mut *write)
     .await?;
     let client_id: String = row.try_get("client_id")?;

@@ -1,5 +1,6 @@
 //! A data holder in two communities, driven in process, and apps that talk to it.
 
+pub(crate) mod bound;
 mod jwt;
 mod pki;
 
