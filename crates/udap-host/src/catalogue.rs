@@ -522,7 +522,9 @@ mod tests {
             for line in source.lines() {
                 let right = line
                     .split_once("=> \"")
-                    .or_else(|| line.split_once("code: \""));
+                    .or_else(|| line.split_once("code: \""))
+                    // An arm of several variants has its code on a line of its own.
+                    .or_else(|| Some(("", line.trim().strip_prefix('"')?)));
                 let Some((_, right)) = right else { continue };
                 let Some((code, _)) = right.split_once('"') else {
                     continue;

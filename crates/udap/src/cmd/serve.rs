@@ -127,6 +127,8 @@ fn gateways(config: &Config, server: &Server) -> Result<(Vec<Gateway>, Vec<Gatew
         };
         if let Some(port) = &config.mutual_tls {
             let mut settings = settings.clone();
+            // Where the FHIR server knows its public address: links lead to where the token serves.
+            settings.upstream_aliases.push(settings.base_url.clone());
             settings.base_url = port.address_of(&settings.base_url);
             certified.push(gateway(settings)?);
         }
