@@ -282,6 +282,7 @@ impl Link {
         let response = match &mut self.sender {
             Sender::One(sender) => {
                 let request = request.uri(path).header("host", authority);
+                sender.ready().await.unwrap();
                 sender.send_request(request.body(body).unwrap()).await
             }
             Sender::Two(sender) => {
