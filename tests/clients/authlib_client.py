@@ -1,5 +1,6 @@
 """Authlib as an app: a software statement that joserfc signs, a token by an assertion that carries the
-app's certificate, a patient, and out again.
+app's certificate, a patient, and out again. Then as a client of SMART Backend Services, which has a key
+and no certificate.
 
     python3 authlib_client.py udap-sandbox/sandbox.json
 """
@@ -88,3 +89,40 @@ for name, alg, kind in [("good", "RS256", RSAKey), ("good-ec", "ES256", ECKey)]:
     assert found.status_code == 200 and found.json()["entry"], found.text
     register([])
     print(f"{alg}: registered, token for {token['scope']}, patients read, left")
+
+for known in sandbox["smart_clients"]:
+    with open(known["key_pem"]) as file:
+        key = ECKey.import_key(file.read())
+
+    def client():
+        method = PrivateKeyJWT(
+            server["token_endpoint"],
+            claims={"exp": int(time.time()) + 120},
+            headers={"kid": known["kid"]},
+            alg=known["alg"],
+        )
+        session = OAuth2Session(
+            known["client_id"],
+            key,
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+            scope=SCOPE,
+        )
+        session.verify = roots
+        return session
+
+    session = client()
+    token = session.fetch_token(
+        server["token_endpoint"], grant_type="client_credentials", verify=roots
+    )
+    assert token["scope"] == SCOPE, token
+    url = f"{holder['base_url']}/Patient?family=Shaw"
+    found = session.get(url, verify=roots)
+    assert found.status_code == 200 and found.json()["entry"], found.text
+    # A session that has a token sends it along everywhere.
+    ended = client().revoke_token(
+        server["revocation_endpoint"], token["access_token"], verify=roots
+    )
+    assert ended.status_code == 200, ended.text
+    assert session.get(url, verify=roots).status_code == 401
+    print(f"{known['alg']}: known by its key, token for {token['scope']}, patients read, ended")

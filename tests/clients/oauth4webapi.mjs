@@ -1,5 +1,6 @@
 // oauth4webapi as an app: it finds the server by RFC 8414, registers with a software statement that
-// jose signs, gets a token with an assertion that carries its certificate, reads a patient, leaves.
+// jose signs, gets a token with an assertion that carries its certificate, reads a patient, leaves. Then
+// as a client of SMART Backend Services, which has a key and no certificate.
 //
 //   NODE_EXTRA_CA_CERTS=udap-sandbox/tls-root.pem node oauth4webapi.mjs udap-sandbox/sandbox.json
 
@@ -83,4 +84,33 @@ for (const [name, alg] of [["good", "RS256"], ["good-ec", "ES256"]]) {
   const left = await register([]);
   assert.ok(left.ok, `leaving: ${left.status} ${await left.text()}`);
   console.log(`${alg}: registered, token for ${token.scope}, patients read, left`);
+}
+
+for (const known of sandbox.smart_clients) {
+  const key = await importPKCS8(readFileSync(known.key_pem, "utf8"), known.alg);
+  const client = { client_id: known.client_id };
+  // SMART wants the token endpoint where the library puts the issuer, and nothing else besides.
+  const clientAuth = oauth.PrivateKeyJwt(
+    { key, kid: known.kid },
+    {
+      [oauth.modifyAssertion](header, payload) {
+        payload.aud = server.token_endpoint;
+      },
+    },
+  );
+  const asked = await oauth.clientCredentialsGrantRequest(server, client, clientAuth, { scope });
+  const token = await oauth.processClientCredentialsResponse(server, client, asked);
+  assert.equal(token.scope, scope);
+  const target = new URL(`${base}/Patient?family=Shaw`);
+  const read = () => oauth.protectedResourceRequest(token.access_token, "GET", target);
+  assert.equal((await read()).status, 200);
+
+  const about = await oauth.introspectionRequest(server, client, clientAuth, token.access_token);
+  const said = await oauth.processIntrospectionResponse(server, client, about);
+  assert.equal(said.active, true);
+  assert.equal(said.client_id, client.client_id);
+  const ended = await oauth.revocationRequest(server, client, clientAuth, token.access_token);
+  await oauth.processRevocationResponse(ended);
+  await assert.rejects(read, (error) => error.status === 401);
+  console.log(`${known.alg}: known by its key, token for ${token.scope}, patients read, ended`);
 }

@@ -15,6 +15,7 @@ mod output;
 mod setup;
 #[cfg(test)]
 mod setup_tests;
+mod smart;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -5,21 +5,21 @@ mod authentication;
 
 pub use authentication::{Authentication, Method, Offered};
 
+mod uris;
+
 use crate::claims::text;
 use crate::error::Refusal;
 use crate::json::{self, JsonError};
 use crate::scope::{self, ScopeSet};
 use crate::token::JWT_BEARER;
 use serde_json::{Map, Value};
+use uris::{jku, logo, redirect_uri};
 use url::Url;
 
 /// The most certifications of one request that are read.
 pub const MAX_CERTIFICATIONS: usize = 16;
 /// The most redirect URIs, contacts or other items of one list.
 pub const MAX_ITEMS: usize = 64;
-
-/// The longest `jku`, in bytes: no longer URL is fetched.
-const MAX_JKU: usize = 2048;
 
 /// Why the body of a registration request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -417,65 +417,6 @@ fn grant(payload: &Map<String, Value>) -> Result<Grant, ParamError> {
         .ok_or_else(|| wrong("grant_types", &format!("{types:?}"), EXPECTED))
 }
 
-fn redirect_uri(uri: &str) -> Result<(), ParamError> {
-    let refused = |why| {
-        Err(ParamError::RedirectUri {
-            uri: short(uri),
-            why,
-        })
-    };
-    let Ok(url) = Url::parse(uri) else {
-        return refused("it is not an absolute URI");
-    };
-    if url.scheme() != "https" {
-        return refused("its scheme is not https");
-    }
-    if uri.contains('#') {
-        return refused("it has a fragment");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return refused("it has user information");
-    }
-    if uri.contains('*') {
-        return refused("wildcards are not registered");
-    }
-    Ok(())
-}
-
-fn logo(payload: &Map<String, Value>) -> Result<String, ParamError> {
-    const EXPECTED: &str = "an https URL of a PNG, JPG or GIF image";
-    let uri = param_text(payload, "logo_uri")?;
-    let image = Url::parse(&uri).is_ok_and(|url| {
-        let path = url.path().to_ascii_lowercase();
-        url.scheme() == "https"
-            && [".png", ".jpg", ".jpeg", ".gif"]
-                .iter()
-                .any(|end| path.ends_with(end))
-    });
-    if image {
-        Ok(uri)
-    } else {
-        Err(wrong("logo_uri", &uri, EXPECTED))
-    }
-}
-
-/// Compared with the `jku` of authentication tokens letter for letter, so that one spelling is as good
-/// as another; fetched by the guarded fetcher only.
-fn jku(payload: &Map<String, Value>) -> Result<String, ParamError> {
-    let url = param_text(payload, "jku")?;
-    let plain = url.len() <= MAX_JKU
-        && Url::parse(&url).is_ok_and(|parsed| {
-            parsed.scheme() == "https"
-                && parsed.username().is_empty()
-                && parsed.password().is_none()
-                && parsed.fragment().is_none()
-        });
-    if plain {
-        return Ok(url);
-    }
-    Err(wrong("jku", &url, "an https URL of at most 2048 bytes"))
-}
-
 fn param_text(payload: &Map<String, Value>, param: &'static str) -> Result<String, ParamError> {
     text(payload, param).map_err(|_| match payload.get(param) {
         None | Some(Value::Null) => ParamError::Missing { param },
@@ -599,6 +540,13 @@ mod tests {
                 ("contacts", json!([])),
                 ("logo_uri", json!("http://app.example/logo.png")),
                 ("logo_uri", json!("https://app.example/logo.svg")),
+                ("logo_uri", json!("https://app.example/lo go.png")),
+                ("logo_uri", json!("https:app.example/logo.png")),
+                ("jku", json!("http://app.example/jwks")),
+                ("jku", json!("https://u:p@app.example/jwks")),
+                ("jku", json!("https://app.example/jwks#x")),
+                ("jku", json!("https://app.example/\n")),
+                ("jku", json!(["https://app.example/jwks"])),
             ] {
                 let refused = params(grant, &[(param, value.clone())]).unwrap_err();
                 assert!(
@@ -627,6 +575,15 @@ mod tests {
             "https://app.example/*",
             "app:cb",
             "https://u:p@app.example/cb",
+            "https:app.example/cb",
+            "https:\\\\app.example\\cb",
+            "https://app.example/cb\n",
+            "https://app.example/c\tb",
+            " https://app.example/cb",
+            "https://app.example/c b",
+            "https://app.example/cb?{x}",
+            "https://app.example/über",
+            "",
         ] {
             let refused =
                 params("authorization_code", &[("redirect_uris", json!([uri]))]).unwrap_err();

@@ -2,13 +2,39 @@
 //! somebody whom the operator named says that the client may have. The client has authenticated before.
 
 use crate::app::{Server, Told};
-use crate::client_authentication::ClientError;
+use crate::client_authentication::{ClientError, still_trusted};
 use crate::store::{Once, Registration, Seen};
 use http::StatusCode;
 use udap_host::problem::OAuthError;
-use udap_pki::UnixTime;
+use udap_pki::{Certificate, UnixTime};
 use udap_proto::authorization::{self, AuthorizationError, Party, Verified};
-use udap_trust::verify::TrustError;
+use udap_trust::verify::{TrustError, Verdict};
+
+/// What an issuer said, and the certificate that it said it with.
+pub(crate) struct Granted {
+    pub(crate) assertion: Verified,
+    verdict: Verdict,
+    /// With it ends what was issued on its word.
+    pub(crate) leaf: Certificate,
+    pub(crate) intermediates: Vec<Certificate>,
+}
+
+impl Granted {
+    /// To be asked when all else is done: a revocation in between wins.
+    pub(crate) async fn still_trusted(
+        &self,
+        server: &Server,
+        community: &str,
+    ) -> Result<(), AssertionGrantError> {
+        let Self {
+            verdict,
+            leaf,
+            intermediates,
+            ..
+        } = self;
+        Ok(still_trusted(server, community, verdict, leaf, intermediates).await?)
+    }
+}
 
 /// Judges an assertion within the client's own community: whom another one trusts says nothing here.
 pub(crate) async fn verify(
@@ -16,7 +42,7 @@ pub(crate) async fn verify(
     assertion: &str,
     registration: &Registration,
     now: UnixTime,
-) -> Result<Verified, AssertionGrantError> {
+) -> Result<Granted, AssertionGrantError> {
     let community = &registration.community;
     let served = server.communities.select(Some(community));
     let served = served.ok_or_else(|| ClientError::CommunityGone {
@@ -31,11 +57,12 @@ pub(crate) async fn verify(
     signed.require_issuer(issuers)?;
 
     // Trust, then what it says.
-    let signer = signed.signer();
+    let (leaf, intermediates) = (
+        signed.signer().leaf().clone(),
+        signed.signer().intermediates().to_vec(),
+    );
     let trust = server.communities.trust();
-    let verdict = trust
-        .verify(community, signer.leaf(), signer.intermediates(), now)
-        .await?;
+    let verdict = trust.verify(community, &leaf, &intermediates, now).await?;
     let client = Party {
         client_id: &registration.client_id,
         uri: &registration.uri,
@@ -52,7 +79,12 @@ pub(crate) async fn verify(
         exp: claims.exp,
     };
     match server.replay.record(once, now).await {
-        Ok(Seen::New) => Ok(verified),
+        Ok(Seen::New) => Ok(Granted {
+            assertion: verified,
+            verdict,
+            leaf,
+            intermediates,
+        }),
         Ok(Seen::Before) => Err(AssertionGrantError::Replayed),
         Ok(Seen::Unknown) => Err(AssertionGrantError::BeforeRestart),
         Err(_) => Err(ClientError::Unavailable.into()),

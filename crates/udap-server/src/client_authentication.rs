@@ -8,7 +8,7 @@ mod certified;
 mod smart;
 mod tls;
 
-pub(crate) use certified::Certified;
+pub(crate) use certified::{Certified, still_trusted};
 pub(crate) use tls::{judge, presented};
 
 use crate::app::{Server, Told, general_hint, short};

@@ -3,7 +3,7 @@
 
 use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::asserted::{self, AssertedError};
-use crate::assertion_grant::{self, AssertionGrantError};
+use crate::assertion_grant::{self, AssertionGrantError, Granted};
 use crate::base::TargetError;
 use crate::binding::{self, BindingError};
 use crate::client_authentication::{
@@ -104,13 +104,21 @@ async fn token(
     let audience = server.base().audience(request.resource.as_deref())?;
 
     // What authorizes it: its own word, or that of somebody whom the operator named.
-    let Authorized { limits, asserted } = match (&request.grant, &client.proof) {
+    let Authorized {
+        limits,
+        asserted,
+        by,
+    } = match (&request.grant, &client.proof) {
         (Grant::JwtBearer { assertion }, _) => {
-            let verified = assertion_grant::verify(server, assertion, registration, now).await?;
-            let extensions = verified.extensions().map_err(AssertedError::from)?;
+            let granted = assertion_grant::verify(server, assertion, registration, now).await?;
+            let extensions = granted
+                .assertion
+                .extensions()
+                .map_err(AssertedError::from)?;
             Authorized {
-                limits: verified.limits().clone(),
+                limits: granted.assertion.limits().clone(),
                 asserted: asserted::judge(server, registration, &extensions, now)?,
+                by: Some(Box::new(granted)),
             }
         }
         (Grant::ClientCredentials, Proof::Certificate(certified)) => {
@@ -127,6 +135,7 @@ async fn token(
             Authorized {
                 limits,
                 asserted: asserted::judge(server, registration, &extensions, now)?,
+                by: None,
             }
         }
         // Who has no community has no rules of one.
@@ -154,6 +163,8 @@ async fn token(
             Proof::Key => None,
         },
         other.map(|other| (&other.leaf, &other.intermediates)),
+        by.as_ref()
+            .map(|granted| (&granted.leaf, &granted.intermediates)),
     ];
     let mut expires_in = server.token_lifetime_secs;
     for (leaf, _) in rests_on.iter().flatten() {
@@ -187,6 +198,11 @@ async fn token(
             ClientError::Unavailable
         })?;
     }
+    if let Some(granted) = &by {
+        granted
+            .still_trusted(server, &registration.community)
+            .await?;
+    }
     client.still_trusted(server).await?;
     if let Some(other) = other {
         judge(server, registration, other, clock::now()).await?;
@@ -209,6 +225,8 @@ async fn token(
 struct Authorized {
     limits: Limits,
     asserted: Asserted,
+    /// By whose word, if it is not the client's own.
+    by: Option<Box<Granted>>,
 }
 
 impl Server {

@@ -19,8 +19,8 @@ use udap_proto::jwk::{JwkError, JwkSet};
 pub const MAX_AGE_SECS: i64 = 300;
 /// How often one URL is asked at most, in seconds, for a key that is not known or after a failure.
 pub const RETRY_SECS: i64 = 30;
-/// The most URLs that are remembered.
-const MAX_SETS: u64 = 4096;
+/// The most URLs that are remembered: with 64 KiB each, which is all that is fetched, some 32 MiB.
+const MAX_SETS: u64 = 512;
 
 /// Why a key set cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -7,6 +7,7 @@ use super::{
     certifications::{CERTIFIED, PROGRAMMES},
     layout::{Community, Layout},
     setup::{self, Listed},
+    smart,
 };
 
 /// For programs: where everything is. Paths are absolute; a stranger's client can use it as it is.
@@ -52,6 +53,7 @@ pub(crate) fn sandbox_json(layout: &Layout, authorities: &[&Ca; 2]) -> String {
             "communities": Community::BOTH.map(Community::uri),
         }],
         "apps": apps,
+        "smart_clients": smart::listed(layout),
     });
     format!("{manifest:#}\n")
 }
@@ -81,6 +83,7 @@ pub(crate) fn data_holder_config(layout: &Layout, upstream: &str) -> String {
             text.push_str(&certifications());
         }
     }
+    text.push_str(&smart::table());
     text
 }
 

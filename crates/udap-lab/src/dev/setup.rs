@@ -16,6 +16,7 @@ use super::{
     layout::{Community, Layout},
     manifest,
     member::{State, Wanted},
+    smart,
 };
 
 /// Makes or renews everything. `upstream` is the FHIR server behind the gateway.
@@ -27,6 +28,7 @@ pub(crate) async fn setup(layout: &Layout, upstream: &str, clock: &Clock) -> Res
         community(layout, Community::Two, clock, now),
         rogue(layout, clock, now),
     )?;
+    smart::make(layout)?;
     let data_holder = manifest::data_holder_config(layout, upstream);
     files::write(
         &layout.data_holder_config(),

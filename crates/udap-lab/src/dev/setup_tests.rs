@@ -331,7 +331,13 @@ async fn sandbox_json_is_what_programs_were_told() {
     };
     assert_eq!(
         keys(&json),
-        ["tls_root_pem", "communities", "data_holders", "apps"]
+        [
+            "tls_root_pem",
+            "communities",
+            "data_holders",
+            "apps",
+            "smart_clients"
+        ]
     );
     let communities = json["communities"].as_array().unwrap();
     assert_eq!(communities.len(), 2);

@@ -1,5 +1,5 @@
 //! OAuth clients that nobody here wrote, against a running sandbox: they find the server, register with a
-//! certificate, get a token, read, leave.
+//! certificate, get a token, read, leave; and as clients of SMART Backend Services, which have a key only.
 
 use std::{path::PathBuf, process::Command};
 
@@ -32,6 +32,8 @@ fn oauth4webapi_and_authlib_obtain_tokens() {
                 format!("{alg}: registered, token for system/Patient.rs, patients read, left");
             assert!(said.lines().any(|said| said == line), "{said}");
         }
+        let line = "ES384: known by its key, token for system/Patient.rs, patients read, ended";
+        assert!(said.lines().any(|said| said == line), "{said}");
     }
     running.signal("INT");
     assert_eq!(running.end().0, Some(0));

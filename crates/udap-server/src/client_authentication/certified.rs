@@ -10,7 +10,7 @@ use udap_pki::{Certificate, UnixTime};
 use udap_proto::assertion::{self, AssertionError, Verified};
 use udap_proto::registration::Method;
 use udap_trust::clock;
-use udap_trust::verify::Verdict;
+use udap_trust::verify::{TrustError, Verdict};
 
 /// What the certificate of a client signed, and what is known of it.
 #[derive(Debug)]
@@ -132,18 +132,34 @@ pub(super) async fn prove(
     })
 }
 
+/// Whether a certificate that was found good is so still.
+pub(crate) async fn still_trusted(
+    server: &Server,
+    community: &str,
+    verdict: &Verdict,
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+) -> Result<(), TrustError> {
+    let trust = server.communities.trust();
+    if trust.epoch().now() != verdict.epoch() {
+        let now = clock::now();
+        trust.verify(community, leaf, intermediates, now).await?;
+    }
+    Ok(())
+}
+
 impl Certified {
     pub(super) async fn still_trusted(
         &self,
         server: &Server,
         community: &str,
     ) -> Result<(), ClientError> {
-        let trust = server.communities.trust();
-        if trust.epoch().now() != self.verdict.epoch() {
-            trust
-                .verify(community, &self.leaf, &self.intermediates, clock::now())
-                .await?;
-        }
-        Ok(())
+        let Self {
+            verdict,
+            leaf,
+            intermediates,
+            ..
+        } = self;
+        Ok(still_trusted(server, community, verdict, leaf, intermediates).await?)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::support::{BASE, Holder, Jwt, Member, Reply, TOKEN, assertion, statement, world};
 use serde_json::{Value, json};
+use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::access_token;
 use udap_proto::token::{ASSERTION_TYPE, JWT_BEARER};
 use udap_trust::{clock, random};
@@ -302,6 +303,32 @@ async fn only_for_what_an_app_is_registered_for_and_off_unless_issuers_are_named
         reply.refusal(),
         "400 invalid_grant assertion-issuer-unknown"
     );
+}
+
+/// What was issued on somebody's word ends when that one's certificate is revoked.
+#[tokio::test]
+async fn tokens_end_with_the_certificate_of_the_issuer() {
+    let holder = holder().await;
+    let issuer = world().a.app(ISSUER);
+    let app = world().a.app("https://ends.assertion.example");
+    let id = registered(&holder, &app, json!([JWT_BEARER, "client_credentials"])).await;
+    let jwt = authorization(&issuer, &id);
+    let reply = ask(&holder, &jwt.sign(), &identity(&app, &id), "").await;
+    let token = reply.text("access_token");
+    let keys = holder.server.keys();
+    let verified = access_token::verify(&token, &keys, BASE, BASE, clock::now()).unwrap();
+    let state = async || holder.server.of(&id, verified.jti()).await;
+    holder.server.refresh().await;
+    assert_eq!(state().await, TokenState::Active);
+    world().a.revoke(issuer.leaf());
+    holder.server.refresh().await;
+    let code = "certificate-revoked";
+    assert_eq!(state().await, TokenState::Ended { code });
+    // The app itself is as good as before.
+    assert_eq!(holder.token(&assertion(&app, &id).sign()).await.status, 200);
+    let jwt = authorization(&issuer, &id);
+    let reply = ask(&holder, &jwt.sign(), &identity(&app, &id), "").await;
+    assert_eq!(reply.refusal(), "400 invalid_grant certificate-revoked");
 }
 
 /// Shape 2: the authentication token is the authorization as well, and its words bind.

@@ -124,6 +124,16 @@ async fn each_claim_rule_refuses() {
         ),
         ("a path", one("/cb"), REDIRECT),
         (
+            "a line break",
+            one("https://refused.code.example/cb\n"),
+            REDIRECT,
+        ),
+        (
+            "backslashes",
+            one("https:\\\\refused.code.example\\cb"),
+            REDIRECT,
+        ),
+        (
             "a good and a bad one",
             uris(json!([
                 "https://refused.code.example/cb",
