@@ -110,6 +110,14 @@ pub enum CaError {
         /// What the verifier said.
         reason: String,
     },
+    /// The bundle that was signed is one that no member would take.
+    #[error("the bundle is not published, since no member would take it: {detail}")]
+    Bundle {
+        /// The member's code.
+        code: &'static str,
+        /// The member's words.
+        detail: String,
+    },
     /// The key did not sign.
     #[error("the {role} key did not sign: {detail}")]
     Sign {
@@ -191,6 +199,7 @@ impl CaError {
                 .first()
                 .map_or("ca-self-check", |finding| finding.code.as_str()),
             Self::SelfCheck { .. } => "ca-self-check",
+            Self::Bundle { code, .. } => code,
             Self::Sign { .. } => "ca-sign",
             Self::Certificate(error) => error.code(),
             Self::Target { .. } => "ca-target",
@@ -209,6 +218,7 @@ impl CaError {
     pub fn hint(&self) -> String {
         let known = [
             crate::CATALOGUE,
+            udap_proto::CATALOGUE,
             udap_host::CATALOGUE,
             udap_pki::CATALOGUE,
             udap_pki::issue::CATALOGUE,

@@ -28,6 +28,7 @@
 //! enrolment over HTTP, and trust in anybody (`udap_pki::verify`).
 
 mod authority;
+mod bundle;
 mod ca;
 mod catalogue;
 mod certification;
@@ -50,6 +51,7 @@ mod router;
 mod store;
 
 pub use authority::CaKeyType;
+pub use bundle::{BundleOptions, PublishedBundle};
 pub use ca::{Ca, Clock};
 pub use catalogue::CATALOGUE;
 pub use certification::KeptCertification;

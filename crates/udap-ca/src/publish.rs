@@ -5,7 +5,7 @@ use udap_pki::{
 };
 
 use crate::{
-    Ca, CaError,
+    Ca, CaError, PublishedBundle,
     authority::{Authority, Role},
     check::serial_bytes,
     store::{self, CrlRow, Store, Write, damaged},
@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Published {
     pub(crate) epoch: i64,
     crls: Vec<PublishedCrl>,
+    bundle: Option<PublishedBundle>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +46,16 @@ impl Published {
                 })
             })
             .collect::<Result<_, CaError>>()?;
-        Ok(Self { epoch, crls })
+        let bundle = store.bundle().await?;
+        Ok(Self {
+            epoch,
+            crls,
+            bundle,
+        })
+    }
+
+    pub(crate) const fn bundle(&self) -> Option<&PublishedBundle> {
+        self.bundle.as_ref()
     }
 
     pub(crate) fn crl(&self, issuer: Role) -> Option<&PublishedCrl> {

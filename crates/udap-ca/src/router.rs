@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, routing};
 
-use crate::{Ca, certification, crl, health, issuer_certificate, ocsp};
+use crate::{Ca, bundle, certification, crl, health, issuer_certificate, ocsp};
 
 /// Everything a CA answers over HTTP. Plain HTTP: what is published is signed itself, but for the
 /// status of certifications, which a proxy has to offer by https.
@@ -22,6 +22,7 @@ pub fn router(ca: Arc<Ca>) -> Router {
             certification::STATUS_PATH,
             routing::get(certification::status),
         )
+        .route(bundle::PATH, routing::get(bundle::get))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Arc::clone(&ca))
         // /healthz and /readyz

@@ -17,6 +17,7 @@
 //! ```
 
 mod binding;
+mod bundle;
 mod check;
 mod clients;
 mod community;
@@ -250,6 +251,47 @@ pub struct Community {
     pub rules: Arc<udap_proto::community::Community>,
     /// What its tokens may or must be bound to.
     pub binding: Binding,
+    /// What the rules were made of: what is set here, and what it was laid over.
+    pub layers: Layers,
+    /// What the community publishes about itself, if that is fetched.
+    pub bundle: Option<Bundle>,
+}
+
+/// A community's rules before they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layers {
+    /// What the configuration itself sets.
+    pub own: udap_proto::community::Definition,
+    /// The profile or description under it.
+    pub base: udap_proto::community::Definition,
+}
+
+/// `[community.bundle]`: what the community publishes about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    pub url: String,
+    pub signer: BundleSigner,
+    pub anchors: FollowAnchors,
+    /// How often it is asked for, in seconds.
+    pub every_secs: i64,
+}
+
+/// From whom a bundle is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleSigner {
+    /// Who has a certificate for the community's URI under the anchors in these PEM files.
+    Anchors(Vec<PathBuf>),
+    /// The key with this SHA-256 (of its SubjectPublicKeyInfo).
+    Key([u8; 32]),
+}
+
+/// What becomes of anchors that a bundle names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowAnchors {
+    /// They are reported; those of the configuration count.
+    Report,
+    /// They count in place of those of the configuration, until the bundle ends.
+    Follow,
 }
 
 /// What a community makes of certifications; their programmes are told apart by URI.

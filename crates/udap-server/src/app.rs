@@ -7,7 +7,9 @@ use crate::client_authentication::ClientError;
 use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
 use crate::smart_clients::SmartClients;
-use crate::store::{MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256};
+use crate::store::{
+    Bundles, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
+};
 use crate::{binding, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
@@ -170,7 +172,14 @@ impl Server {
         let key_sets = KeySets::new(fetcher.clone());
         let data_holders = config.data_holders();
         let places = Places::of(&data_holders);
-        let communities = Communities::open(config, places, fetcher, clock::now()).await?;
+        let communities = Communities::open(
+            config,
+            places,
+            fetcher,
+            Bundles::new(db.clone()),
+            clock::now(),
+        )
+        .await?;
         let dpop = binding::proofs(config);
         let common = Common {
             scopes: &config.scopes_supported,
@@ -362,10 +371,19 @@ impl Server {
                 self.refresh().await;
             }
         };
+        // Nor must a community's own server.
+        let bundles = async {
+            let mut tick = ticks();
+            loop {
+                tick.tick().await;
+                self.fetch_bundles(clock::now()).await;
+            }
+        };
         tokio::select! {
             () = certifications => {}
             () = refresh => {}
             () = self.watch_communities() => {}
+            () = bundles => {}
             () = shutdown.wait() => {}
         }
     }

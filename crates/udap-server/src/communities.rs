@@ -1,17 +1,21 @@
 //! The communities this data holder belongs to: its certificate in each, its signed metadata, and
 //! which community vouches for an app. They are exchanged while requests run (`reload.rs`).
 
+mod bundles;
 mod files;
 mod reload;
 mod served;
 
+pub use bundles::last_bundle_sequence;
 pub use files::{community_trust, identity};
 pub use reload::Trouble;
 pub(crate) use served::Served;
 
 use crate::app::StartError;
 use crate::base::Places;
+use crate::store::Bundles;
 use arc_swap::ArcSwap;
+use bundles::BundleState;
 use files::certifiers_of;
 use futures_util::future::join_all;
 use reload::Watched;
@@ -35,6 +39,8 @@ pub(crate) struct Communities {
     places: Vec<Places>,
     scopes: Vec<String>,
     watched: Watched,
+    /// Which bundle was the last.
+    bundles: Bundles,
 }
 
 /// The code of a chain that is known and of which nobody can tell whether it is revoked.
@@ -60,14 +66,23 @@ impl Communities {
         config: &Config,
         places: Vec<Places>,
         fetcher: Fetcher,
+        bundles: Bundles,
         now: UnixTime,
     ) -> Result<Self, StartError> {
-        let watched = Watched::new(config);
+        let in_force = BundleState::open(&bundles, &config.communities, now).await?;
+        let watched = Watched::new(config, in_force);
         let scopes = config.scopes_supported.clone();
         let mut all = Vec::new();
         for configured in &config.communities {
             all.push(Arc::new(
-                Served::open(configured, &places, &scopes, now).await?,
+                Served::open(
+                    configured,
+                    watched.bundle(configured).await,
+                    &places,
+                    &scopes,
+                    now,
+                )
+                .await?,
             ));
         }
         let trusted = all
@@ -81,6 +96,7 @@ impl Communities {
             places,
             scopes,
             watched,
+            bundles,
         })
     }
 
@@ -101,8 +117,9 @@ impl Communities {
     /// Who issues the members' certificates, each a Name in DER.
     pub(crate) fn issuers(&self) -> Vec<Vec<u8>> {
         let mut issuers = Vec::new();
-        for served in self.all().iter() {
-            let [members, _] = &served.trusts;
+        let all = self.all();
+        // Those of certifiers and of who signs bundles are no members'.
+        for members in all.iter().filter_map(|served| served.trusts.first()) {
             let anchors = members.anchors.iter().map(Anchor::certificate);
             for issuer in anchors.chain(&members.intermediates) {
                 let name = issuer.subject().der().to_vec();

@@ -49,7 +49,7 @@ mod token;
 
 pub use app::{Server, StartError};
 pub use catalogue::CATALOGUE;
-pub use communities::{Trouble, community_trust, identity};
+pub use communities::{Trouble, community_trust, identity, last_bundle_sequence};
 
 /// Where the authorization server's own endpoints are, behind the base URL. No FHIR resource type
 /// begins with a lower-case letter, so nothing of the FHIR server is shadowed.

@@ -10,10 +10,12 @@
 mod address;
 mod connect;
 mod error;
+mod validators;
 
 pub use address::is_public;
 pub use connect::{CheckedHost, tls_config};
 pub use error::FetchError;
+pub use validators::Validators;
 
 use bytes::Bytes;
 use connect::Connector;
@@ -49,6 +51,8 @@ pub enum Kind {
     Ocsp,
     /// An issuer's certificate (AIA): signed in itself, so http is allowed.
     Issuer,
+    /// A community's bundle: small, fetched on a schedule, https only.
+    Document,
     /// Whether a certification still holds: small, waited for, and not signed, so https only.
     Status,
     /// A set of public keys: the same.
@@ -57,17 +61,19 @@ pub enum Kind {
 
 impl Kind {
     const fn allows_http(self) -> bool {
-        !matches!(self, Self::Api | Self::Status | Self::Keys)
+        !matches!(self, Self::Api | Self::Document | Self::Status | Self::Keys)
     }
     const fn max_bytes(self) -> usize {
         match self {
             Self::Api | Self::Crl => MAX_BYTES,
-            Self::Ocsp | Self::Issuer | Self::Status | Self::Keys => MAX_SMALL_BYTES,
+            Self::Ocsp | Self::Issuer | Self::Document | Self::Status | Self::Keys => {
+                MAX_SMALL_BYTES
+            }
         }
     }
     const fn timeout(self) -> Duration {
         match self {
-            Self::Api => TIMEOUT,
+            Self::Api | Self::Document => TIMEOUT,
             _ => EVIDENCE_TIMEOUT,
         }
     }

@@ -230,7 +230,7 @@ impl Details {
 }
 
 /// JSON where it begins like JSON, TOML otherwise.
-fn table(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+pub(crate) fn table(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let unusable = |why: String| files::unusable(path, why);
     let text = std::str::from_utf8(bytes).map_err(|_| unusable("is not text".to_owned()))?;
     if text.trim_start().starts_with('{') {

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Ca(cmd::ca::Command),
     Certify(cmd::certify::Args),
     #[command(subcommand)]
+    Community(cmd::community::Command),
+    #[command(subcommand)]
     X509(cmd::x509::Command),
     #[command(subcommand)]
     Crl(cmd::crl::Command),

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod certify;
+pub(crate) mod community;
 pub(crate) mod config;
 pub(crate) mod crl;
 pub(crate) mod dev;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Doctor(args) => block_on(doctor::run(args, format)),
         Command::Ca(command) => ca::run(command, format),
         Command::Certify(args) => block_on(certify::run(args, format)),
+        Command::Community(command) => community::run(command, format),
         Command::X509(command) => x509::run(command, format),
         Command::Crl(command) => crl::run(command, format),
         Command::Ocsp(command) => ocsp::run(command, format),

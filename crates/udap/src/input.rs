@@ -38,7 +38,7 @@ impl Source {
         })
     }
 
-    fn fetcher(&self) -> Result<Fetcher, Problem> {
+    pub(crate) fn fetcher(&self) -> Result<Fetcher, Problem> {
         let tls_roots = match &self.tls_root {
             Some(path) => files::tls_roots(path)?,
             None => TlsRoots::System,

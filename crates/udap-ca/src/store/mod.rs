@@ -1,11 +1,13 @@
 //! All SQL of the CA, one file per aggregate.
 
+mod bundles;
 mod certificates;
 mod certifications;
 mod crls;
 mod schema;
 mod settings;
 
+pub(crate) use bundles::{bundle_for_update, put_bundle};
 pub(crate) use certificates::{
     NewCertificate, RevokedRow, certificate_for_update, mark_revoked, put_certificate, revoked,
 };

@@ -65,4 +65,17 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         );
     ",
     },
+    Migration {
+        version: 3,
+        name: "the community's bundle",
+        sql: "
+        CREATE TABLE bundle (
+            id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+            sequence BIGINT NOT NULL,
+            compact TEXT NOT NULL,
+            signed_at BIGINT NOT NULL,
+            expires BIGINT NOT NULL
+        );
+    ",
+    },
 ];

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking and says when it skips"
 )]
 
+mod bundle;
 mod certification;
 mod crl;
 mod fixture;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Certificates, Community, Config, ConfigError, Identity, Problem};
+use super::{BundleSigner, Certificates, Community, Config, ConfigError, Identity, Problem};
 use crate::{
     db::{Location, PostgresUrl},
     files::{self, FileError},
@@ -110,6 +110,11 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
         }
         for certificates in &community.intermediates {
             certificates.read()?;
+        }
+        if let Some(BundleSigner::Anchors(paths)) = community.bundle.as_ref().map(|b| &b.signer) {
+            for path in paths {
+                Certificates::File(path.clone()).read()?;
+            }
         }
         certifiers(community)?;
         for identity in &community.identities {

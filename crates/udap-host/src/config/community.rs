@@ -15,8 +15,8 @@ use udap_proto::{
 };
 
 use super::{
-    Certificates, Certifications, Community, ConfigError, Identity, MutualTlsPort, Origin, Problem,
-    Revocation, binding,
+    Certificates, Certifications, Community, ConfigError, Identity, Layers, MutualTlsPort, Origin,
+    Problem, Revocation, binding,
     read::{Seconds, Shown, absolute_uri, choice, paths, seconds, secret, uris},
     section::{Field, Section},
 };
@@ -88,7 +88,7 @@ fn community(field: &Field<'_>, port: Option<&MutualTlsPort>) -> Result<Communit
     }
 
     let own = Definition::from_map(own);
-    let rules = Rules::read(own.over(base.definition.clone()));
+    let rules = Rules::read(own.clone().over(base.definition.clone()));
     let rules = rules.map_err(|error| base.refuse(field, &section, error))?;
     inherited(&section, &base, &rules);
 
@@ -105,6 +105,7 @@ fn community(field: &Field<'_>, port: Option<&MutualTlsPort>) -> Result<Communit
     let resource_servers = section.get("resource_servers", Vec::new(), uris)?;
     let assertion_issuers = section.get("assertion_issuers", Vec::new(), uris)?;
     let binding = binding::community(&section, port, &rules)?;
+    let bundle = super::bundle::bundle(&section)?;
     let certifications = rules.certifications.clone();
     Ok(Community {
         uri,
@@ -125,6 +126,11 @@ fn community(field: &Field<'_>, port: Option<&MutualTlsPort>) -> Result<Communit
         binding,
         definition: base.file,
         rules: Arc::new(rules),
+        layers: Layers {
+            own,
+            base: base.definition,
+        },
+        bundle,
     })
 }
 
@@ -427,6 +433,7 @@ const KEYS: &[&str] = &[
     binding::COMMUNITY[0],
     binding::COMMUNITY[1],
     binding::COMMUNITY[2],
+    "bundle",
 ];
 
 /// Settings that a description has in the same form.

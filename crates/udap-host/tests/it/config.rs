@@ -1,21 +1,19 @@
 //! `udap.toml`: what is understood, what is shown, and each refusal word by word.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 use udap_host::{
     config::{
-        self, AccessTokens, Binding, Config, ConfigError, DpopRule, Endpoints, Problem, Revocation,
-        Secret, TlsRoots,
+        self, AccessTokens, Binding, BundleSigner, Config, ConfigError, DpopRule, Endpoints,
+        FollowAnchors, Revocation, Secret, TlsRoots,
     },
     dpop::Nonces,
-    listen::{ClientCertificates, TlsFiles},
+    listen::ClientCertificates,
 };
-
-use crate::support::write_pair;
 
 const PATH: &str = "/etc/udap/udap.toml";
 
-const SMALLEST: &str = r#"
+pub(crate) const SMALLEST: &str = r#"
 base_url = "https://fhir.example.org/r4"
 upstream = "http://10.0.0.5:8080/fhir"
 tls = { cert = "tls.pem", key_file = "tls.key" }
@@ -72,6 +70,7 @@ certifiers = ["https://auditor.example"]
 resource_servers = ["https://imaging.example/fhir"]
 assertion_issuers = ["https://tokens.one.example"]
 dpop = "required"
+bundle = { url = "https://one.example/bundle", signer_anchors = "bundles.pem" }
 [community.identity]
 cert = "one.pem"
 key = """
@@ -85,6 +84,12 @@ uri = "urn:oid:2.16.840.1.113883.3.7204.1.5"
 anchors = "two.pem"
 identity = [{ cert = "two.pem", key_file = "/run/secrets/two.key" }, { cert = "r4b.pem", key_file = "r4b.key" }]
 revocation = "where-named"
+
+[community.bundle]
+url = "https://two.example/bundle"
+signer_key_sha256 = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:FF"
+anchors = "follow"
+every = "15m"
 
 [[data_holder]]
 base_url = "https://localhost:8440/r4b"
@@ -161,6 +166,21 @@ fn every_setting_is_read_and_shown_without_secrets() {
     );
     assert_eq!(two.revocation, Revocation::WhereNamed);
     assert_eq!(two.identities[1].cert, Path::new("/etc/udap/r4b.pem"));
+    let bundle = one.bundle.as_ref().unwrap();
+    assert_eq!(
+        (&bundle.signer, bundle.anchors, bundle.every_secs),
+        (
+            &BundleSigner::Anchors(vec!["/etc/udap/bundles.pem".into()]),
+            FollowAnchors::Report,
+            3600
+        )
+    );
+    let bundle = two.bundle.as_ref().unwrap();
+    assert!(matches!(bundle.signer, BundleSigner::Key(key) if key[1] == 0x11 && key[31] == 0xff));
+    assert_eq!(
+        (bundle.anchors, bundle.every_secs),
+        (FollowAnchors::Follow, 900)
+    );
     let holders = config.data_holders();
     let holders: Vec<_> = holders
         .iter()
@@ -249,6 +269,11 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
     let top = |line: &str| SMALLEST.replacen('\n', &format!("\n{line}\n"), 1);
     let smart = |line: &str| format!("{SMALLEST}\n[[smart_client]]\nclient_id = \"a\"\n{line}\n");
     let community = |line: &str| format!("{SMALLEST}{line}\n");
+    let bundle = |lines: &str| {
+        community(&format!(
+            "[community.bundle]\nurl = \"https://community.example/bundle\"\n{lines}"
+        ))
+    };
     let mtls = |url: &str| {
         top(&format!(
             "mtls_listen = \"127.0.0.1:8444\"\nmtls_origin = \"{url}\""
@@ -480,6 +505,40 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
             "config-secret-twice",
             SMALLEST.replace("server.pem\",", "server.pem\", key = \"x\","),
         ),
+        ("config-missing-key", bundle("")),
+        (
+            "config-missing-key",
+            bundle("signer_anchors = \"b.pem\"").replace("\nurl", "\n#url"),
+        ),
+        ("config-invalid-value", bundle("signer_anchors = []")),
+        (
+            "config-invalid-value",
+            bundle("signer_anchors = \"b.pem\"\nsigner_key_sha256 = \"ab\""),
+        ),
+        (
+            "config-invalid-value",
+            bundle("signer_key_sha256 = \"ab:cd\""),
+        ),
+        ("config-invalid-value", bundle("signer_key_sha256 = \"aä\"")),
+        (
+            "config-invalid-value",
+            bundle("signer_anchors = \"b.pem\"").replace(
+                "https://community.example/bundle",
+                "http://community.example/bundle",
+            ),
+        ),
+        (
+            "config-invalid-value",
+            bundle("signer_anchors = \"b.pem\"\nanchors = \"folow\""),
+        ),
+        (
+            "config-out-of-range",
+            bundle("signer_anchors = \"b.pem\"\nevery = 5"),
+        ),
+        (
+            "config-unknown-key",
+            bundle("signer_anchors = \"b.pem\"\nfollow = true"),
+        ),
         (
             "config-bases-overlap",
             community("[[data_holder]]\nbase_url = \"https://other.example/r4\""),
@@ -542,142 +601,4 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
     }
     assert!(!report.contains("hunter2"));
     insta::assert_snapshot!("refusals", report);
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_named() {
-    let error = config::load(Path::new("/nonexistent/udap.toml")).unwrap_err();
-    assert_eq!(error.code(), "config-unreadable");
-    assert!(
-        error
-            .to_string()
-            .starts_with("cannot read /nonexistent/udap.toml: "),
-        "{error}"
-    );
-}
-
-/// A complete directory whose files fit, and one file after the other that does not.
-#[test]
-fn files_are_checked_each_with_its_code() {
-    let files = crate::support::Files::new();
-    let write = |name: &str| {
-        let pair = TlsFiles {
-            cert: files.path(&format!("{name}.pem")),
-            key: files.path(&format!("{name}.key")),
-        };
-        write_pair(&pair, &rcgen::PKCS_ECDSA_P256_SHA256);
-    };
-    ["one-ca", "one", "two-ca", "two"]
-        .into_iter()
-        .for_each(write);
-    let text = |two_anchor: &str| {
-        let community = |name: &str, anchor: &str| {
-            format!(
-                "[[community]]\nuri = \"https://{name}.example\"\nanchors = \"{anchor}\"\n\
-                 intermediates = \"{name}-ca.pem\"\n\
-                 identity = {{ cert = \"{name}.pem\", key_file = \"{name}.key\" }}\n"
-            )
-        };
-        let top = "base_url = \"https://localhost\"\n\
-                   tls = { cert = \"tls.pem\", key_file = \"tls.key\" }\n";
-        format!(
-            "{top}{}{}",
-            community("one", "one-ca.pem"),
-            community("two", two_anchor)
-        )
-    };
-    let check = |text: String| {
-        config::parse(&files.path("udap.toml"), &text)
-            .unwrap()
-            .check_files()
-    };
-    let good = || text("two-ca.pem");
-    check(good()).unwrap();
-
-    let certifiers = format!("{}certifier_anchors = \"two-ca.pem\"\n", good());
-    let error = check(certifiers.clone()).unwrap_err();
-    assert_eq!(error.code(), "config-certifiers-unnamed");
-    check(format!(
-        "{certifiers}certifiers = [\"https://auditor.example\"]\n"
-    ))
-    .unwrap();
-    let apart = good() + "certifier_anchors = \"one-ca.pem\"\n";
-    check(apart).unwrap();
-
-    let error = check(text("one-ca.pem")).unwrap_err();
-    assert_eq!(error.code(), "config-shared-anchor");
-    let Problem::SharedAnchor { first, second, .. } = &error.problem else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        (first.as_str(), second.as_str()),
-        ("https://one.example", "https://two.example")
-    );
-
-    let error = check(good().replace("one.pem", "one.key")).unwrap_err();
-    assert_eq!(error.code(), "config-certificate-file");
-    let error = check(good().replace("two-ca.pem", "none.pem")).unwrap_err();
-    assert_eq!(error.code(), "config-unreadable");
-    let error = check(good().replace("two.key", "none.key")).unwrap_err();
-    assert_eq!(error.code(), "config-unreadable");
-    let error = check(good().replace("tls.key", "unrelated.key")).unwrap_err();
-    assert_eq!(error.code(), "tls-key-unreadable");
-
-    let key = files.path("two.key");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
-    let error = check(good()).unwrap_err();
-    assert_eq!(
-        error.problem,
-        Problem::KeyExposed {
-            path: key,
-            mode: 0o640
-        }
-    );
-    assert_eq!(error.code(), "config-key-exposed");
-}
-
-#[test]
-fn a_database_server_is_named_by_a_private_file_and_secrets_shared_by_it_have_a_key() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str, mode: u32| {
-        let path = dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    let parsed = |settings: &str| {
-        let text = SMALLEST.replacen('\n', &format!("\n{settings}\n"), 1);
-        udap_host::config::parse(&dir.path().join("udap.toml"), &text).unwrap()
-    };
-    let url = "postgres://u:not-to-be-shown@db.example/udap\n";
-    write("db.url", url, 0o600);
-    write("exposed.url", url, 0o640);
-    write("nonsense.url", "not-to-be-shown", 0o600);
-    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
-    write("secrets.key", key, 0o600);
-    write("exposed.key", key, 0o604);
-    write("short.key", "AAECAwQF\n", 0o600);
-
-    let config = parsed("database_file = \"db.url\"\nsecrets_key_file = \"secrets.key\"");
-    assert_eq!(
-        config.database().unwrap().to_string(),
-        "postgres://db.example/udap"
-    );
-    assert!(config.secrets_key().unwrap().is_some());
-    let refused = |settings: &str| {
-        let error = parsed(settings).check_files().unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("not-to-be-shown"));
-        error.code()
-    };
-    for (settings, code) in [
-        ("database_file = \"exposed.url\"", "config-key-exposed"),
-        ("database_file = \"none.url\"", "config-unreadable"),
-        ("database_file = \"nonsense.url\"", "config-invalid-value"),
-        ("database_file = \"db.url\"", "secrets-key-missing"),
-        ("secrets_key_file = \"exposed.key\"", "config-key-exposed"),
-        ("secrets_key_file = \"none.key\"", "config-unreadable"),
-        ("secrets_key_file = \"short.key\"", "secrets-key-unusable"),
-    ] {
-        assert_eq!(refused(settings), code, "{settings}");
-    }
 }

@@ -9,6 +9,7 @@
 mod audit;
 mod community;
 mod config;
+mod config_files;
 mod db;
 mod listen;
 mod mutual_tls;

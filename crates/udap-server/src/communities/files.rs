@@ -1,6 +1,7 @@
 //! What the files of a community say: whom it trusts, and who this data holder is in it.
 
 use crate::app::StartError;
+use std::path::PathBuf;
 use udap_host::config::{self, Certificates, Identity};
 use udap_pki::{Anchor, Certificate, Policy};
 use udap_trust::signer::{KeySigner, Signer as _};
@@ -73,6 +74,12 @@ pub fn identity(
         ));
     }
     Ok((chain, signer))
+}
+
+/// The same of files.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError> {
+    let files: Vec<_> = paths.iter().cloned().map(Certificates::File).collect();
+    certificates(&files)
 }
 
 fn certificates(from: &[Certificates]) -> Result<Vec<Certificate>, StartError> {

@@ -2,6 +2,7 @@
 //! on SIGHUP. Each community on its own and as a whole: one whose files cannot be used stays as it was,
 //! and that is reported until it is mended.
 
+use super::bundles::{BundleState, InForce, notice};
 use super::{Communities, Served};
 use crate::app::{Server, StartError};
 use arc_swap::ArcSwap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
-use udap_host::config::{self, Certificates, Config};
+use udap_host::config::{self, BundleSigner, Certificates, Config};
 use udap_pki::UnixTime;
 use udap_trust::clock;
 use udap_trust::verify::CommunityTrust;
@@ -35,19 +36,20 @@ pub struct Trouble {
 #[derive(Debug)]
 pub(super) struct Watched {
     path: PathBuf,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     trouble: ArcSwap<Vec<Trouble>>,
     reloads: AtomicU64,
     failures: AtomicU64,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     /// As `udap.toml` wants it.
     wanted: Vec<config::Community>,
     config: Seen,
     /// By community, before its files were read.
     files: HashMap<String, Seen>,
+    pub(super) bundles: BundleState,
 }
 
 /// What tells a changed file: a rename over it, a symbolic link turned to another, a rewrite.
@@ -82,13 +84,18 @@ impl Seen {
             Certificates::File(path) => Some(path.as_path()),
             Certificates::Text(_) => None,
         });
+        let signers = match community.bundle.as_ref().map(|bundle| &bundle.signer) {
+            Some(BundleSigner::Anchors(paths)) => paths.as_slice(),
+            _ => &[],
+        };
+        let files = files.chain(signers.iter().map(PathBuf::as_path));
         Self::of(files.chain(certs).chain(keys))
     }
 }
 
 impl Watched {
     /// To be called before the files are read.
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, bundles: BundleState) -> Self {
         let of = |community: &config::Community| (community.uri.clone(), Seen::files(community));
         Self {
             path: config.path.clone(),
@@ -96,11 +103,17 @@ impl Watched {
                 wanted: config.communities.clone(),
                 config: Seen::settings(&config.path, &config.communities),
                 files: config.communities.iter().map(of).collect(),
+                bundles,
             }),
             trouble: ArcSwap::default(),
             reloads: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }
+    }
+
+    /// The bundle that is in force in a community.
+    pub(super) async fn bundle(&self, community: &config::Community) -> Option<InForce> {
+        self.state.lock().await.bundles.of(community)
     }
 }
 
@@ -174,6 +187,7 @@ impl Communities {
     pub(super) fn trouble(&self, now: UnixTime) -> Vec<Trouble> {
         let mut trouble = Vec::clone(&self.watched.trouble.load());
         for served in self.all().iter() {
+            trouble.extend(notice(served, now));
             if let Some(base_url) = served.without_metadata(now) {
                 trouble.push(Trouble {
                     community: Some(served.configured.uri.clone()),
@@ -210,6 +224,8 @@ impl Communities {
                 && when == When::Changed
                 && known.configured == wanted
                 && state.files.get(&wanted.uri) == Some(&seen)
+                && known.bundle == state.bundles.of(&wanted)
+                && known.lapsed == known.bundle.as_ref().is_some_and(|b| b.has_ended(now))
             {
                 after.push(Arc::clone(known));
                 continue;
@@ -226,9 +242,13 @@ impl Communities {
                         .any(|still| still.uri == other.configured.uri)
             });
             let others: Vec<_> = after.iter().chain(behind).map(Arc::clone).collect();
-            match self.open_one(&wanted, &others, now).await {
+            let bundle = state.bundles.of(&wanted);
+            match self.open_one(&wanted, bundle, &others, now).await {
                 Ok(served) => {
                     tracing::info!(community = wanted.uri, "community reloaded");
+                    if when == When::Asked || state.files.get(&wanted.uri) != Some(&seen) {
+                        state.bundles.ask_again(&wanted.uri);
+                    }
                     state.files.insert(wanted.uri, seen);
                     after.push(Arc::new(served));
                     changed = true;
@@ -248,8 +268,12 @@ impl Communities {
         changed |= before.len() != after.len();
         if changed {
             self.exchange(&before, after);
-            self.watched.reloads.fetch_add(1, Ordering::Relaxed);
         }
+        let State {
+            bundles, wanted, ..
+        } = &mut *state;
+        bundles.keep_of(wanted);
+        trouble.extend(state.bundles.trouble());
         self.report(trouble);
         changed
     }
@@ -273,19 +297,20 @@ impl Communities {
         Ok(())
     }
 
-    async fn open_one(
+    pub(super) async fn open_one(
         &self,
         wanted: &config::Community,
+        bundle: Option<InForce>,
         others: &[Arc<Served>],
         now: UnixTime,
     ) -> Result<Served, StartError> {
-        let served = Served::open(wanted, &self.places, &self.scopes, now).await?;
+        let served = Served::open(wanted, bundle, &self.places, &self.scopes, now).await?;
         served.unambiguous(others)?;
         Ok(served)
     }
 
     /// Trust first: what was decided on anchors that are gone is not believed from here on.
-    fn exchange(&self, before: &[Arc<Served>], after: Vec<Arc<Served>>) {
+    pub(super) fn exchange(&self, before: &[Arc<Served>], after: Vec<Arc<Served>>) {
         let trusts = |all: &[Arc<Served>]| -> Vec<CommunityTrust> {
             all.iter()
                 .flat_map(|served| served.trusts.clone())
@@ -294,6 +319,7 @@ impl Communities {
         self.trust
             .change_communities(&trusts(before), trusts(&after));
         self.current.store(Arc::new(after));
+        self.watched.reloads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Logs what is new, once, and keeps it for whoever looks.

@@ -1,5 +1,6 @@
 //! One community, and this data holder's metadata in it: signed in advance, for each FHIR base URL.
 
+use super::bundles::InForce;
 use crate::app::StartError;
 use crate::base::Places;
 use arc_swap::ArcSwapOption;
@@ -27,8 +28,12 @@ pub(crate) struct Served {
     pub(crate) certifications: Certifications,
     /// What it was made of.
     pub(super) configured: config::Community,
-    /// Whom it trusts: members, and certifiers.
-    pub(super) trusts: [CommunityTrust; 2],
+    /// Whom it trusts: members, certifiers, and who signs its bundles.
+    pub(super) trusts: Vec<CommunityTrust>,
+    /// The community's bundle, if one is in force or was.
+    pub(super) bundle: Option<InForce>,
+    /// Whether it had ended when this was made.
+    pub(super) lapsed: bool,
     /// One for each base URL, in their order.
     faces: Vec<Face>,
 }
@@ -60,13 +65,22 @@ impl Served {
     /// Reads the files of a community and signs its metadata.
     pub(super) async fn open(
         configured: &config::Community,
+        bundle: Option<InForce>,
         places: &[Places],
         scopes: &[String],
         now: UnixTime,
     ) -> Result<Self, StartError> {
-        let members = super::files::community_trust(configured)?;
-        let certifiers = super::files::certifier_trust(configured, &members)?;
-        let community = Arc::clone(&configured.rules);
+        // By its bundle's rules, if one is or was in force.
+        let by_bundle = bundle.as_ref().map(|bundle| bundle.rules_over(configured));
+        let by_bundle = by_bundle.transpose()?;
+        let ruled = by_bundle.as_ref().unwrap_or(configured);
+        let mut members = super::files::community_trust(ruled)?;
+        let mut certifiers = super::files::certifier_trust(ruled, &members)?;
+        let signers = super::bundles::signer_trust(configured, &members)?;
+        if let Some(bundle) = &bundle {
+            super::bundles::apply(configured, bundle, now, &mut members, &mut certifiers);
+        }
+        let community = Arc::clone(&ruled.rules);
         let mut identities = Vec::new();
         for identity in &configured.identities {
             identities.push(super::files::identity(&configured.uri, identity)?);
@@ -74,16 +88,18 @@ impl Served {
         let mut faces = Vec::new();
         for place in places {
             let identity = identity_of(&configured.uri, &identities, &place.base_url)?;
-            faces.push(Face::new(configured, &community, place, scopes, identity));
+            faces.push(Face::new(ruled, &community, place, scopes, identity));
         }
         for face in &faces {
             face.sign_if_due(&configured.uri, now).await?;
         }
         Ok(Self {
             community,
-            certifications: configured.certifications.clone(),
+            certifications: ruled.certifications.clone(),
             configured: configured.clone(),
-            trusts: [members, certifiers],
+            trusts: [members, certifiers].into_iter().chain(signers).collect(),
+            lapsed: bundle.as_ref().is_some_and(|bundle| bundle.has_ended(now)),
+            bundle,
             faces,
         })
     }
@@ -91,7 +107,9 @@ impl Served {
     /// No member of this community may be one of another, and no member a certifier unless that is said:
     /// as when the configuration is read, and on the very certificates that will count.
     pub(super) fn unambiguous(&self, others: &[Arc<Self>]) -> Result<(), StartError> {
-        let [members, certifiers] = &self.trusts;
+        let [members, certifiers, ..] = self.trusts.as_slice() else {
+            return Ok(());
+        };
         let failed = |code, problem: String| StartError::Identity {
             community: self.configured.uri.clone(),
             code,
@@ -99,7 +117,8 @@ impl Served {
         };
         for anchor in &members.anchors {
             let has = |trust: &CommunityTrust| trust.anchors.iter().any(|a| same_key(a, anchor));
-            if let Some(other) = others.iter().find(|other| has(&other.trusts[0])) {
+            let of_other = |other: &&Arc<Self>| other.trusts.first().is_some_and(has);
+            if let Some(other) = others.iter().find(of_other) {
                 let (anchor, other) = (anchor.certificate().subject(), &other.configured.uri);
                 let problem = format!("its trust anchor {anchor} is also that of `{other}`");
                 return Err(failed("config-shared-anchor", problem));

@@ -1,5 +1,6 @@
 //! What is kept: registrations in the database, seen JWTs in a log of their own. One file each.
 
+mod bundles;
 mod certifications;
 mod opaque_tokens;
 mod registrations;
@@ -7,6 +8,7 @@ mod replay;
 mod revocations;
 mod signers;
 
+pub(crate) use bundles::{Bundles, Kept, KeptBundle};
 pub(crate) use certifications::{Accepted, Among, Askable};
 pub(crate) use opaque_tokens::{NotDurable, OpaqueTokens, sha256};
 pub(crate) use registrations::Registration;
@@ -28,4 +30,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     registrations::registrars(6),
     registrations::grants_migration(7),
     opaque_tokens::migration(8),
+    bundles::migration(9),
 ];

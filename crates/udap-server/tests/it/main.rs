@@ -11,6 +11,7 @@ mod support;
 mod about_token;
 mod any_input;
 mod assertion_grant;
+mod bundle;
 mod certifications;
 mod code_apps;
 mod concurrency;

@@ -5,7 +5,7 @@
 //! list, dated far ahead, would keep every genuine one out. The core checks each list's signature
 //! anyway; keeping both lets it fall back on the genuine one.
 
-use super::get::Validators;
+use crate::fetch::Validators;
 use std::sync::Arc;
 use udap_pki::{Crl, PublicKey, UnixTime};
 

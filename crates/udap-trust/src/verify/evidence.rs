@@ -6,9 +6,10 @@
 //! shown only to a verification that asks for it: nobody can fill the others' evidence with junk.
 
 use super::crls::{Change, Crls};
-use super::get::{Got, Validators, get};
+use super::get::{Got, get};
 use crate::epoch::Epoch;
 use crate::fetch::Fetcher;
+use crate::fetch::Validators;
 use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared, join_all};
 use futures_util::stream::{self, StreamExt as _};

@@ -1,6 +1,6 @@
 //! Fetching one need: the request, and its answer read.
 
-use crate::fetch::{Fetcher, Kind};
+use crate::fetch::{Fetcher, Kind, Validators};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use udap_pki::{Certificate, Crl, Need, OcspResponse};
@@ -16,35 +16,6 @@ pub(super) enum Got {
     /// The CRL that the validators were of is still the one (RFC 9110 §15.4.5).
     UnchangedCrl,
     Ocsp(Box<OcspResponse>),
-}
-
-/// By what a server knows that an answer has not changed (RFC 9110 §13.1).
-#[derive(Debug, Clone, Default)]
-pub(super) struct Validators {
-    etag: Option<HeaderValue>,
-    modified: Option<HeaderValue>,
-}
-
-impl Validators {
-    fn of(headers: &HeaderMap) -> Self {
-        Self {
-            etag: headers.get(header::ETAG).cloned(),
-            modified: headers.get(header::LAST_MODIFIED).cloned(),
-        }
-    }
-
-    fn conditions(self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            (header::IF_NONE_MATCH, self.etag),
-            (header::IF_MODIFIED_SINCE, self.modified),
-        ] {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        }
-        headers
-    }
 }
 
 /// Fetches a need; the error is a sentence for the log.

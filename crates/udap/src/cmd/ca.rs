@@ -1,5 +1,6 @@
 //! `udap ca`
 
+mod bundle;
 mod certify;
 mod init;
 mod issue;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     List(list::Args),
     Certify(certify::Args),
     Withdraw(withdraw::Args),
+    Bundle(bundle::Args),
     Serve(serve::Args),
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::List(args) => block_on(list::run(args, format)),
         Command::Certify(args) => block_on(certify::run(args, format)),
         Command::Withdraw(args) => block_on(withdraw::run(args, format)),
+        Command::Bundle(args) => block_on(bundle::run(args, format)),
         Command::Serve(args) => serve::run(&args),
     }
 }

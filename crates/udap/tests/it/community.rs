@@ -193,6 +193,13 @@ impl Community {
         udap(self.dir.path(), &all)
     }
 
+    /// A signal to the data holder, which was started last.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.running.last().unwrap().0.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     pub(crate) fn ok(&self, args: &[&str]) -> Said {
         let said = udap(self.dir.path(), args);
         assert_eq!(said.code, 0, "{args:?} {said:?}");
