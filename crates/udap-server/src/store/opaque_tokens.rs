@@ -209,14 +209,19 @@ mod tests {
 
     const NOW: UnixTime = UnixTime(1_800_000_000);
 
-    async fn open(directory: &tempfile::TempDir) -> OpaqueTokens {
-        let schema = Migration {
+    /// The table, and the one beside it that gets a column.
+    fn schema() -> [Migration; 2] {
+        let first = Migration {
+            version: 1,
+            name: "registrations",
             sql: "CREATE TABLE registration (client_id TEXT);",
-            ..migration(1)
         };
-        let second = migration(2);
+        [first, migration(2)]
+    }
+
+    async fn open(directory: &tempfile::TempDir) -> OpaqueTokens {
         let path = directory.path().join("udap.db");
-        let db = Db::open(&path, &[schema, second]).await.unwrap();
+        let db = Db::open(&path, &schema()).await.unwrap();
         OpaqueTokens::new(db)
     }
 
@@ -263,6 +268,36 @@ mod tests {
         assert_eq!(count(&tokens).await, i64::try_from(STEP).unwrap() + 4);
         tokens.forget_expired(end).await.unwrap();
         assert_eq!(count(&tokens).await, 1);
+    }
+
+    /// Two nodes with one database: what one of them gives out, the other knows.
+    #[tokio::test]
+    async fn a_token_of_one_node_is_known_to_the_other() {
+        use udap_host::db::{Location, Migrate};
+        let url = udap_testkit::postgres::Postgres::shared().database();
+        let node = async || {
+            let location = Location::Server(url.parse().unwrap());
+            let schema = schema();
+            let db = Db::open_at(&location, &schema, Migrate::Apply).await;
+            OpaqueTokens::new(db.unwrap())
+        };
+        let (one, two) = (node().await, node().await);
+        let names: Vec<_> = (0..20).map(|i| format!("t{i}")).collect();
+        let kept = names.iter().enumerate().map(|(i, name)| {
+            let by = if i % 2 == 0 { &one } else { &two };
+            by.keep(name, NOW, format!("record of {name}"))
+        });
+        assert!(join_all(kept).await.into_iter().all(|kept| kept == Ok(())));
+        for name in &names {
+            for node in [&one, &two] {
+                let found = node.find(&sha256(name.as_bytes())).await.unwrap();
+                assert_eq!(found, Some(format!("record of {name}")));
+            }
+        }
+        let end = NOW.plus_secs(KEPT_SECS);
+        two.forget_expired(end).await.unwrap();
+        assert_eq!(one.find(&sha256(b"t0")).await.unwrap(), None);
+        one.forget_expired(end).await.unwrap();
     }
 
     /// A worker that ends with a write on its way must not leave the next one waiting.
