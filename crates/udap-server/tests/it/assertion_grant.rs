@@ -305,6 +305,30 @@ async fn only_for_what_an_app_is_registered_for_and_off_unless_issuers_are_named
     );
 }
 
+#[tokio::test]
+async fn no_assertion_is_written_down() {
+    let holder = holder().await;
+    let issuer = world().a.app(ISSUER);
+    let app = world().a.app("https://secret.assertion.example");
+    let id = registered(&holder, &app, json!([JWT_BEARER])).await;
+    let (good, own) = (authorization(&issuer, &id).sign(), identity(&app, &id));
+    let token = ask(&holder, &good, &own, "").await.text("access_token");
+    let again = identity(&app, &id);
+    assert_eq!(ask(&holder, &good, &again, "").await.status, 400);
+    let late = authorization(&issuer, &id).claim("azp", "other").sign();
+    assert_eq!(
+        ask(&holder, &late, &identity(&app, &id), "").await.status,
+        400
+    );
+    holder.server.close().await.unwrap();
+    for secret in [good, own, again, late, token] {
+        assert!(!holder.holds(&secret));
+    }
+    for code in ["jwt-replayed", "assertion-azp", "token-issued"] {
+        assert!(holder.holds(code), "{code}");
+    }
+}
+
 /// What was issued on somebody's word ends when that one's certificate is revoked.
 #[tokio::test]
 async fn tokens_end_with_the_certificate_of_the_issuer() {

@@ -298,6 +298,37 @@ async fn each_refusal_has_its_code() {
     );
 }
 
+#[tokio::test]
+async fn neither_its_assertions_nor_its_tokens_are_written_down() {
+    let client = Client::new();
+    let holder = client.holder().await;
+    let good = client.assertion().sign();
+    let token = plain(&holder, &good).await.text("access_token");
+    assert_eq!(plain(&holder, &good).await.status, 400);
+    let early = by(&signer(KeyType::P384), "ec").sign();
+    assert_eq!(plain(&holder, &early).await.status, 400);
+    let asked = client.assertion().sign();
+    assert_eq!(about(&holder, INTROSPECT, &asked, &token).await.status, 200);
+    holder.server.close().await.unwrap();
+    for (what, secret) in [
+        ("good", good),
+        ("token", token),
+        ("early", early),
+        ("asked", asked),
+    ] {
+        assert!(!holder.holds(&secret), "{what}");
+    }
+    // What happened is there, in the audit trail's own words.
+    for code in [
+        "jwt-replayed",
+        "jwt-signature-invalid",
+        "token-issued",
+        "token-introspected",
+    ] {
+        assert!(holder.holds(code), "{code}");
+    }
+}
+
 /// Whatever a client of one kind has, it does not come in as one of the other.
 #[tokio::test]
 async fn neither_kind_comes_in_as_the_other() {
