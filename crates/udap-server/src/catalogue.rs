@@ -343,6 +343,7 @@ mod tests {
             include_str!("client_authentication/smart.rs"),
             include_str!("base.rs"),
             include_str!("communities.rs"),
+            include_str!("communities/bundles.rs"),
             include_str!("communities/files.rs"),
             include_str!("communities/reload.rs"),
             include_str!("communities/served.rs"),
