@@ -9,11 +9,13 @@ mod cpu;
 mod empty;
 mod floor;
 mod gateway;
+mod growth;
 mod load;
 mod metadata;
 mod place;
 mod register;
 mod report;
+mod store;
 mod token;
 mod trust;
 
@@ -80,6 +82,32 @@ pub struct LoadBench {
     pub format: Format,
 }
 
+/// What `udap bench growth` was asked for.
+#[derive(Clone, Debug)]
+pub struct GrowthBench {
+    /// How many registrations there are in the end, 2,000 to 10 million.
+    pub registrations: u64,
+    /// How long to measure each time, in seconds: 1 to 60.
+    pub seconds: u32,
+    /// Connections kept alive, 1 to 1024.
+    pub connections: usize,
+    /// How the result is told.
+    pub format: Format,
+}
+
+/// Measures what token requests of 1,000 active clients cost among few registrations and among many,
+/// what those of clients cost that never asked before, and what memory and disk the many take.
+///
+/// Exits with 1 when a request failed or nothing could be measured.
+#[must_use]
+pub fn growth(options: GrowthBench) -> ExitCode {
+    let format = options.format;
+    measure(format, growth::run(options), |growth| {
+        report::growth(&growth, format);
+        growth.few.errors + growth.many.errors + growth.uniform.errors
+    })
+}
+
 /// Measures first registrations, each of an app that the server has never seen, with a certificate
 /// whose chain is validated for the first time, written to the disk before the answer. The floor is
 /// the three signature verifications and an empty handler.
@@ -88,7 +116,9 @@ pub struct LoadBench {
 #[must_use]
 pub fn register(options: LoadBench) -> ExitCode {
     let format = options.format;
-    measure(format, register::run(options))
+    measure(format, register::run(options), |report| {
+        one(&report, format)
+    })
 }
 
 /// Measures reads of the signed metadata. The floor is an empty handler.
@@ -97,7 +127,9 @@ pub fn register(options: LoadBench) -> ExitCode {
 #[must_use]
 pub fn metadata(options: LoadBench) -> ExitCode {
     let format = options.format;
-    measure(format, metadata::run(options))
+    measure(format, metadata::run(options), |report| {
+        one(&report, format)
+    })
 }
 
 /// Measures token requests: each with an assertion of its own, signed in advance, over kept-alive TLS
@@ -107,7 +139,7 @@ pub fn metadata(options: LoadBench) -> ExitCode {
 #[must_use]
 pub fn token(options: TokenBench) -> ExitCode {
     let format = options.format;
-    measure(format, token::run(options))
+    measure(format, token::run(options), |report| one(&report, format))
 }
 
 /// Measures reads of a patient of 2 KB through the gateway, TLS in front and plain HTTP behind. The
@@ -117,10 +149,20 @@ pub fn token(options: TokenBench) -> ExitCode {
 #[must_use]
 pub fn gateway(options: LoadBench) -> ExitCode {
     let format = options.format;
-    measure(format, gateway::run(options))
+    measure(format, gateway::run(options), |report| one(&report, format))
 }
 
-fn measure(format: Format, work: impl Future<Output = Result<Report, BenchError>>) -> ExitCode {
+fn one(report: &Report, format: Format) -> u64 {
+    report.print(format);
+    report.errors
+}
+
+/// `tell` prints what was measured, and says how many errors there were.
+fn measure<T>(
+    format: Format,
+    work: impl Future<Output = Result<T, BenchError>>,
+    tell: impl FnOnce(T) -> u64,
+) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -129,14 +171,9 @@ fn measure(format: Format, work: impl Future<Output = Result<Report, BenchError>
         Ok(runtime) => runtime.block_on(work),
         Err(error) => Err(BenchError::Other(error.to_string())),
     };
-    match result {
-        Ok(report) => {
-            report.print(format);
-            match report.errors {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            }
-        }
+    match result.map(tell) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             error.print(format);
             ExitCode::FAILURE

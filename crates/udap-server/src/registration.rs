@@ -253,7 +253,6 @@ async fn write(
         registrar: server.base().registrar.clone(),
         community: community.to_owned(),
         uri: verified.uri().to_owned(),
-        statement: verified.compact().to_owned(),
         certificate: verified.leaf().der().to_vec(),
         metadata: metadata.clone(),
         certifications: judged.accepted,

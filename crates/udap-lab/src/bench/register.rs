@@ -98,17 +98,17 @@ async fn measure(options: &LoadBench, place: &Place) -> Result<Report, BenchErro
 
 /// Apps that nobody has seen, each with a certificate of its own. They share one key, which the server
 /// has no reason to notice and which saves making as many.
-struct Newcomers {
-    issuing: Certificate,
+pub(super) struct Newcomers {
+    pub(super) issuing: Certificate,
     issuing_key: KeySigner,
-    app_key: KeySigner,
-    endpoint: String,
+    pub(super) app_key: KeySigner,
+    pub(super) endpoint: String,
     /// How many there are so far.
     count: AtomicU64,
 }
 
 impl Newcomers {
-    fn new(authority: &Path, endpoint: String) -> Result<Self, BenchError> {
+    pub(super) fn new(authority: &Path, endpoint: String) -> Result<Self, BenchError> {
         let issuing = read_chain(&authority.join("issuing.pem"))?;
         let issuing = issuing.into_iter().next();
         let key = generate(KeyType::P256).map_err(other)?;
@@ -131,7 +131,7 @@ impl Newcomers {
                 .map(|worker| {
                     scope.spawn(move || {
                         let mine = (worker..count).step_by(cores);
-                        mine.map(|_| self.statement())
+                        mine.map(|_| self.app().map(|(_, body)| body))
                             .collect::<Result<Vec<_>, _>>()
                     })
                 })
@@ -145,13 +145,14 @@ impl Newcomers {
         })
     }
 
-    fn statement(&self) -> Result<Bytes, BenchError> {
+    /// The certificate of one more app, and its registration request.
+    pub(super) fn app(&self) -> Result<(Certificate, Bytes), BenchError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let uri = format!("https://app-{number}.bench.example");
         let leaf = self.certificate(&uri)?;
         let unsigned = statement::unsigned(
             JwsAlg::ES256,
-            &[leaf, self.issuing.clone()],
+            &[leaf.clone(), self.issuing.clone()],
             &uri,
             &self.endpoint,
             clock::now(),
@@ -164,7 +165,7 @@ impl Newcomers {
             software_statement: unsigned.with_signature(&signature.map_err(other)?),
             certifications: Vec::new(),
         };
-        Ok(body.to_json().to_string().into())
+        Ok((leaf, body.to_json().to_string().into()))
     }
 
     fn certificate(&self, uri: &str) -> Result<Certificate, BenchError> {

@@ -116,6 +116,43 @@ impl Report {
     }
 }
 
+/// What growing cost: three measurements, and what the many take. As objects, one a line, the last of
+/// which compares.
+pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
+    let (few, many) = (growth.few.server_cpu_us, growth.many.server_cpu_us);
+    let ratio = few
+        .zip(many)
+        .filter(|(few, _)| *few > 0.0)
+        .map(|(few, many)| many / few);
+    let mebibytes = growth.memory.map(|bytes| as_f64(bytes) / 1024.0 / 1024.0);
+    for report in [&growth.few, &growth.many, &growth.uniform] {
+        report.print(format);
+    }
+    let mut out = anstream::stdout().lock();
+    if format == Format::Json {
+        let object = json!({
+            "what": "growth",
+            "registrations": growth.registrations,
+            "few_us": few.map(tenths),
+            "many_us": many.map(tenths),
+            "uniform_us": growth.uniform.server_cpu_us.map(tenths),
+            "ratio": ratio.map(thousandths),
+            "memory_mib": mebibytes.map(tenths),
+            "disk_bytes_each": growth.disk_each,
+        });
+        let _ = writeln!(out, "{object}");
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "a token among {} registrations costs {} times what it costs among few; {} MiB of memory, {} bytes of disk a registration",
+        growth.registrations,
+        ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        mebibytes.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}")),
+        growth.disk_each
+    );
+}
+
 /// CPU time for each request, in microseconds.
 pub(super) fn per_request(
     before: Option<std::time::Duration>,

@@ -216,6 +216,24 @@ impl Client {
         Ok(())
     }
 
+    /// One that is registered already, with a P-256 key.
+    pub(super) fn registered(
+        chain: Vec<Certificate>,
+        signer: KeySigner,
+        client_id: String,
+        token_endpoint: String,
+    ) -> Self {
+        Self {
+            chain,
+            signer,
+            alg: JwsAlg::ES256,
+            client_id,
+            token_endpoint,
+            extensions: purpose(),
+            example: String::new(),
+        }
+    }
+
     fn unsigned(&self) -> udap_proto::jws::Unsigned {
         assertion::unsigned(
             self.alg,
@@ -316,7 +334,7 @@ impl Requests {
         Some([&self.start, &**rest].concat().into())
     }
 
-    fn request(&self, number: usize) -> Option<Request<Full<Bytes>>> {
+    pub(super) fn request(&self, number: usize) -> Option<Request<Full<Bytes>>> {
         Request::post(self.target.as_str())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(self.body(number)?))
@@ -331,7 +349,7 @@ fn next(requests: &Arc<Requests>) -> Next {
     Arc::new(move |number| requests.request(usize::try_from(number).ok()?))
 }
 
-fn has_token(body: &[u8]) -> bool {
+pub(super) fn has_token(body: &[u8]) -> bool {
     memchr::memmem::find(body, b"\"access_token\"").is_some()
 }
 

@@ -31,4 +31,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     registrations::grants_migration(7),
     opaque_tokens::migration(8),
     bundles::migration(9),
+    registrations::without_statements(10),
 ];

@@ -58,6 +58,16 @@ pub(crate) const fn grants_migration(version: i64) -> Migration {
     }
 }
 
+/// What an app sent is in `parameters` as far as it was registered; the JWT itself, most of which is
+/// certificates, would be half of what a registration takes.
+pub(crate) const fn without_statements(version: i64) -> Migration {
+    Migration {
+        version,
+        name: "registrations without their software statements",
+        sql: "ALTER TABLE registration DROP COLUMN statement;",
+    }
+}
+
 /// The most registrations that are kept in memory: the active clients of a large server, at some
 /// 500 bytes each.
 const MAX_REMEMBERED: usize = 50_000;
@@ -225,7 +235,6 @@ pub(crate) struct NewRegistration {
     pub(crate) registrar: String,
     pub(crate) community: String,
     pub(crate) uri: String,
-    pub(crate) statement: String,
     pub(crate) certificate: Vec<u8>,
     pub(crate) metadata: ClientMetadata,
     pub(crate) certifications: Vec<Accepted>,

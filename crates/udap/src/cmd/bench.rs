@@ -5,7 +5,7 @@ use crate::output::Format;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_lab::bench::{self, Alg, LoadBench, Target, TokenBench, TrustBench};
+use udap_lab::bench::{self, Alg, GrowthBench, LoadBench, Target, TokenBench, TrustBench};
 use url::Url;
 
 /// What a request costs, beside the floor of this machine in the same minute.
@@ -17,6 +17,9 @@ pub(crate) enum Command {
     /// First registrations: an app and a certificate never seen before each time
     #[command(after_help = REGISTER_EXAMPLES)]
     Register(LoadArgs),
+    /// Token requests among few registrations, and among a million
+    #[command(after_help = GROWTH_EXAMPLES)]
+    Growth(GrowthArgs),
     /// Reads of the signed metadata, beside an empty handler
     #[command(after_help = METADATA_EXAMPLES)]
     Metadata(LoadArgs),
@@ -80,6 +83,15 @@ impl LoadArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct GrowthArgs {
+    /// How many registrations there are in the end
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2_000..=10_000_000))]
+    registrations: u64,
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
     /// How long to measure
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -132,6 +144,12 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
             seconds: args.seconds,
             format,
         }),
+        Command::Growth(args) => bench::growth(GrowthBench {
+            registrations: args.registrations,
+            seconds: args.load.seconds,
+            connections: args.load.connections,
+            format,
+        }),
         Command::Register(args) => bench::register(args.load(format)),
         Command::Metadata(args) => bench::metadata(args.load(format)),
         Command::Gateway(args) => bench::gateway(args.load(format)),
@@ -148,6 +166,11 @@ const REGISTER_EXAMPLES: &str = "\
 EXAMPLES
   udap bench register
   udap bench register --seconds 30 --connections 8 --json";
+
+const GROWTH_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench growth
+  udap bench growth --registrations 100000 --seconds 5 --json";
 
 const METADATA_EXAMPLES: &str = "\
 EXAMPLES

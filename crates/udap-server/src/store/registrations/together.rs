@@ -87,11 +87,11 @@ async fn upsert(
     // mended by it, since what is required came along this time.
     let row = sqlx::query(
         "INSERT INTO registration (client_id, community, uri, state, generation, scope, parameters,
-                statement, certificate, created, changed, registrar, grants, authentication)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $9, $10, $11, $12)
+                certificate, created, changed, registrar, grants, authentication)
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $8, $9, $10, $11)
          ON CONFLICT (community, uri, registrar) WHERE state <> 'cancelled' DO UPDATE SET
                 ended = '', generation = registration.generation + 1, scope = excluded.scope,
-                parameters = excluded.parameters, statement = excluded.statement,
+                parameters = excluded.parameters,
                 certificate = excluded.certificate, changed = excluded.changed,
                 grants = excluded.grants, authentication = excluded.authentication,
                 state = CASE WHEN registration.state = 'lapsed' THEN 'active'
@@ -104,7 +104,6 @@ async fn upsert(
     .bind(State::Active.as_str())
     .bind(&scope)
     .bind(&parameters)
-    .bind(&new.statement)
     .bind(&new.certificate)
     .bind(now.0)
     .bind(&new.registrar)
