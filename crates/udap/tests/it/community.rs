@@ -125,7 +125,9 @@ impl Community {
              identity = {{ cert = \"server.pem\", key_file = \"server.key\" }}\n{settings}",
             community.ca_host
         );
-        std::fs::write(community.path("udap.toml"), config).unwrap();
+        std::fs::write(community.path("udap.toml"), &config).unwrap();
+        // The server looks at its own configuration while it runs; tests change the other one.
+        std::fs::write(community.path("serving.toml"), config).unwrap();
         let listen = format!("127.0.0.1:{ca}");
         community.run(&["ca", "serve", "--dir", "ca", "--listen", &listen], ca);
         let (listen, fhir_url) = (
@@ -133,7 +135,7 @@ impl Community {
             format!("http://localhost:{fhir}/fhir"),
         );
         community.run(&["actor", "fhir", &listen, &fhir_url], fhir);
-        community.run(&["serve", "--config", "udap.toml"], server);
+        community.run(&["serve", "--config", "serving.toml"], server);
         community
     }
 
