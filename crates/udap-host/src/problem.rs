@@ -6,6 +6,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// An OAuth error answer (RFC 6749 §5.2, RFC 7591 §3.2.2), never cached (RFC 6749 §5.1).
 ///
@@ -22,6 +23,9 @@ pub struct OAuthError {
     /// Our stable code, `san-uri-mismatch`.
     pub code: &'static str,
     pub hint: String,
+    /// Members of a network's own, under the names of the extension objects that they are about; mostly
+    /// none.
+    pub extensions: Map<String, Value>,
 }
 
 impl OAuthError {
@@ -33,6 +37,7 @@ impl OAuthError {
             description: "the server met a fault of its own".to_owned(),
             code: "server-error",
             hint: "try again later; the operator's log holds the cause".to_owned(),
+            extensions: Map::new(),
         }
     }
 
@@ -44,6 +49,7 @@ impl OAuthError {
             description: "the server cannot answer for the moment".to_owned(),
             code: "temporarily-unavailable",
             hint: "try again later".to_owned(),
+            extensions: Map::new(),
         }
     }
 }
@@ -57,12 +63,15 @@ impl IntoResponse for OAuthError {
             udap_code: &'a str,
             #[serde(skip_serializing_if = "str::is_empty")]
             udap_hint: &'a str,
+            #[serde(skip_serializing_if = "Map::is_empty")]
+            extensions: &'a Map<String, Value>,
         }
         let wire = Wire {
             error: self.error,
             error_description: printable(&self.description),
             udap_code: self.code,
             udap_hint: &self.hint,
+            extensions: &self.extensions,
         };
         let mut response = json(self.status, "application/json", &wire);
         if self.status == StatusCode::TOO_MANY_REQUESTS {
@@ -153,6 +162,7 @@ mod tests {
             description: "no SAN URI equals `https://a.example/\"x\\y\"`\nµ".to_owned(),
             code: "san-uri-mismatch",
             hint: "request a certificate with the URI".to_owned(),
+            extensions: Map::new(),
         };
         insta::assert_snapshot!("oauth_error", wire(error.into_response()).await);
         insta::assert_snapshot!(

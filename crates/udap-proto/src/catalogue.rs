@@ -1,9 +1,13 @@
 //! The meaning of every code this crate refuses with.
 
+use crate::community::catalogue as community;
 use udap_pki::Explanation;
 
 /// One entry for each code.
-pub const CATALOGUE: &[Explanation] = &[
+pub const CATALOGUE: &[Explanation] = &joined();
+
+/// Those of the rules of communities stand beside them.
+const OWN: &[Explanation] = &[
     entry(
         "jwt-too-large",
         "The JWT is larger than is read",
@@ -474,97 +478,6 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §4.3, §5.2.2",
     ),
     entry(
-        "extensions-malformed",
-        "`extensions` is not an object",
-        "The claim `extensions` holds authorization extension objects under their names.",
-        "Send a JSON object.",
-        "HL7 SSRAA §5.2.1",
-    ),
-    entry(
-        "extension-missing",
-        "A required authorization extension object is missing",
-        "The server's metadata lists the objects it requires in every client_credentials request.",
-        "Add the object to the claim `extensions` of the authentication token.",
-        "HL7 SSRAA §5.2.1",
-    ),
-    entry(
-        "extension-member-missing",
-        "An authorization extension object lacks a member",
-        "The message names the object and the member. `hl7-b2b` needs `version`, `organization_id` and `purpose_of_use`; a community may need more.",
-        "Add the member that the message names.",
-        "HL7 SSRAA §5.2.1.1",
-    ),
-    entry(
-        "extension-member-malformed",
-        "A member of an authorization extension object is wrong",
-        "The message names the member and what it should be. Codes and identifiers are written `system#value`.",
-        "Correct it.",
-        "HL7 SSRAA §5.2.1.1",
-    ),
-    entry(
-        "extension-unsupported",
-        "This authorization extension object cannot be used here",
-        "The community knows the object, and this data holder does not take it; to pass over it would give what nobody asked for. An object with an ID token needs to know whose ID tokens count.",
-        "Ask without the object, or the operator of the server to name `credential_providers`.",
-        "UDAP JWT Client Authorization Grants §3.1",
-    ),
-    entry(
-        "extension-code-unknown",
-        "The community does not have this code",
-        "A community lists the codes that its members may send, each written `system#code`.",
-        "Use a code of the community's list; `udap community show` prints it.",
-        "HL7 SSRAA §5.2.1.1",
-    ),
-    entry(
-        "extension-code-not-in-force",
-        "The code does not count today",
-        "Codes come and go with the versions of a community's list; the message names the day.",
-        "Use the code that replaced it; `udap community show` prints the list with its dates.",
-        "HL7 SSRAA §5.2.1.1",
-    ),
-    entry(
-        "community-too-large",
-        "The description of the community is too large",
-        "A description holds rules and a few certificates.",
-        "Put certificates into files and name them.",
-        "—",
-    ),
-    entry(
-        "community-syntax",
-        "The description of the community cannot be read",
-        "A description is TOML in a file and JSON in a bundle.",
-        "Correct the line that the message names.",
-        "—",
-    ),
-    entry(
-        "community-unknown-key",
-        "The description of the community has a key that nobody reads",
-        "A rule that is misspelled would not be kept, and nobody would notice.",
-        "Correct or remove the key; `udap community show` prints descriptions with every key in use.",
-        "—",
-    ),
-    entry(
-        "community-missing-key",
-        "The description of the community lacks a key",
-        "The message names it. A community has a URI and pins a version of the guide at least.",
-        "Add it, or stand on a profile that has it: `profile = \"ssraa-2.0\"`.",
-        "—",
-    ),
-    entry(
-        "community-wrong-value",
-        "A value in the description of the community cannot be",
-        "The message names the key and what it must be.",
-        "Correct it.",
-        "—",
-    ),
-    entry(
-        "community-unknown-name",
-        "The description of the community names something that does not exist",
-        "Profiles come with the program; lists of codes come with it or stand in the description.",
-        "`udap community list` prints the profiles.",
-        "—",
-    ),
-    entry(
         "metadata-malformed",
         "The server's metadata cannot be read",
         "UDAP metadata is a JSON object with the endpoints as absolute URLs.",
@@ -587,7 +500,26 @@ pub const CATALOGUE: &[Explanation] = &[
     ),
 ];
 
-const fn entry(
+const COUNT: usize = OWN.len() + community::CATALOGUE.len();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a constant: a wrong index does not compile"
+)]
+const fn joined() -> [Explanation; COUNT] {
+    let mut all = [OWN[0]; COUNT];
+    let mut at = 1;
+    while at < COUNT {
+        all[at] = match at.checked_sub(OWN.len()) {
+            None => OWN[at],
+            Some(behind) => community::CATALOGUE[behind],
+        };
+        at += 1;
+    }
+    all
+}
+
+pub(crate) const fn entry(
     code: &'static str,
     title: &'static str,
     meaning: &'static str,
@@ -621,9 +553,11 @@ mod tests {
             include_str!("certification/restrictions.rs"),
             include_str!("claims.rs"),
             include_str!("community/error.rs"),
+            include_str!("community/policy.rs"),
             include_str!("client_cert.rs"),
             include_str!("dpop.rs"),
             include_str!("event.rs"),
+            include_str!("extensions/id_token.rs"),
             include_str!("extensions/mod.rs"),
             include_str!("id_token.rs"),
             include_str!("jwk.rs"),

@@ -139,7 +139,9 @@ pub fn claimed_uris(compact: &str) -> Result<Vec<String>, JwsError> {
     let jws = Jws::parse(compact)?;
     let uris = jws.payload().get("certification_uris");
     let uris = uris.and_then(Value::as_array).into_iter().flatten();
-    Ok(uris.filter_map(Value::as_str).map(str::to_owned).collect())
+    // A blank is in no URI; a network's own document has printed one behind it.
+    let uris = uris.filter_map(Value::as_str).map(str::trim);
+    Ok(uris.map(str::to_owned).collect())
 }
 
 impl Signed {
@@ -211,6 +213,7 @@ impl Signed {
         }
         Ok(Verified {
             compact: self.compact,
+            payload: self.payload,
             claims,
             about,
             restrictions,
@@ -283,7 +286,11 @@ impl About {
         Ok(Self {
             name,
             issuer,
-            uris: uris.unwrap_or_default(),
+            uris: uris
+                .unwrap_or_default()
+                .iter()
+                .map(|uri| uri.trim().to_owned())
+                .collect(),
             status_endpoint,
             kind,
         })
@@ -295,6 +302,7 @@ impl About {
 #[derive(Debug, Clone)]
 pub struct Verified {
     compact: String,
+    payload: Map<String, Value>,
     claims: Claims,
     about: About,
     restrictions: Restrictions,
@@ -347,6 +355,11 @@ impl Verified {
     #[must_use]
     pub const fn restrictions(&self) -> &Restrictions {
         &self.restrictions
+    }
+    /// All claims, a programme's own among them.
+    #[must_use]
+    pub const fn payload(&self) -> &Map<String, Value> {
+        &self.payload
     }
     /// The certificate that signed it.
     #[must_use]

@@ -22,6 +22,8 @@ pub const MAX_JTI: usize = 256;
 pub enum ClaimError {
     #[error("claim `{claim}` is missing")]
     Missing { claim: &'static str },
+    #[error("claim `{claim}` is required here, and is missing or empty")]
+    Required { claim: String },
     #[error("claim `{claim}` is not {expected}")]
     Shape {
         claim: &'static str,
@@ -54,6 +56,7 @@ impl Refusal for ClaimError {
     fn code(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "claim-missing",
+            Self::Required { .. } => "claim-required",
             Self::Shape { .. } => "claim-malformed",
             Self::SubNotIss { .. } => "sub-not-iss",
             Self::Audience { .. } => "aud-mismatch",

@@ -123,8 +123,8 @@ pub struct TokenRequest {
     pub client_assertion: Option<String>,
     /// `client_id`, if it was sent; must equal the token's `iss`.
     pub client_id: Option<String>,
-    /// `scope`: HL7 SSRAA §5.2.2 and SMART demand one of those who ask for themselves; empty is a
-    /// request for whatever the authorization assertion allows.
+    /// `scope`; empty where it was left out, which SMART and HL7 SSRAA §5.2.2 since 2.0 do not permit those
+    /// who ask for themselves. Then it is a request for whatever the authorization allows.
     pub scope: ScopeSet,
     /// `resource`, if it was sent: the FHIR base URL that the token is for (RFC 8707 §2).
     pub resource: Option<String>,
@@ -165,10 +165,9 @@ impl TokenRequest {
         };
         let client_assertion = form.assertion()?;
         let dialect = Dialect::read(&form)?;
-        let scope = match (form.get("scope"), &grant) {
-            (None, Grant::JwtBearer { .. }) => ScopeSet::default(),
-            (None, Grant::ClientCredentials) => return Err(FormError::Missing { name: "scope" }),
-            (Some(text), _) => {
+        let scope = match form.get("scope") {
+            None => ScopeSet::default(),
+            Some(text) => {
                 let scope = ScopeSet::read(text).ok_or_else(|| FormError::Wrong {
                     name: "scope",
                     found: text.chars().take(80).collect(),
@@ -189,6 +188,17 @@ impl TokenRequest {
             scope,
             resource: form.get("resource").map(str::to_owned),
         })
+    }
+
+    /// Refuses a request that asks for no scope.
+    ///
+    /// # Errors
+    /// [`FormError::Missing`]
+    pub fn require_scope(&self) -> Result<(), FormError> {
+        if self.scope.is_empty() {
+            return Err(FormError::Missing { name: "scope" });
+        }
+        Ok(())
     }
 
     /// The form, encoded.
@@ -441,6 +451,12 @@ mod tests {
     fn each_rule_refuses() {
         let good = "grant_type=client_credentials&scope=s&client_assertion=a&udap=1&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
         assert!(code(good).is_ok());
+        // Whether it may be left out depends on who asks.
+        for none in ["scope=", "x=1"] {
+            let request = code(&good.replacen("scope=s", none, 1)).unwrap();
+            let refused = request.require_scope().map_err(|e| e.code());
+            assert_eq!(refused, Err("parameter-missing"));
+        }
         for (from, to, expected) in [
             (
                 "grant_type=client_credentials",
@@ -448,7 +464,6 @@ mod tests {
                 "grant-unsupported",
             ),
             ("grant_type=client_credentials", "x=1", "parameter-missing"),
-            ("scope=s", "scope=", "parameter-missing"),
             ("scope=s", "scope=+%0a", "parameter-missing"),
             ("scope=s", "scope=s&scope=t", "parameter-repeated"),
             ("udap=1", "udap=2", "parameter-invalid"),

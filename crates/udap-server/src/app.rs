@@ -38,6 +38,7 @@ use udap_proto::scope::ScopeSet;
 use udap_trust::clock;
 use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
 use udap_trust::key_sets::KeySets;
+use udap_trust::providers::Providers;
 
 /// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
 /// hand lapses.
@@ -72,6 +73,8 @@ pub struct App {
     pub(crate) smart_clients: SmartClients,
     /// Keys of clients, by URL.
     pub(crate) key_sets: KeySets,
+    /// Where providers of credentials have theirs.
+    pub(crate) providers: Providers,
     /// Whether an app may name its registered URL of keys in place of certificates.
     pub(crate) experimental_jku: bool,
     /// Grants for which apps may register.
@@ -170,6 +173,7 @@ impl Server {
         let fetcher = Fetcher::new(fetch_policy(config)?)?;
         let smart_clients = SmartClients::open(&config.smart_clients)?;
         let key_sets = KeySets::new(fetcher.clone());
+        let providers = Providers::new(fetcher.clone());
         let data_holders = config.data_holders();
         let places = Places::of(&data_holders);
         let communities = Communities::open(
@@ -202,6 +206,7 @@ impl Server {
             communities,
             smart_clients,
             key_sets,
+            providers,
             experimental_jku: config.experimental_jku,
             registration_grants: config.registration_grants.clone(),
             watch: Watch::default(),
@@ -579,6 +584,7 @@ impl Told {
             description: self.description,
             code: self.code,
             hint: self.hint,
+            extensions: serde_json::Map::new(),
         }
     }
 }

@@ -285,6 +285,20 @@ pub const CATALOGUE: &[Explanation] = &[
         "—",
     ),
     entry(
+        "identity-algorithm",
+        "The community does not have the algorithm of this data holder's key",
+        "Metadata is signed with an algorithm that the community lists.",
+        "Ask the community for a certificate with an RSA key.",
+        "HL7 SSRAA §7.1.2",
+    ),
+    entry(
+        "identity-without-issuer",
+        "The issuer's certificate does not come along",
+        "Members of this community send their certificate and its issuer's, in this order.",
+        "Append the certificate of the issuing CA to the file of `identity.cert`.",
+        "TEFCA Facilitated FHIR SOP",
+    ),
+    entry(
         "identity-not-rsa",
         "The community identity cannot sign metadata",
         "Signed metadata is signed with RS256.",
@@ -332,6 +346,7 @@ mod tests {
     #[test]
     fn the_catalogue_and_the_errors_agree() {
         let sources = [
+            include_str!("asserted.rs"),
             include_str!("access_key.rs"),
             include_str!("app.rs"),
             include_str!("assertion_grant.rs"),

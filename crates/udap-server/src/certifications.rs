@@ -127,6 +127,13 @@ async fn one(
     let key = statement.leaf().public_key();
     let key = key.map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?;
     certification.matches(metadata, key)?;
+    // What the programme says of its own.
+    for programme in &programmes {
+        let (uri, certified) = (statement.uri(), certification.payload());
+        served
+            .community
+            .require_certified(programme, uri, certified, now)?;
+    }
     // Its certifier still stands by it. §5.
     if let Some(endpoint) = certification.status_endpoint() {
         let claims = certification.claims();

@@ -24,6 +24,7 @@ use udap_host::config::Config;
 use udap_pki::{Anchor, Certificate, UnixTime};
 use udap_proto::Refusal as _;
 use udap_proto::certification;
+use udap_proto::community::Demand;
 use udap_proto::jws::{JwsAlg, Signer as StatementSigner};
 use udap_proto::token::JWT_BEARER;
 use udap_trust::fetch::Fetcher;
@@ -167,6 +168,13 @@ impl Communities {
                 .cloned(),
             None => all.first().cloned(),
         }
+    }
+
+    /// Whether some community's version of the guide lets a token request be without a scope.
+    pub(crate) fn scope_is_optional(&self) -> bool {
+        let all = self.current.load();
+        all.iter()
+            .any(|served| served.community.guide.token_scope() == Demand::Optional)
     }
 
     /// Every algorithm that some community accepts in a software statement.

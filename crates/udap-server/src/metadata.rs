@@ -8,21 +8,31 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use udap_host::problem::OAuthError;
+use udap_proto::community::{Guide, UnknownCommunity};
 use udap_trust::clock;
 
 /// Answers with the metadata of the community that `?community=` names, or of the first one.
-/// A community that is not served gets 204 (HL7 SSRAA §2.4).
+/// A community that is not served is answered as the first one's version of the guide says (HL7 SSRAA
+/// §2.4): it is the one whose metadata anybody gets who names none.
 pub(crate) async fn get(State(server): State<Server>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let community = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "community")
         .map(|(_, uri)| uri);
     match server.communities.select(community.as_deref()) {
-        None => public(StatusCode::NO_CONTENT.into_response()),
+        None => public(unknown(&server).into_response()),
         Some(served) => match served.metadata(server.base().at, clock::now()) {
             Ok(json) => document(json),
             Err(_) => expired(),
         },
+    }
+}
+
+fn unknown(server: &Server) -> StatusCode {
+    let guide = server.communities.select(None).map(|s| s.community.guide);
+    match guide.unwrap_or(Guide::V2_0).unknown_community() {
+        UnknownCommunity::NotFound => StatusCode::NOT_FOUND,
+        UnknownCommunity::NoContent => StatusCode::NO_CONTENT,
     }
 }
 
@@ -37,6 +47,7 @@ fn expired() -> Response {
             .to_owned(),
         code,
         hint: general_hint(code),
+        extensions: serde_json::Map::new(),
     }
     .into_response()
 }

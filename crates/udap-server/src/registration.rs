@@ -3,7 +3,7 @@
 
 use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::certifications::{self, Applicant, Judged, Lacking};
-use crate::communities::NotAccepted;
+use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
 use crate::store::{Cancelled, NewRegistration, Once, Seen, Written};
 use axum::Extension;
@@ -20,6 +20,7 @@ use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::rate;
 use udap_proto::Refusal as _;
+use udap_proto::community::PolicyError;
 use udap_proto::jws::Jws;
 use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant, Offered};
 use udap_proto::statement::{self, StatementError, Verified};
@@ -103,7 +104,13 @@ async fn register(
     who.jti = Some(jti_hash(&claims.jti));
     let wanted = match verified.change() {
         Change::Cancel => None,
-        Change::Register(metadata) => Some(allowed(server, &community, metadata.clone())?),
+        Change::Register(metadata) => {
+            let served = server.communities.select(Some(&community));
+            let served = served.ok_or(RegistrationError::Unavailable)?;
+            let rules = &served.community;
+            rules.require_registration(verified.uri(), metadata, now)?;
+            Some(allowed(server, &served, metadata.clone())?)
+        }
     };
     // New, and remembered, before anything is changed. §4 step 3.
     let once = Once {
@@ -167,11 +174,10 @@ async fn register(
 /// its own. What is switched off is passed over as any parameter that is not known (RFC 7591 §2).
 fn allowed(
     server: &Server,
-    community: &str,
+    served: &Served,
     mut metadata: ClientMetadata,
 ) -> Result<ClientMetadata, RegistrationError> {
-    let served = server.communities.select(Some(community));
-    let assertions = served.is_some_and(|served| !served.assertion_issuers().is_empty());
+    let assertions = !served.assertion_issuers().is_empty();
     let may = |grant| server.registration_grants.contains(&grant);
     let grant = metadata.grant;
     let permitted = match grant {
@@ -190,7 +196,7 @@ fn allowed(
         });
     }
     let binding = server
-        .binding_in(community)
+        .binding_in(served.community.uri.as_str())
         .map_err(|_| RegistrationError::Unavailable)?;
     let offered = Offered {
         tls_client_auth: binding.tls_client_auth,
@@ -199,11 +205,15 @@ fn allowed(
     };
     let required = metadata.authentication.require(offered);
     required.map_err(StatementError::from)?;
-    metadata.scope = if grant.with_code() {
-        scopes::grant_to_users(&metadata.scope, &server.scopes)?
+    let granted = if grant.with_code() {
+        scopes::grant_to_users
     } else {
-        scopes::grant(&metadata.scope, &server.scopes)?
+        scopes::grant
     };
+    metadata.scope = granted(&metadata.scope, &server.scopes)?;
+    if let Some(ceiling) = &served.community.scopes {
+        metadata.scope = granted(&metadata.scope, ceiling)?;
+    }
     if !server.experimental_jku {
         metadata.jku = None;
     }
@@ -337,6 +347,8 @@ enum RegistrationError {
     #[error(transparent)]
     Scope(#[from] ScopeError),
     #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
     Lacking(#[from] Lacking),
     #[error("there is no registration of `{uri}` to cancel")]
     NothingToCancel { uri: String },
@@ -392,6 +404,9 @@ impl RegistrationError {
             Self::BeforeRestart => own("invalid_software_statement", "jwt-before-restart"),
             Self::GrantUnsupported { .. } => own("invalid_client_metadata", "grant-unsupported"),
             Self::Scope(e) => own("invalid_client_metadata", e.code()),
+            Self::Policy(e @ PolicyError::UserScopes { .. }) => Told::by("invalid_scope", e),
+            // The name by which the app would be known here is none that the community gives.
+            Self::Policy(e) => Told::by("unapproved_software_statement", e),
             Self::Lacking(e) => Told::by(e.error(), e),
             Self::NothingToCancel { .. } => own("invalid_client_metadata", "registration-unknown"),
             Self::Suspended => own("unapproved_software_statement", "registration-suspended"),

@@ -9,6 +9,7 @@ use crate::binding::{self, BindingError};
 use crate::client_authentication::{
     self, ClientError, Credentials, Proof, Way, authenticate, judge,
 };
+use crate::communities::Served;
 use crate::scopes::{self, ScopeError};
 use crate::store::NotDurable;
 use axum::Extension;
@@ -17,6 +18,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
 use udap_host::config::AccessTokens;
@@ -24,6 +26,7 @@ use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
 use udap_proto::access_token::{self, AccessToken};
 use udap_proto::authorization::Limits;
+use udap_proto::community::Demand;
 use udap_proto::extensions::Asserted;
 use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
@@ -78,6 +81,13 @@ async fn token(
     let now = clock::now();
     let body = client_authentication::form(server, headers, body)?;
     let request = TokenRequest::read(&body).map_err(ClientError::from)?;
+    // Where no community lets a scope be left out, nobody's assertion is looked at for that.
+    if request.scope.is_empty()
+        && request.grant == Grant::ClientCredentials
+        && !server.communities.scope_is_optional()
+    {
+        request.require_scope().map_err(ClientError::from)?;
+    }
     let way = Way::of(server, request.dialect, request.client_assertion.as_deref());
     if way != Way::Smart {
         request.dialect.require_udap().map_err(ClientError::from)?;
@@ -108,21 +118,26 @@ async fn token(
         limits,
         asserted,
         by,
+        ceiling: community,
     } = match (&request.grant, &client.proof) {
         (Grant::JwtBearer { assertion }, _) => {
             let granted = assertion_grant::verify(server, assertion, registration, now).await?;
-            let extensions = granted
-                .assertion
-                .extensions()
-                .map_err(AssertedError::from)?;
+            let served = asserted::community_of(server, registration)?;
+            let sent = granted.assertion.extensions();
+            let sent = sent.map_err(AssertedError::from)?;
             Authorized {
                 limits: granted.assertion.limits().clone(),
-                asserted: asserted::judge(server, registration, &extensions, now)?,
+                asserted: asserted::judge(server, &served, registration, &sent, now).await?,
                 by: Some(Box::new(granted)),
+                ceiling: Some(served),
             }
         }
         (Grant::ClientCredentials, Proof::Certificate(certified)) => {
-            let (limits, extensions) = match &certified.assertion {
+            let served = asserted::community_of(server, registration)?;
+            if served.community.guide.token_scope() == Demand::Required {
+                request.require_scope().map_err(ClientError::from)?;
+            }
+            let (limits, sent) = match &certified.assertion {
                 Some(assertion) => (
                     assertion
                         .limits(&registration.uri)
@@ -134,12 +149,16 @@ async fn token(
             };
             Authorized {
                 limits,
-                asserted: asserted::judge(server, registration, &extensions, now)?,
+                asserted: asserted::judge(server, &served, registration, &sent, now).await?,
                 by: None,
+                ceiling: Some(served),
             }
         }
-        // Who has no community has no rules of one.
-        (Grant::ClientCredentials, Proof::Key) => Authorized::default(),
+        // Who has no community has no rules of one, and SMART wants a scope to be asked for.
+        (Grant::ClientCredentials, Proof::Key) => {
+            request.require_scope().map_err(ClientError::from)?;
+            Authorized::default()
+        }
     };
 
     // What it asks for, and may have.
@@ -154,6 +173,11 @@ async fn token(
         scope = scopes::grant(&scope, ceiling)?;
     }
     let scope = scopes::grant(&scope, &server.scopes)?;
+    // The community's ceiling may have come down since the app registered.
+    let scope = match community.as_ref().and_then(|c| c.community.scopes.as_ref()) {
+        Some(ceiling) => scopes::grant(&scope, ceiling)?,
+        None => scope,
+    };
     let bound = binding::decide(server, &client, tls, headers, now).await?;
     // No token outlives a certificate that it rests on.
     let other = bound.certificate.as_deref();
@@ -227,6 +251,8 @@ struct Authorized {
     asserted: Asserted,
     /// By whose word, if it is not the client's own.
     by: Option<Box<Granted>>,
+    /// Whose ceiling the scopes stay under.
+    ceiling: Option<Arc<Served>>,
 }
 
 impl Server {

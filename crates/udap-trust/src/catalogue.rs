@@ -117,6 +117,20 @@ pub const CATALOGUE: &[Explanation] = &[
         "—",
     ),
     entry(
+        "provider-unavailable",
+        "A provider of credentials cannot be asked",
+        "Its configuration, which says where its keys are, cannot be fetched.",
+        "Try again later. Operator: the provider's host must be reachable by https, and be in `fetch.allow_hosts` if it has a private address.",
+        "OpenID Connect Discovery §4",
+    ),
+    entry(
+        "provider-malformed",
+        "The configuration of a provider of credentials cannot be used",
+        "It must be a JSON object with `jwks_uri`, and name the very issuer that was asked.",
+        "Compare `credential_providers` with the provider's own `issuer`, letter for letter.",
+        "OpenID Connect Discovery §4.3",
+    ),
+    entry(
         "signature-scheme",
         "The key cannot make such a signature",
         "The signature algorithm must fit the key: RS256 needs an RSA key, ES256 a P-256 key.",
@@ -157,6 +171,7 @@ mod tests {
             include_str!("fetch/error.rs"),
             include_str!("key_sets.rs"),
             include_str!("keys.rs"),
+            include_str!("providers.rs"),
             include_str!("signer.rs"),
             include_str!("verify/error.rs"),
         ];

@@ -27,6 +27,7 @@ pub mod epoch;
 pub mod fetch;
 pub mod key_sets;
 pub mod keys;
+pub mod providers;
 pub mod random;
 pub mod signer;
 pub mod verify;

@@ -97,6 +97,13 @@ const CATALOGUE: &[Explanation] = &[
         section: "—",
     },
     Explanation {
+        code: "community-draft",
+        title: "The rules of a community are a draft",
+        meaning: "The profile or description says that its document is not final; both may change with every version.",
+        hint: "Follow the community's announcements, and update with them.",
+        section: "—",
+    },
+    Explanation {
         code: "sandbox-unusable",
         title: "There is no sandbox",
         meaning: "The directory holds no `sandbox.json`, or one that cannot be read, or lacks the app that was named.",

@@ -17,10 +17,12 @@
 //!
 //! Not here: certificates and their keys (`udap-trust`), and where a description comes from.
 
+pub(crate) mod catalogue;
 mod codes;
 mod definition;
 mod error;
 mod guide;
+mod policy;
 mod profiles;
 mod read;
 pub(crate) mod table;
@@ -29,6 +31,7 @@ pub use codes::{CodeList, Standing};
 pub use definition::{Definition, MAX_BYTES};
 pub use error::CommunityError;
 pub use guide::{Demand, Guide, UnknownCommunity};
+pub use policy::{PolicyError, purpose_of};
 pub use profiles::{PROFILES, Profile, find as profile};
 pub use table::{MAX_ITEMS, MAX_TEXT};
 

@@ -27,6 +27,19 @@ pub(super) fn check(
     })
 }
 
+/// Whether the object and the proof are about one person, as far as the birthdays tell: a person who asks
+/// for their own records is the one whom the provider knows.
+#[must_use]
+pub fn is_one_person(object: &Value, proved: &Map<String, Value>) -> bool {
+    let born = object
+        .get("patient_information")
+        .and_then(|p| p.get("birthDate"));
+    match (is_oneself(object.get("user_information")), born) {
+        (true, Some(born)) => proved.get("birthdate") == Some(born),
+        _ => true,
+    }
+}
+
 /// Whether the user is the patient: `relationship` of the RelatedPerson says so.
 #[must_use]
 pub fn is_oneself(user: Option<&Value>) -> bool {

@@ -402,3 +402,43 @@ fn the_versions_of_the_guide_differ_where_they_do() {
     let without = "uri = \"urn:oid:1.2\"\nguide = \"1.1\"";
     assert_eq!(read(without).unwrap_err().code(), "community-wrong-value");
 }
+
+#[test]
+fn a_uri_names_one_purpose_that_is_in_force() {
+    let tefca = profile("tefca-ff-2.0");
+    let list = tefca.registration.purpose_in_uri.unwrap();
+    let purpose = |uri: &str, at: &str| {
+        let purpose = udap_proto::community::purpose_of(uri, &list, time(at));
+        purpose.map_err(|e| e.code())
+    };
+    let (before, now) = ("2026-08-02T00:00:00Z", "2026-11-29T00:00:00Z");
+    for (uri, expected) in [
+        ("urn:oid:1.2.3#T-TREAT", Ok("T-TREAT")),
+        ("https://node.example/T-TREAT/app", Ok("T-TREAT")),
+        ("https://node.example/T-TREAT#T-TREAT", Ok("T-TREAT")),
+        ("https://node.example/T-HCO-CC", Ok("T-HCO-CC")),
+        ("urn:oid:1.2.3", Err("uri-purpose-missing")),
+        ("urn:oid:1.2.3#T-TREAT#", Err("uri-purpose-missing")),
+        ("urn:oid:1.2.3#x/T-TREAT", Err("uri-purpose-missing")),
+        ("https://node.example/T%2DTREAT", Err("uri-purpose-missing")),
+        (
+            "https://node.example/T-TREAT#T-IAS",
+            Err("uri-purpose-ambiguous"),
+        ),
+        ("urn:oid:1.2.3#T-HCO-QM", Err("uri-purpose-not-in-force")),
+    ] {
+        assert_eq!(purpose(uri, now), expected.map(str::to_owned), "{uri}");
+    }
+    assert_eq!(
+        purpose("urn:oid:1.2.3#T-HCO-QM", before),
+        Ok("T-HCO-QM".into())
+    );
+    assert_eq!(
+        purpose("urn:oid:1.2.3#T-HCO-QAI", before),
+        Err("uri-purpose-not-in-force")
+    );
+    assert_eq!(
+        purpose("urn:oid:1.2.3#T-HCO-QAI", now),
+        Ok("T-HCO-QAI".into())
+    );
+}

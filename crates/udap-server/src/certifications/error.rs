@@ -3,6 +3,7 @@
 use super::status::StatusError;
 use udap_proto::Refusal;
 use udap_proto::certification::{CertificationError, Mismatch};
+use udap_proto::community::PolicyError;
 use udap_proto::jws::JwsError;
 use udap_trust::verify::TrustError;
 
@@ -19,6 +20,8 @@ pub(crate) enum Refused {
     NotACertifier { iss: String },
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     #[error(transparent)]
     Status(#[from] StatusError),
 }
@@ -37,6 +40,7 @@ impl Refusal for Refused {
             Self::SelfSigned { .. } => "certification-self-signed",
             Self::NotACertifier { .. } => "certifier-unknown",
             Self::Mismatch(e) => e.code(),
+            Self::Policy(e) => e.code(),
             Self::Status(e) => e.code(),
         }
     }
@@ -71,7 +75,7 @@ impl Lacking {
     /// are kept apart, and what only the registration can mend is the registration's.
     pub(crate) fn error(&self) -> &'static str {
         match &self.because {
-            None | Some(Refused::Mismatch(_)) => "invalid_client_metadata",
+            None | Some(Refused::Mismatch(_) | Refused::Policy(_)) => "invalid_client_metadata",
             Some(Refused::Certification(CertificationError::NotInCertificate { .. })) => {
                 "unapproved_certification"
             }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use std::sync::Arc;
 use udap_host::config::{self, Binding, Certifications};
 use udap_pki::{Anchor, Certificate, UnixTime};
-use udap_proto::community::Community;
+use udap_proto::community::{Community, Demand, IdentityChain, Status};
 use udap_proto::jws::JwsAlg;
 use udap_proto::metadata::Metadata;
 use udap_proto::registration::Method;
+use udap_proto::scope::ScopeSet;
 use udap_trust::random;
 use udap_trust::signer::{KeySigner, Signer as _, sign_jws};
 use udap_trust::verify::CommunityTrust;
@@ -81,13 +82,18 @@ impl Served {
             super::bundles::apply(configured, bundle, now, &mut members, &mut certifiers);
         }
         let community = Arc::clone(&ruled.rules);
+        if community.status == Status::Draft {
+            let source = community.source.as_deref().unwrap_or_default();
+            let community = &configured.uri;
+            tracing::warn!(community, source, "the rules of this community are a draft");
+        }
         let mut identities = Vec::new();
         for identity in &configured.identities {
             identities.push(super::files::identity(&configured.uri, identity)?);
         }
         let mut faces = Vec::new();
         for place in places {
-            let identity = identity_of(&configured.uri, &identities, &place.base_url)?;
+            let identity = identity_of(&configured.uri, &community, &identities, &place.base_url)?;
             faces.push(Face::new(ruled, &community, place, scopes, identity));
         }
         for face in &faces {
@@ -176,6 +182,23 @@ impl Served {
     }
 }
 
+/// The scopes of this data holder that a community's ceiling leaves, as they are written.
+fn within(scopes: &[String], ceiling: Option<&ScopeSet>) -> Vec<String> {
+    let Some(ceiling) = ceiling else {
+        return scopes.to_vec();
+    };
+    let under = |scope: &String| ScopeSet::parse(scope).under(ceiling);
+    scopes
+        .iter()
+        .flat_map(|scope| {
+            under(scope)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -187,6 +210,7 @@ fn same_key(one: &Anchor, other: &Anchor) -> bool {
 /// The identity whose certificate names a base URL; of several, the one that lasts longest.
 fn identity_of<'a>(
     community: &str,
+    rules: &Community,
     identities: &'a [(Vec<Certificate>, KeySigner)],
     base_url: &str,
 ) -> Result<&'a (Vec<Certificate>, KeySigner), StartError> {
@@ -214,11 +238,29 @@ fn identity_of<'a>(
             format!("the certificate names {names}, not the base URL {base_url}"),
         ));
     };
-    // HL7 SSRAA §2.3: signed_metadata shall be signed with RS256.
-    if identity.1.jws_alg() != JwsAlg::RS256 {
+    // HL7 SSRAA §2.3: signed_metadata shall be signed with RS256, since 1.1.
+    let alg = identity.1.jws_alg();
+    if alg != JwsAlg::RS256 && rules.guide.metadata_in_rs256() == Demand::Required {
         return Err(failed(
             "identity-not-rsa",
             "signed metadata is signed with RS256, which needs an RSA key".to_owned(),
+        ));
+    }
+    if !rules.algorithms.contains(&alg) {
+        return Err(failed(
+            "identity-algorithm",
+            format!(
+                "the key signs with {}, which the community does not have",
+                alg.as_str()
+            ),
+        ));
+    }
+    let issuer = identity.0.get(1).map(Certificate::subject);
+    let issuer_of_leaf = identity.0.first().map(Certificate::issuer);
+    if rules.registration.identity == IdentityChain::LeafAndIssuer && issuer != issuer_of_leaf {
+        return Err(failed(
+            "identity-without-issuer",
+            "behind the certificate its issuer's must come, and does not".to_owned(),
         ));
     }
     Ok(identity)
@@ -240,7 +282,7 @@ impl Face {
             certifications_supported: certifications.supported.clone(),
             certifications_required: certifications.required.clone(),
             grant_types: super::grant_types(&configured.assertion_issuers),
-            scopes: scopes.to_vec(),
+            scopes: within(scopes, community.scopes.as_ref()),
             authorization_endpoint: None,
             token_endpoint: place.token_endpoint.clone(),
             registration_endpoint: place.registration_endpoint.clone(),
@@ -269,21 +311,18 @@ impl Face {
         if ends <= now {
             return Ok(());
         }
-        let unsigned = self.metadata.unsigned(
-            JwsAlg::RS256,
-            &self.chain,
-            &self.base_url,
-            now,
-            ends,
-            &random::id(),
-        );
-        let signed = sign_jws(&self.signer, JwsAlg::RS256, unsigned)
-            .await
-            .map_err(|e| StartError::Identity {
-                community: community.to_owned(),
-                code: e.code(),
-                problem: e.to_string(),
-            })?;
+        let alg = self.signer.jws_alg();
+        let unsigned =
+            self.metadata
+                .unsigned(alg, &self.chain, &self.base_url, now, ends, &random::id());
+        let signed =
+            sign_jws(&self.signer, alg, unsigned)
+                .await
+                .map_err(|e| StartError::Identity {
+                    community: community.to_owned(),
+                    code: e.code(),
+                    problem: e.to_string(),
+                })?;
         let json = serde_json::Value::Object(self.metadata.to_json(&signed)).to_string();
         self.signed.store(Some(Arc::new(SignedMetadata {
             json: json.into(),

@@ -3,11 +3,13 @@
 
 use super::registrations::{Registrations, State};
 use crate::certifications::STATUS_SECS;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{DbError, Migration};
 use udap_pki::UnixTime;
 use udap_proto::certification::{Kind, RequestLimits, Verified};
+use udap_proto::jws::Jws;
 
 /// `ends` is until when it counts: its `exp`, or earlier where its certifier has to confirm it time
 /// and again; 0 when it was taken back.
@@ -132,6 +134,31 @@ pub(super) async fn remove(
 }
 
 impl Registrations {
+    /// The claims of an app's certifications of a programme that count now. They were verified when they
+    /// were accepted, and an endorsement shows nothing.
+    pub(crate) async fn certified(
+        &self,
+        client_id: &str,
+        programme: &str,
+        now: UnixTime,
+    ) -> Result<Vec<Map<String, Value>>, DbError> {
+        let rows = sqlx::query(
+            "SELECT compact FROM certification
+             WHERE client_id = $1 AND programme = $2 AND kind = 'certification' AND ends > $3",
+        )
+        .bind(client_id)
+        .bind(programme)
+        .bind(now.0)
+        .fetch_all(self.db().reader())
+        .await?;
+        let mut certified = Vec::with_capacity(rows.len());
+        for row in rows {
+            let compact: String = row.try_get("compact")?;
+            certified.extend(Jws::parse(&compact).map(|jws| jws.payload().clone()));
+        }
+        Ok(certified)
+    }
+
     /// With which keys and from where an app may ask for tokens, by its certifications. What cannot be
     /// read any more is an error, since it must not be taken for no limit.
     pub(super) async fn limits(&self, client_id: &str) -> Result<Arc<[RequestLimits]>, DbError> {

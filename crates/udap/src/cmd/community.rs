@@ -1,5 +1,7 @@
 //! `udap community`
 
+mod profiles;
+
 use crate::client::RevocationArg;
 use crate::cmd::block_on;
 use crate::files;
@@ -22,6 +24,12 @@ use udap_trust::verify::{CommunityTrust, TrustEngine};
 /// Trust communities: what they say about themselves.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// The profiles that a `[[community]]` can stand on
+    #[command(after_help = profiles::LIST_EXAMPLES)]
+    List,
+    /// A profile or a description, with everything that it inherits
+    #[command(after_help = profiles::SHOW_EXAMPLES)]
+    Show(profiles::Args),
     /// Show a community's signed bundle, and whether it would be accepted
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -50,6 +58,8 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
     match command {
+        Command::List => profiles::list(format).map(|()| ExitCode::SUCCESS),
+        Command::Show(args) => profiles::show(&args, format).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify(&args, format),
     }
 }

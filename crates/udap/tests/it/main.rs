@@ -12,6 +12,7 @@ mod doctor;
 mod flow;
 mod jwt;
 mod offline;
+mod profiles;
 mod x509;
 
 /// Command lines with their output and exit codes, in `tests/cmd/`.

@@ -49,6 +49,15 @@ impl Holder {
         }
     }
 
+    /// A server that was opened elsewhere.
+    pub(crate) fn of(server: Server, config: Config, directory: tempfile::TempDir) -> Self {
+        Self {
+            server,
+            config: Arc::new(config),
+            directory: Arc::new(directory),
+        }
+    }
+
     /// With another configuration, made of the usual one's text.
     pub(crate) async fn edited(edit: impl FnOnce(String) -> String) -> Self {
         Self::made(|_, text| edit(text)).await
@@ -358,6 +367,11 @@ pub(crate) fn write_identity(
     );
     write_private(&directory.join(format!("{name}.key.pem")), pem.as_bytes());
     member
+}
+
+/// The usual configuration, and the files that it names.
+pub(crate) fn configuration_in(directory: &Path) -> String {
+    configuration(directory, "")
 }
 
 fn configuration(directory: &Path, settings: &str) -> String {

@@ -12,6 +12,7 @@ use udap_gateway::GatewayConfig;
 use udap_gateway::forward::Upstream;
 use udap_host::config::{self, Community, Config, Identity, TlsRoots};
 use udap_pki::{Certificate, NameCheck};
+use udap_proto::community::{Demand, Status};
 use udap_proto::jws::JwsAlg;
 use udap_trust::clock;
 use udap_trust::fetch::Fetcher;
@@ -43,6 +44,10 @@ pub(super) async fn look(
     let fetcher = Fetcher::new(fetch.clone())?;
     let mut communities = Vec::new();
     for community in &config.communities {
+        if community.rules.status == Status::Draft {
+            let text = format!("the rules of {} are a draft", community.uri);
+            report.warning("community", "community-draft", text);
+        }
         let trust = udap_server::community_trust(community)?;
         identity(&config, community, &trust, &fetcher, report).await?;
         communities.push(trust);
@@ -114,11 +119,13 @@ async fn one_identity(
     };
     match udap_server::identity(&community.uri, identity) {
         Err(error) => report.problem("identity", &error.into()),
-        Ok((_, signer)) if signer.jws_alg() != JwsAlg::RS256 => report.failed(
-            "identity",
-            "identity-not-rsa",
-            "signed metadata is signed with RS256, which needs an RSA key",
-        ),
+        Ok((_, signer))
+            if signer.jws_alg() != JwsAlg::RS256
+                && community.rules.guide.metadata_in_rs256() == Demand::Required =>
+        {
+            let text = "signed metadata is signed with RS256, which needs an RSA key";
+            report.failed("identity", "identity-not-rsa", text);
+        }
         Ok(_) => {}
     }
     let mut trust = trust.clone();
