@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use udap_host::problem::OperationOutcome;
+use udap_host::{problem::OperationOutcome, token_status::UNKNOWN};
 use udap_proto::jws::JwsAlg;
 
 use crate::{
@@ -80,6 +80,9 @@ impl Refusal {
             }
             Self::Token(TokenError::Member { .. }) => StatusCode::FORBIDDEN,
             Self::Token(TokenError::Binding(e)) => e.status(),
+            Self::Token(TokenError::Ended { code }) if *code == UNKNOWN => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Scope(_) => StatusCode::FORBIDDEN,
             Self::Form(FormError::NotAForm) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -118,6 +121,7 @@ impl Refusal {
     /// are the reason. Where proofs are looked at, `algorithms` says what they may be signed with.
     fn challenges(&self, realm: &str, algorithms: Option<&[JwsAlg]>) -> Vec<String> {
         let (error, scope) = match self {
+            Self::Token(TokenError::Ended { code }) if *code == UNKNOWN => return Vec::new(),
             Self::Token(e) => (e.oauth_error(), None),
             Self::Request(RequestError::TokenInQuery) => (Some("invalid_request"), None),
             Self::Scope(e) => (Some("insufficient_scope"), Some(e.needed())),

@@ -252,6 +252,13 @@ pub const CATALOGUE: &[Explanation] = &[
         hint: "the log holds the text; please report it",
         section: "udap serve",
     },
+    Explanation {
+        code: "state-directory-exposed",
+        title: "other users can enter the state directory",
+        meaning: "It holds keys, the database and the record of seen JWTs, and is for one user alone. It is not changed, since it may be a directory of somebody else.",
+        hint: "give it a directory of its own and run `chmod 700` on it; with systemd, `StateDirectoryMode=0700`",
+        section: "udap.toml: state_dir",
+    },
     // Secrets in the database.
     Explanation {
         code: "secrets-key-missing",
@@ -515,6 +522,7 @@ mod tests {
             include_str!("seal.rs"),
             include_str!("dpop.rs"),
             include_str!("listen/client_certificate.rs"),
+            include_str!("files.rs"),
         ];
         let mut used = BTreeSet::new();
         for source in sources {

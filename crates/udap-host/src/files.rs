@@ -2,7 +2,7 @@
 
 use std::{
     io::Read,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,32 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Ok(bytes)
 }
 
+/// Makes a directory that only its owner may enter, or finds that it is one. One that others may enter is
+/// refused and not mended: it may be somebody else's, such as /tmp or /var/lib.
+pub fn private_directory(path: &Path) -> Result<(), FileError> {
+    let unusable = |error: std::io::Error| FileError::Unreadable {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(unusable)?;
+    let mode = std::fs::metadata(path)
+        .map_err(unusable)?
+        .permissions()
+        .mode()
+        & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(FileError::Directory {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
 /// Why a private file is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
@@ -40,7 +66,23 @@ pub enum FileError {
     Unreadable { path: PathBuf, detail: String },
     #[error("{} has mode {mode:04o}: other users can read it", path.display())]
     Exposed { path: PathBuf, mode: u32 },
+    #[error("the directory {} has mode {mode:04o}: other users can enter it", path.display())]
+    Directory { path: PathBuf, mode: u32 },
 }
+
+impl FileError {
+    /// The stable name of the refusal; see [`crate::CATALOGUE`].
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "config-unreadable",
+            Self::Exposed { .. } => "config-key-exposed",
+            Self::Directory { .. } => "state-directory-exposed",
+        }
+    }
+}
+
+/// Anything for group or for everybody.
+const OTHERS: u32 = 0o077;
 
 /// Read by group or by everybody.
 const OTHERS_READ: u32 = 0o044;

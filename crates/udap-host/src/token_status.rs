@@ -38,6 +38,10 @@ pub enum Member {
     Refused { code: &'static str, why: String },
 }
 
+/// The code of a token of which nothing can be told for the moment: a refusal with 503, and no reason for
+/// the client to ask for another one.
+pub const UNKNOWN: &str = "temporarily-unavailable";
+
 /// The question asked for each request; answers come from memory whenever they can.
 pub trait TokenStatus: Send + Sync {
     fn of<'a>(&'a self, client_id: &'a str, jti: &'a str) -> BoxFuture<'a, TokenState>;

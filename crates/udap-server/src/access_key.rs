@@ -1,6 +1,8 @@
-//! The key that signs access tokens: ES256, made at the first start, kept in the state directory.
+//! The key that signs access tokens: ES256, made at the first start, kept in the state directory or, where
+//! nodes share a database, sealed in there.
 
 use crate::app::StartError;
+use crate::store::shared_secret;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +10,9 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use udap_host::db::Db;
 use udap_host::files;
+use udap_host::seal::SecretsKey;
 use udap_pki::pem;
 use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
@@ -34,6 +38,23 @@ impl AccessKey {
         }
         let key = files::read_private(path)?;
         let signer = KeySigner::from_pem(&key).map_err(|e| unusable(e.to_string()))?;
+        Self::new(signer, unusable)
+    }
+
+    /// The one that all nodes of a database have, sealed there.
+    pub(crate) async fn shared(db: &Db, key: &SecretsKey) -> Result<Self, StartError> {
+        let unusable = |detail: String| StartError::Unusable {
+            path: SHARED.into(),
+            code: "access-key-unusable",
+            detail,
+        };
+        let make = || generate(KeyType::P256).map_err(|e| unusable(e.to_string()));
+        let pkcs8 = shared_secret(db, key, SHARED, make).await?;
+        let signer = KeySigner::from_pkcs8(&pkcs8).map_err(|e| unusable(e.to_string()))?;
+        Self::new(signer, unusable)
+    }
+
+    fn new(signer: KeySigner, unusable: impl Fn(String) -> StartError) -> Result<Self, StartError> {
         if signer.jws_alg() != JwsAlg::ES256 {
             return Err(unusable("is not a P-256 key".to_owned()));
         }
@@ -61,6 +82,9 @@ impl AccessKey {
         Arc::clone(&self.keys)
     }
 }
+
+/// Its name in the database.
+const SHARED: &str = "access-token.key";
 
 /// Whole or not at all: written under another name, forced to the disk, then renamed.
 fn create(path: &Path) -> std::io::Result<()> {

@@ -8,7 +8,7 @@ use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
 use crate::smart_clients::SmartClients;
 use crate::store::{
-    Bundles, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
+    Bundles, Changes, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
 };
 use crate::{binding, router};
 use axum::Extension;
@@ -24,11 +24,12 @@ use udap_host::client_ip::{TrustedProxies, client_ip};
 use udap_host::config::{AccessTokens, Config, ConfigError, RegistrationGrant};
 use udap_host::db::{Db, DbError};
 use udap_host::dpop::Dpop;
-use udap_host::files::FileError;
+use udap_host::files::{self, FileError};
 use udap_host::listen::{ClientCertificate, MutualTls, Peer, Shutdown};
 use udap_host::problem::OAuthError;
 use udap_host::rate::Rate;
-use udap_host::token_status::{Kept, Member, TokenState, TokenStatus};
+use udap_host::seal::SealError;
+use udap_host::token_status::{Kept, Member, TokenState, TokenStatus, UNKNOWN};
 use udap_pki::UnixTime;
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
@@ -87,6 +88,8 @@ pub struct App {
     pub(crate) signers: Signers,
     /// When they were looked at.
     pub(crate) life_cycle: LifeCycle,
+    /// What other nodes changed of all that.
+    pub(crate) changes: Changes,
     /// Which JWTs were seen.
     pub(crate) replay: Replay,
     /// What an access token is.
@@ -136,6 +139,8 @@ pub enum StartError {
         code: &'static str,
         detail: String,
     },
+    #[error("the secret `{name}` of the database: {error}")]
+    Sealed { name: String, error: SealError },
     #[error("community `{community}`: {problem}")]
     Identity {
         community: String,
@@ -154,6 +159,8 @@ impl StartError {
             Self::Fetch(e) => e.code(),
             Self::File(FileError::Unreadable { .. }) => "config-unreadable",
             Self::File(FileError::Exposed { .. }) => "config-key-exposed",
+            Self::File(error @ FileError::Directory { .. }) => error.code(),
+            Self::Sealed { error, .. } => error.code(),
             Self::Unusable { code, .. } | Self::Identity { code, .. } => code,
         }
     }
@@ -166,10 +173,15 @@ impl Server {
     /// [`StartError`]
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         config.check_files()?;
+        files::private_directory(&config.state_dir)?;
         let db = Db::open_at(&config.database()?, MIGRATIONS, config.migrations).await?;
         let audit = Audit::start(db.clone());
-        let replay = Replay::open(&config.state_dir.join("replay"), clock::now())?;
-        let access_key = AccessKey::open(&config.state_dir.join("access-token.key"))?;
+        let changes = Changes::open(db.clone()).await?;
+        let replay = Replay::open(&db, &config.state_dir.join("replay"), clock::now())?;
+        let access_key = match config.secrets_key()? {
+            Some(key) if changes.has_others() => AccessKey::shared(&db, &key).await?,
+            _ => AccessKey::open(&config.state_dir.join("access-token.key"))?,
+        };
         let fetcher = Fetcher::new(fetch_policy(config)?)?;
         let smart_clients = SmartClients::open(&config.smart_clients)?;
         let key_sets = KeySets::new(fetcher.clone());
@@ -217,6 +229,7 @@ impl Server {
             dpop,
             signers: Signers::open(db, clock::now()).await?,
             life_cycle: LifeCycle::default(),
+            changes,
             replay,
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
@@ -355,6 +368,9 @@ impl Server {
         if let Err(error) = self.opaque_tokens.forget_expired(now).await {
             tracing::warn!(%error, "opaque tokens that expired could not be forgotten");
         }
+        if let Err(error) = self.changes.forget_old(now).await {
+            tracing::warn!(%error, "changes of long ago could not be forgotten");
+        }
     }
 
     /// What runs beside requests until the shutdown: CRLs are looked at again, so that a revocation
@@ -385,6 +401,7 @@ impl Server {
             }
         };
         tokio::select! {
+            () = self.follow() => {}
             () = certifications => {}
             () = refresh => {}
             () = self.watch_communities() => {}
@@ -439,6 +456,9 @@ impl TokenStatus for Server {
                 }
                 return client.registration.token_state(jti);
             }
+            if self.changes.is_behind() {
+                return TokenState::Ended { code: UNKNOWN };
+            }
             match self.registrations.by_client_id(client_id).await {
                 Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {
                     code: "token-revoked",
@@ -454,9 +474,7 @@ impl TokenStatus for Server {
                 },
                 Err(error) => {
                     tracing::error!(%error, "a registration could not be read");
-                    TokenState::Ended {
-                        code: "temporarily-unavailable",
-                    }
+                    TokenState::Ended { code: UNKNOWN }
                 }
             }
         })

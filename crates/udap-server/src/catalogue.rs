@@ -376,6 +376,7 @@ mod tests {
         ];
         // A code is a text of words with hyphens between; so are few other things.
         let no_codes = [
+            "access-token.key",
             "access-token",
             "client-confidential-asymmetric",
             "udap-replay",

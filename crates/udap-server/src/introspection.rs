@@ -16,7 +16,7 @@ use std::time::Instant;
 use udap_host::audit::{Event, Who};
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
-use udap_host::token_status::{TokenState, TokenStatus as _};
+use udap_host::token_status::{TokenState, TokenStatus as _, UNKNOWN};
 use udap_proto::Refusal as _;
 use udap_proto::access_token::VerifiedAccessToken;
 use udap_proto::introspection::{Active, Inactive};
@@ -92,6 +92,10 @@ async fn introspect(
         return Ok(Err("token-of-another"));
     }
     if let TokenState::Ended { code } = server.of(token.client_id(), token.jti()).await {
+        // Not an answer that a resource server might remember.
+        if code == UNKNOWN {
+            return Err(ClientError::Unavailable);
+        }
         return Ok(Err(code));
     }
     client.still_trusted(server).await?;

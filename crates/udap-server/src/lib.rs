@@ -39,6 +39,7 @@ mod jwks;
 mod life_cycle;
 mod metadata;
 mod metrics;
+mod nodes;
 mod registration;
 mod revocation;
 mod router;
@@ -50,6 +51,7 @@ mod token;
 pub use app::{Server, StartError};
 pub use catalogue::CATALOGUE;
 pub use communities::{Trouble, community_trust, identity, last_bundle_sequence};
+pub use store::MIGRATIONS;
 
 /// Where the authorization server's own endpoints are, behind the base URL. No FHIR resource type
 /// begins with a lower-case letter, so nothing of the FHIR server is shadowed.

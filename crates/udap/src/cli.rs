@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Serve(cmd::serve::Args),
     Doctor(cmd::doctor::Args),
     #[command(subcommand)]
+    Db(cmd::db::Command),
+    #[command(subcommand)]
     Audit(cmd::audit::Command),
     #[command(subcommand)]
     Ca(cmd::ca::Command),

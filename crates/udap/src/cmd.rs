@@ -7,6 +7,7 @@ pub(crate) mod certify;
 pub(crate) mod community;
 pub(crate) mod config;
 pub(crate) mod crl;
+pub(crate) mod db;
 pub(crate) mod dev;
 pub(crate) mod discover;
 pub(crate) mod doctor;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Get(args) => block_on(get::run(args, format)),
         Command::Serve(args) => serve::run(&args),
         Command::Audit(command) => block_on(audit::run(command, format)),
+        Command::Db(command) => block_on(db::run(command, format)),
         Command::Doctor(args) => block_on(doctor::run(args, format)),
         Command::Ca(command) => ca::run(command, format),
         Command::Certify(args) => block_on(certify::run(args, format)),

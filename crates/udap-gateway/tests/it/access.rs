@@ -272,6 +272,22 @@ async fn a_remembered_token_ends_with_its_time() {
     assert_eq!(kit.fhir.count(), 2);
 }
 
+/// Where nothing can be told of a token it is no reason to throw it away, and none to let it in.
+#[tokio::test]
+async fn a_token_of_which_nothing_can_be_told_is_503() {
+    let kit = Kit::new().await;
+    let token = kit.issuer.token("system/*.rs");
+    assert_eq!(with_token(&kit, &token).await.status, 200);
+    kit.status.end(udap_host::token_status::UNKNOWN);
+    let answer = with_token(&kit, &token).await;
+    assert_eq!(
+        answer.refusal(),
+        (503, "temporarily-unavailable".to_owned())
+    );
+    assert_eq!(answer.header("www-authenticate"), "");
+    assert_eq!(kit.fhir.count(), 1);
+}
+
 #[tokio::test]
 async fn a_remembered_token_ends_with_its_registration_or_by_its_client() {
     for code in ["registration-cancelled", "token-revoked"] {

@@ -80,7 +80,9 @@ pub(super) fn secrets_key(config: &Config) -> Result<Option<SecretsKey>, ConfigE
 fn private(error: FileError) -> ConfigError {
     whole(match error {
         FileError::Unreadable { path, detail } => Problem::Unreadable { path, detail },
-        FileError::Exposed { path, mode } => Problem::KeyExposed { path, mode },
+        FileError::Exposed { path, mode } | FileError::Directory { path, mode } => {
+            Problem::KeyExposed { path, mode }
+        }
     })
 }
 

@@ -197,7 +197,9 @@ pub(super) fn load(files: &TlsFiles) -> Result<CertifiedKey, ListenError> {
     let path = || files.key.clone();
     let pem = files::read_private(&files.key).map_err(|error| match error {
         FileError::Unreadable { path, detail } => ListenError::KeyUnreadable { path, detail },
-        FileError::Exposed { path, mode } => ListenError::KeyExposed { path, mode },
+        FileError::Exposed { path, mode } | FileError::Directory { path, mode } => {
+            ListenError::KeyExposed { path, mode }
+        }
     })?;
     // The parser's own error could quote the file: say only that it failed.
     let key = PrivateKeyDer::from_pem_slice(&pem)

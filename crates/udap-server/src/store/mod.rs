@@ -1,27 +1,32 @@
-//! What is kept: registrations in the database, seen JWTs in a log of their own. One file each.
+//! What is kept: registrations in the database, seen JWTs in a log of their own or, where nodes share a
+//! database, there too. One file each.
 
 mod bundles;
 mod certifications;
+mod changes;
 mod opaque_tokens;
 mod registrations;
 mod replay;
 mod revocations;
+mod secrets;
 mod signers;
 
 pub(crate) use bundles::{Bundles, Kept, KeptBundle};
 pub(crate) use certifications::{Accepted, Among, Askable};
+pub(crate) use changes::{Changes, Remembered};
 pub(crate) use opaque_tokens::{NotDurable, OpaqueTokens, sha256};
 pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Once, Replay, Seen};
 pub(crate) use revocations::Revocations;
+pub(crate) use secrets::shared as shared_secret;
 pub(crate) use signers::{ActiveSigner, Signers};
 
 use udap_host::audit;
 use udap_host::db::Migration;
 
 /// The schema, step by step.
-pub(crate) const MIGRATIONS: &[Migration] = &[
+pub const MIGRATIONS: &[Migration] = &[
     registrations::MIGRATION,
     audit::migration(2),
     certifications::MIGRATION,
@@ -32,4 +37,5 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     opaque_tokens::migration(8),
     bundles::migration(9),
     registrations::without_statements(10),
+    changes::migration(11),
 ];

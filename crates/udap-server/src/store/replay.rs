@@ -8,8 +8,10 @@
 //! was answered for it.
 
 mod log;
+mod rows;
 
 use self::log::{Files, lock, write_log};
+use self::rows::Rows;
 use crate::app::StartError;
 use aws_lc_rs::digest;
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +22,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
+use udap_host::db::Db;
 use udap_pki::UnixTime;
 use udap_proto::claims::SKEW_SECS;
 
@@ -70,8 +73,43 @@ pub(crate) struct Once<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotDurable;
 
+/// Where it is remembered which JWTs were seen.
 #[derive(Debug)]
-pub(crate) struct Replay {
+pub(crate) enum Replay {
+    /// Here, for one process.
+    Log(ReplayLog),
+    /// In the database that the nodes share.
+    Rows(Rows),
+}
+
+impl Replay {
+    /// Rows where the database is shared, the log in the directory otherwise.
+    pub(crate) fn open(db: &Db, directory: &Path, now: UnixTime) -> Result<Self, StartError> {
+        match Rows::open(db) {
+            Some(rows) => Ok(Self::Rows(rows)),
+            None => ReplayLog::open(directory, now).map(Self::Log),
+        }
+    }
+
+    /// Says whether a JWT is new, and remembers it. Returns when that is durable.
+    pub(crate) async fn record(&self, jwt: Once<'_>, now: UnixTime) -> Result<Seen, NotDurable> {
+        match self {
+            Self::Log(log) => log.record(jwt, now).await,
+            Self::Rows(rows) => rows.record(jwt, now).await,
+        }
+    }
+
+    /// To be called when the last request was answered.
+    pub(crate) async fn close(&self, now: UnixTime) -> Result<(), NotDurable> {
+        match self {
+            Self::Log(log) => log.close(now).await,
+            Self::Rows(_) => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ReplayLog {
     memory: Arc<Mutex<Memory>>,
     /// What each worker has taken on and not yet handed to the log's writer.
     taken: ThreadLocal<Arc<Taken>>,
@@ -106,7 +144,7 @@ struct Memory {
     closed: bool,
 }
 
-impl Replay {
+impl ReplayLog {
     /// Opens the log directory, reads what still counts, and starts the log's writer.
     pub(crate) fn open(directory: &Path, now: UnixTime) -> Result<Self, StartError> {
         let unusable = |path: &Path, e: &std::io::Error| StartError::Unusable {

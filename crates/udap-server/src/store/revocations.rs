@@ -33,22 +33,45 @@ pub(crate) struct Revocations {
 
 impl Revocations {
     pub(crate) async fn open(db: Db, now: UnixTime) -> Result<Self, DbError> {
+        let revocations = Self {
+            db,
+            revoked: RwLock::default(),
+        };
+        revocations.read_again().await?;
+        revocations.forget_expired(now).await?;
+        Ok(revocations)
+    }
+
+    /// Takes in all that the database has.
+    pub(super) async fn read_again(&self) -> Result<(), DbError> {
         let rows = sqlx::query("SELECT jti_sha256, exp FROM revoked_token")
-            .fetch_all(db.reader())
+            .fetch_all(self.db.reader())
             .await?;
-        let mut revoked = HashMap::with_capacity(rows.len());
+        let mut all = Vec::with_capacity(rows.len());
         for row in rows {
             let hash: Vec<u8> = row.try_get("jti_sha256")?;
             if let Ok(hash) = <[u8; 32]>::try_from(hash) {
-                revoked.insert(hash, UnixTime(row.try_get("exp")?));
+                all.push((hash, UnixTime(row.try_get("exp")?)));
             }
         }
-        let revocations = Self {
-            db,
-            revoked: RwLock::new(revoked),
-        };
-        revocations.forget_expired(now).await?;
-        Ok(revocations)
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        revoked.extend(all);
+        Ok(())
+    }
+
+    /// Takes in one that another node revoked, by its hash in hex.
+    pub(super) fn learn(&self, hash: &str, exp: UnixTime) {
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let digits = hash.get(2 * at..2 * at + 2);
+            let Some(value) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+                tracing::error!(hash, "a change names no token");
+                return;
+            };
+            *byte = value;
+        }
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        revoked.insert(bytes, exp);
     }
 
     /// Ends a token that would have ended at `exp`. Durable and in force when this returns.

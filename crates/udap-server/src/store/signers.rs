@@ -4,7 +4,7 @@
 //! In the database, so that a restart forgets none; in memory only that it is there, since each token
 //! request asks. A row is written once an hour and certificate at most.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
@@ -148,6 +148,20 @@ impl Signers {
         known.remove(&key);
     }
 
+    /// Forgets what is known of some clients: other nodes may have removed rows.
+    pub(super) fn forget_those_of(&self, clients: &HashSet<String>) {
+        if clients.is_empty() {
+            return;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(client_id, _), _| !clients.contains(client_id));
+    }
+
+    pub(super) fn forget_all(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.clear();
+    }
+
     /// Forgets those whose tokens have all expired.
     pub(crate) async fn forget_expired(&self, now: UnixTime) -> Result<(), DbError> {
         {
@@ -168,17 +182,17 @@ impl Signers {
     }
 }
 
-/// Removes one, in the transaction that ends its tokens.
+/// Removes one, in the transaction that ends its tokens, and says whether it was there.
 pub(super) async fn remove(
     write: &mut sqlx::AnyConnection,
     signer: &ActiveSigner,
-) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM signer WHERE client_id = $1 AND leaf_sha256 = $2")
+) -> Result<bool, DbError> {
+    let removed = sqlx::query("DELETE FROM signer WHERE client_id = $1 AND leaf_sha256 = $2")
         .bind(&signer.client_id)
         .bind(signer.leaf.sha256().to_vec())
         .execute(write)
         .await?;
-    Ok(())
+    Ok(removed.rows_affected() > 0)
 }
 
 /// Certificates one after the other, as they were written.

@@ -27,6 +27,7 @@ mod life_cycle;
 mod limits;
 mod metadata;
 mod mutual_tls;
+mod nodes;
 mod opaque;
 mod peers;
 mod register;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use udap_host::db::sqlx;
 use udap_pki::Anchor;
 use udap_proto::Refusal as _;
+use udap_testkit::postgres;
 use udap_trust::clock;
 use udap_trust::fetch::{FetchPolicy, Fetcher, TlsRoots};
 use udap_trust::verify::{CommunityTrust, TrustEngine};
@@ -52,10 +53,11 @@ async fn one_that_lands_between_verification_and_write_wins() {
         // The app's newest certificate signs.
         let jwt = crate::support::Jwt::new(&app, change.claims).sign();
         let verified = replay_log(&holder);
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut db)
-            .await
-            .unwrap();
+        let turn = match postgres::wanted() {
+            true => "BEGIN; SELECT pg_advisory_xact_lock(7305794401)",
+            false => "BEGIN IMMEDIATE",
+        };
+        sqlx::raw_sql(turn).execute(&mut db).await.unwrap();
         let registering = tokio::spawn({
             let holder = holder.clone();
             async move { holder.register(&jwt).await }
@@ -84,6 +86,13 @@ async fn one_that_lands_between_verification_and_write_wins() {
 
 /// How many bytes of the replay log are written; zeros are room for more.
 fn replay_log(holder: &Holder) -> usize {
+    if postgres::wanted() {
+        return holder
+            .sql("SELECT COUNT(*) FROM seen_jwt")
+            .trim()
+            .parse()
+            .unwrap();
+    }
     let files = holder.state();
     let log = files
         .iter()

@@ -58,7 +58,7 @@ async fn no_token_and_no_assertion_is_written_down() {
     }
 
     holder.server.close().await.unwrap();
-    let state = holder.state();
+    let state = holder.kept();
     let anywhere = |what: &str| {
         let found = state.iter().find(|(_, bytes)| {
             bytes

@@ -82,13 +82,18 @@ async fn files_that_are_not_what_they_should_be() {
 async fn a_state_directory_that_does_not_serve() {
     // A file where the directory should be.
     let (code, text) = refused(|directory| write_private(&directory.join("state"), b"")).await;
-    assert!(
-        code.starts_with("db-") || code.starts_with("database-"),
-        "{code}: {text}"
-    );
+    assert_eq!(code, "config-unreadable", "{text}");
+    // One that others can enter; it may be anybody's, and stays as it is.
+    for mode in [0o755, 0o710, 0o701, 0o1777] {
+        let (code, text) = refused(|directory| make(&directory.join("state"), mode)).await;
+        assert_eq!(code, "state-directory-exposed", "{text}");
+    }
+    if udap_testkit::postgres::wanted() {
+        return; // Log and key are in the database; see `nodes`.
+    }
     // A file where the replay log should be.
     let (code, _) = refused(|directory| {
-        std::fs::create_dir(directory.join("state")).unwrap();
+        make(&directory.join("state"), 0o700);
         write_private(&directory.join("state/replay"), b"");
     })
     .await;
@@ -99,7 +104,7 @@ async fn a_state_directory_that_does_not_serve() {
         (0o600, KeyType::P384, "access-key-unusable"),
     ] {
         let (code, _) = refused(|directory| {
-            std::fs::create_dir(directory.join("state")).unwrap();
+            make(&directory.join("state"), 0o700);
             let path = directory.join("state/access-token.key");
             let der = generate(kind).unwrap();
             write_private(&path, pem::encode("PRIVATE KEY", &der).as_bytes());
@@ -118,4 +123,9 @@ async fn tls_roots_that_are_not_there() {
     let error = Server::open(&config).await.unwrap_err();
     assert_eq!(error.code(), "tls-roots-missing");
     assert!(error.to_string().contains("no.pem"), "{error}");
+}
+
+fn make(directory: &Path, mode: u32) {
+    std::fs::create_dir(directory).unwrap();
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(mode)).unwrap();
 }

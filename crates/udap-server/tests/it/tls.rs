@@ -109,7 +109,7 @@ async fn an_app_registers_and_gets_a_token() {
     running.stop().await.unwrap();
     // The audit trail knows from where.
     holder.server.close().await.unwrap();
-    let seen = holder.state().iter().any(|(_, bytes)| {
+    let seen = holder.kept().iter().any(|(_, bytes)| {
         bytes
             .windows(b"127.0.0.1".len())
             .any(|window| window == b"127.0.0.1")

@@ -8,7 +8,7 @@ const NOW: UnixTime = UnixTime(1_000_000);
 
 /// A JWT signed at `now` and shown at once.
 async fn record(
-    replay: &Replay,
+    replay: &ReplayLog,
     [community, iss, jti]: [&str; 3],
     exp: UnixTime,
     now: UnixTime,
@@ -27,7 +27,7 @@ async fn record(
 #[tokio::test]
 async fn a_jti_counts_once_per_community_and_issuer_until_it_lapses() {
     let directory = tempfile::tempdir().unwrap();
-    let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+    let replay = ReplayLog::open(&directory.path().join("replay"), NOW).unwrap();
     let exp = NOW.plus_secs(300);
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
@@ -71,7 +71,7 @@ async fn what_was_seen_survives_a_restart_and_a_torn_record() {
     let path = directory.path().join("replay");
     let exp = NOW.plus_secs(300);
     for round in 0..3 {
-        let replay = Replay::open(&path, NOW).unwrap();
+        let replay = ReplayLog::open(&path, NOW).unwrap();
         for earlier in 0..round {
             assert_eq!(
                 record(&replay, ["c", "a", &format!("{earlier}")], exp, NOW).await,
@@ -94,7 +94,7 @@ async fn what_was_seen_survives_a_restart_and_a_torn_record() {
             .unwrap();
         last.write_all(b"torn").unwrap();
     }
-    let later = Replay::open(&path, exp.plus_secs(SKEW_SECS)).unwrap();
+    let later = ReplayLog::open(&path, exp.plus_secs(SKEW_SECS)).unwrap();
     let lapsed = exp.plus_secs(SKEW_SECS);
     assert_eq!(
         record(&later, ["c", "a", "0"], exp.plus_secs(600), lapsed).await,
@@ -105,7 +105,7 @@ async fn what_was_seen_survives_a_restart_and_a_torn_record() {
 #[tokio::test]
 async fn of_a_hundred_at_once_one_is_new() {
     let directory = tempfile::tempdir().unwrap();
-    let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+    let replay = ReplayLog::open(&directory.path().join("replay"), NOW).unwrap();
     let all = futures_util::future::join_all(
         (0..100).map(|_| record(&replay, ["c", "a", "1"], NOW.plus_secs(60), NOW)),
     )
@@ -118,7 +118,7 @@ async fn of_a_hundred_at_once_one_is_new() {
 #[tokio::test]
 async fn a_record_outlives_requests_that_take_their_time() {
     let directory = tempfile::tempdir().unwrap();
-    let replay = Replay::open(&directory.path().join("replay"), NOW).unwrap();
+    let replay = ReplayLog::open(&directory.path().join("replay"), NOW).unwrap();
     let exp = NOW.plus_secs(60);
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
@@ -143,22 +143,22 @@ async fn files_whose_records_lapsed_are_deleted_at_a_start() {
         files.filter(|f| f.extension().is_some()).count()
     };
     for _ in 0..5 {
-        let replay = Replay::open(&path, NOW).unwrap();
+        let replay = ReplayLog::open(&path, NOW).unwrap();
         let exp = NOW.plus_secs(60);
         let _ = record(&replay, ["c", "a", "1"], exp, NOW).await;
     }
     // One with the record, one that is open; those without any were deleted.
     assert_eq!(logs(), 2);
-    let _ = Replay::open(&path, NOW.plus_secs(3600)).unwrap();
+    let _ = ReplayLog::open(&path, NOW.plus_secs(3600)).unwrap();
     assert_eq!(logs(), 1);
 }
 
 /// As many as it takes for the mark to be used.
-async fn be_busy(replay: &Replay) {
+async fn be_busy(replay: &ReplayLog) {
     be_busy_at(replay, NOW).await;
 }
 
-async fn be_busy_at(replay: &Replay, now: UnixTime) {
+async fn be_busy_at(replay: &ReplayLog, now: UnixTime) {
     for number in 0..=BUSY {
         let jti = format!("busy-{number}-{}", now.0);
         let seen = record(replay, ["c", "a", &jti], now.plus_secs(300), now).await;
@@ -183,7 +183,7 @@ async fn on_a_busy_server_the_mark_stands_for_records_and_after_a_crash_for_all_
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("replay");
     let exp = NOW.plus_secs(300);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     be_busy(&replay).await;
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
@@ -218,7 +218,7 @@ async fn on_a_busy_server_the_mark_stands_for_records_and_after_a_crash_for_all_
 
     // Without a word it ends.
     drop(replay);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
         Ok(Seen::Unknown)
@@ -239,7 +239,7 @@ async fn on_a_busy_server_the_mark_stands_for_records_and_after_a_crash_for_all_
     be_busy_at(&replay, ahead).await;
     replay.close(ahead).await.unwrap();
     drop(replay);
-    let replay = Replay::open(&path, ahead).unwrap();
+    let replay = ReplayLog::open(&path, ahead).unwrap();
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
         Ok(Seen::Unknown)
@@ -259,7 +259,7 @@ async fn a_busy_server_that_ends_well_refuses_nobody_afterwards() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("replay");
     let exp = NOW.plus_secs(300);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     be_busy(&replay).await;
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
@@ -272,7 +272,7 @@ async fn a_busy_server_that_ends_well_refuses_nobody_afterwards() {
         Ok(Seen::New)
     );
     drop(replay);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     for jti in ["busy-0-1000000", "1", "2"] {
         assert_eq!(
             record(&replay, ["c", "a", jti], exp, NOW).await,
@@ -290,13 +290,13 @@ async fn a_server_that_is_not_busy_crashes_and_refuses_nobody_afterwards() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("replay");
     let exp = NOW.plus_secs(300);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
         Ok(Seen::New)
     );
     drop(replay);
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     assert_eq!(
         record(&replay, ["c", "a", "1"], exp, NOW).await,
         Ok(Seen::Before)
@@ -312,15 +312,15 @@ async fn a_server_that_is_not_busy_crashes_and_refuses_nobody_afterwards() {
 async fn a_mark_is_not_deleted_while_a_jwt_that_it_stands_for_lives() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("replay");
-    let replay = Replay::open(&path, NOW).unwrap();
+    let replay = ReplayLog::open(&path, NOW).unwrap();
     for number in 0..=BUSY {
         let jti = format!("{number}");
         let _ = record(&replay, ["c", "a", &jti], NOW.plus_secs(1), NOW).await;
     }
     drop(replay);
     let later = NOW.plus_secs(MARKED_SECS - SKEW_SECS - 1);
-    drop(Replay::open(&path, later).unwrap());
-    let replay = Replay::open(&path, later).unwrap();
+    drop(ReplayLog::open(&path, later).unwrap());
+    let replay = ReplayLog::open(&path, later).unwrap();
     let jwt = Once {
         community: "c",
         iss: "a",
@@ -333,6 +333,6 @@ async fn a_mark_is_not_deleted_while_a_jwt_that_it_stands_for_lives() {
 
 #[test]
 fn a_directory_that_cannot_be_used_is_named() {
-    let error = Replay::open(Path::new("/proc/no/such"), NOW).unwrap_err();
+    let error = ReplayLog::open(Path::new("/proc/no/such"), NOW).unwrap_err();
     assert_eq!(error.code(), "replay-log-unusable");
 }

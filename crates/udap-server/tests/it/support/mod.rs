@@ -19,6 +19,7 @@ use udap_host::config::Config;
 use udap_host::db::sqlx::{self, Connection as _};
 use udap_pki::issue::Profile;
 use udap_server::Server;
+use udap_testkit::postgres::{self, Postgres};
 
 pub(crate) const BASE: &str = "https://holder.example/fhir";
 pub(crate) const REGISTER: &str = "https://holder.example/fhir/oauth/register";
@@ -195,8 +196,13 @@ impl Holder {
     /// A connection of its own to the database, as an operator's tool has it.
     pub(crate) async fn database(&self) -> sqlx::AnyConnection {
         sqlx::any::install_default_drivers();
-        let path = self.config.state_dir.join("udap.db");
-        let url = format!("sqlite://{}", path.display());
+        let url = match &self.config.database {
+            Some(secret) => String::from_utf8(secret.read().unwrap().to_vec()).unwrap(),
+            None => format!(
+                "sqlite://{}",
+                self.config.state_dir.join("udap.db").display()
+            ),
+        };
         sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
@@ -204,8 +210,28 @@ impl Holder {
     pub(crate) fn holds(&self, text: &str) -> bool {
         let end = text.rsplit('.').next().unwrap();
         let part = &end.as_bytes()[..end.len().min(40)];
-        let mut files = self.state().into_iter();
+        let mut files = self.kept().into_iter();
         files.any(|(_, bytes)| bytes.windows(part.len()).any(|window| window == part))
+    }
+
+    /// All that is kept, wherever: the files of the state directory, and what a backup of the database
+    /// server has.
+    pub(crate) fn kept(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut kept = self.state();
+        if self.config.database.is_some() {
+            kept.push(("dump".into(), Postgres::shared().dump(&self.name())));
+        }
+        kept
+    }
+
+    /// What a statement at the database server's console gives.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        Postgres::shared().sql(&self.name(), sql)
+    }
+
+    fn name(&self) -> String {
+        let url = self.config.database.as_ref().unwrap().read().unwrap();
+        Postgres::name(std::str::from_utf8(&url).unwrap()).to_owned()
     }
 
     /// The bytes of all files of the state directory, by name.
@@ -374,6 +400,44 @@ pub(crate) fn configuration_in(directory: &Path) -> String {
     configuration(directory, "")
 }
 
+/// The configuration with its database on a server.
+fn on_postgres(directory: &Path, url: &str, text: &str) -> String {
+    write_private(&directory.join("database.url"), url.as_bytes());
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+    write_private(&directory.join("secrets.key"), key.as_bytes());
+    format!("database_file = \"database.url\"\nsecrets_key_file = \"secrets.key\"\n{text}")
+}
+
+/// Two servers on one new PostgreSQL database, each with a state directory of its own.
+pub(crate) async fn two_nodes() -> [Holder; 2] {
+    two_nodes_on(&Postgres::shared().database()).await
+}
+
+pub(crate) async fn two_nodes_on(url: &str) -> [Holder; 2] {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = configuration(directory.path(), "");
+    if !postgres::wanted() {
+        text = on_postgres(directory.path(), url, &text);
+    }
+    write_private(&directory.path().join("database.url"), url.as_bytes());
+    let directory = Arc::new(directory);
+    let node = async |state: &str| {
+        let text = text.replacen(
+            "state_dir = \"state\"",
+            &format!("state_dir = \"{state}\""),
+            1,
+        );
+        let path = directory.path().join("udap.toml");
+        let config = udap_host::config::parse(&path, &text).unwrap();
+        Holder {
+            server: Server::open(&config).await.unwrap(),
+            config: Arc::new(config),
+            directory: Arc::clone(&directory),
+        }
+    };
+    [node("one").await, node("two").await]
+}
+
 fn configuration(directory: &Path, settings: &str) -> String {
     let world = world();
     let mut text = format!(
@@ -386,6 +450,9 @@ fn configuration(directory: &Path, settings: &str) -> String {
          tls_roots = \"a.anchor.pem\"\n",
         world.web
     );
+    if postgres::wanted() {
+        text = on_postgres(directory, &Postgres::shared().database(), &text);
+    }
     if !settings.contains("scopes_supported") {
         let scopes: Vec<_> = SCOPES.split(' ').collect();
         text = format!("scopes_supported = {scopes:?}\n{text}");
