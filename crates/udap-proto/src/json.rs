@@ -1,7 +1,8 @@
-//! Strict JSON: one value, no duplicate members, bounded depth.
+//! Strict JSON: one value, no duplicate members, bounded depth, no U+0000.
 //!
 //! RFC 8259 §4 lets a reader take either of two members with one name; two readers that choose
-//! differently see two different messages under one signature, so such a message is refused.
+//! differently see two different messages under one signature, so such a message is refused. So is one with
+//! U+0000, at which some programs end a text, and which some databases cannot hold.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -97,10 +98,12 @@ impl<'de> Visitor<'de> for Strict {
             .map(Value::Number)
             .ok_or_else(|| E::custom("a number out of range"))
     }
-    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+    fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Value, E> {
+        without_nul(v)?;
         Ok(Value::String(v.to_owned()))
     }
-    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+    fn visit_string<E: serde::de::Error>(self, v: String) -> Result<Value, E> {
+        without_nul(&v)?;
         Ok(Value::String(v))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
@@ -115,6 +118,7 @@ impl<'de> Visitor<'de> for Strict {
         let deeper = self.deeper()?;
         let mut map = Map::new();
         while let Some(name) = access.next_key::<String>()? {
+            without_nul(&name)?;
             if map.contains_key(&name) {
                 return Err(A::Error::custom(format_args!(
                     "member `{}` appears twice",
@@ -125,6 +129,13 @@ impl<'de> Visitor<'de> for Strict {
             map.insert(name, value);
         }
         Ok(Value::Object(map))
+    }
+}
+
+fn without_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    match text.contains('\0') {
+        true => Err(E::custom("a text with U+0000")),
+        false => Ok(()),
     }
 }
 
@@ -142,6 +153,19 @@ mod tests {
             ))
         );
         assert!(object(br#"{"o":{"x":[{"b":1,"\u0062":2}]}}"#).is_err());
+    }
+
+    #[test]
+    fn a_text_with_a_nul_is_refused_as_value_and_as_name() {
+        for text in [
+            r#"{"a":"x\u0000"}"#,
+            r#"{"a\u0000":1}"#,
+            r#"{"o":[{"b":"\u0000"}]}"#,
+        ] {
+            let error = object(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("a text with U+0000"), "{error}");
+        }
+        assert!(object(br#"{"a":"\u0001 \\u0000"}"#).is_ok());
     }
 
     #[test]

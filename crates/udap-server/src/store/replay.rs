@@ -75,6 +75,10 @@ pub(crate) struct NotDurable;
 
 /// Where it is remembered which JWTs were seen.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a server has one, and a box would be a step more for each request"
+)]
 pub(crate) enum Replay {
     /// Here, for one process.
     Log(ReplayLog),

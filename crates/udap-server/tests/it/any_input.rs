@@ -330,6 +330,8 @@ fn any_query_for_metadata() {
 #[tokio::test]
 async fn nonsense_that_somebody_thought_of() {
     let holder = Holder::new().await;
+    let nul = holder.register("\u{0}").await.refusal();
+    assert!(nul.starts_with("400 invalid_client_metadata"), "{nul}");
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let deep = "[".repeat(100_000);
     for jwt in [
@@ -343,7 +345,7 @@ async fn nonsense_that_somebody_thought_of() {
             encode("{}")
         ),
         format!("{}.{}.AA", encode(&deep[..30_000]), encode("{}")),
-        "\u{0}".to_owned(),
+        "\u{1}".to_owned(),
         "é.é.é".to_owned(),
     ] {
         assert!(
