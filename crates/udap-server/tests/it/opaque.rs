@@ -102,13 +102,16 @@ async fn the_token_itself_is_nowhere() {
     let id = holder.registered(&app).await;
     let token = token(&holder, &app, &id).await;
     holder.server.close().await.unwrap();
-    let state = holder.state();
+    let state = holder.kept();
     let found = |what: &[u8]| {
         let within = |bytes: &Vec<u8>| bytes.windows(what.len()).any(|window| window == what);
         state.iter().any(|(_, bytes)| within(bytes))
     };
     assert!(!found(&token.as_bytes()[..20]));
-    assert!(found(&sha256(&token)), "this test can see");
+    let hash = sha256(&token);
+    // A backup of a database server has it in hex.
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(found(&hash) || found(hex.as_bytes()), "this test can see");
 }
 
 #[tokio::test]
