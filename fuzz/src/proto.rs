@@ -11,7 +11,7 @@ use udap_proto::scope::{Context, Permission, ScopeSet};
 use udap_proto::token::TokenRequest;
 use udap_proto::{
     access_token, assertion, authorization, bundle, certification, client_cert, dpop, event,
-    extensions, id_token, json, metadata, smart, statement,
+    extensions, id_token, json, metadata, smart, statement, vouched,
 };
 
 const NOW: UnixTime = UnixTime(1_795_536_000);
@@ -41,6 +41,10 @@ pub fn jws(data: &[u8]) {
     assert!(!stages[4] && !stages[5], "no key was given");
     smart_backend(compact, stages[7]);
     let _ = jws.verify_by_leaf(&JwsAlg::ALL);
+    if let Ok(statement) = vouched::parse(compact, &issuer()) {
+        let refused = statement.verify(&JwkSet::default(), &issuer(), URL, NOW);
+        assert!(refused.is_err(), "no key was given");
+    }
     claims(jws.payload());
 }
 
@@ -88,6 +92,14 @@ pub fn client_cert(data: &[u8]) {
     let first: Vec<_> = lines.by_ref().take(1).collect();
     if let Ok((_, chain)) = client_cert::read(first.into_iter(), lines) {
         assert!(chain.len() <= client_cert::MAX_CHAIN);
+    }
+}
+
+fn issuer() -> vouched::Issuer {
+    vouched::Issuer {
+        uri: URL.to_owned(),
+        subjects: vec!["https://app.example/".to_owned()],
+        algorithms: JwsAlg::ALL.to_vec(),
     }
 }
 

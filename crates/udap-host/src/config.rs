@@ -37,7 +37,7 @@ pub use udap_pki::Revocation;
 
 pub use self::{
     binding::{AccessTokens, Binding, DpopRule, MutualTlsPort},
-    clients::{ClientKeys, RegistrationGrant, SmartClient},
+    clients::{ClientKeys, RegistrationGrant, SmartClient, StatementIssuer},
     error::{At, ConfigError, Problem},
     origin::{Origin, Row},
     values::{Certificates, LogFormat, Secret, TlsRoots},
@@ -118,6 +118,8 @@ pub struct Config {
     /// Whether an app may name its registered URL of keys in place of certificates (HL7 SSRAA §7.6).
     pub experimental_jku: bool,
     pub smart_clients: Vec<SmartClient>,
+    /// Whose statements about apps count, by keys.
+    pub statement_issuers: Vec<StatementIssuer>,
     pub communities: Vec<Community>,
     rows: Vec<Row>,
 }

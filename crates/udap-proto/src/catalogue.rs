@@ -86,6 +86,13 @@ const OWN: &[Explanation] = &[
         "RFC 7468 §5",
     ),
     entry(
+        "issuer-outside-subjects",
+        "The issuer may not speak of this app",
+        "The statement was signed by an issuer whose keys are known, about an app whose URI is not among those that the operator lets it vouch for.",
+        "The operator sets `statement_issuer.subjects`; the app's URI has to begin with one of them, in its one spelling.",
+        "RFC 7591 §2.3; udap.toml: statement_issuer.subjects",
+    ),
+    entry(
         "x5c-missing",
         "The JWT does not say which certificate signed it",
         "A UDAP JWT carries its signer's certificate in the header `x5c`; nothing else may name the key.",

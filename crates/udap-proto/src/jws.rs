@@ -375,7 +375,7 @@ impl Jws {
         Ok(signer)
     }
 
-    fn require_alg(&self, accepted: &[JwsAlg]) -> Result<(), JwsError> {
+    pub(crate) fn require_alg(&self, accepted: &[JwsAlg]) -> Result<(), JwsError> {
         let alg = self.header.alg;
         if accepted.contains(&alg) {
             return Ok(());

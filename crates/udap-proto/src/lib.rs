@@ -46,6 +46,7 @@ pub mod smart;
 pub mod statement;
 pub mod suggest;
 pub mod token;
+pub mod vouched;
 
 pub use catalogue::CATALOGUE;
 pub use error::Refusal;

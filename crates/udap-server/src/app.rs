@@ -7,6 +7,7 @@ use crate::client_authentication::ClientError;
 use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
 use crate::smart_clients::SmartClients;
+use crate::statement_issuers::StatementIssuers;
 use crate::store::{
     Bundles, Changes, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
 };
@@ -72,6 +73,8 @@ pub struct App {
     pub(crate) registrations: Registrations,
     /// Who is known by keys and by the configuration alone.
     pub(crate) smart_clients: SmartClients,
+    /// Whose statements about apps count, by keys.
+    pub(crate) statement_issuers: StatementIssuers,
     /// Keys of clients, by URL.
     pub(crate) key_sets: KeySets,
     /// Where providers of credentials have theirs.
@@ -217,6 +220,7 @@ impl Server {
             bases,
             communities,
             smart_clients,
+            statement_issuers: StatementIssuers::open(&config.statement_issuers)?,
             key_sets,
             providers,
             experimental_jku: config.experimental_jku,
@@ -463,7 +467,13 @@ impl TokenStatus for Server {
                 Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {
                     code: "token-revoked",
                 },
-                Ok(Some(registration)) if !self.communities.serves(&registration.community) => {
+                Ok(Some(registration))
+                    if !self.communities.serves(&registration.community)
+                        && self
+                            .statement_issuers
+                            .get(&registration.community)
+                            .is_none() =>
+                {
                     TokenState::Ended {
                         code: "community-unknown",
                     }

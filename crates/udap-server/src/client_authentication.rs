@@ -93,7 +93,7 @@ impl Way {
             return Self::Tls;
         };
         if dialect == Dialect::Udap
-            || server.smart_clients.is_empty()
+            || (server.smart_clients.is_empty() && server.statement_issuers.is_empty())
             || udap_proto::smart::names_certificates(assertion)
         {
             Self::Udap

@@ -45,6 +45,7 @@ mod revocation;
 mod router;
 mod scopes;
 mod smart_clients;
+mod statement_issuers;
 mod store;
 mod token;
 

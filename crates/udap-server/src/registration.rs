@@ -1,10 +1,13 @@
 //! `POST {base}/oauth/register`: an app registers, changes its registration, or leaves (HL7 SSRAA §3;
 //! UDAP Dynamic Client Registration).
 
+mod vouched;
+
 use crate::app::{Server, Told, general_hint, refusal, short};
 use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
+use crate::statement_issuers::Voucher;
 use crate::store::{Cancelled, NewRegistration, Once, Seen, Written};
 use axum::Extension;
 use axum::extract::State;
@@ -24,6 +27,8 @@ use udap_proto::community::PolicyError;
 use udap_proto::jws::Jws;
 use udap_proto::registration::{self, Body, BodyError, Change, ClientMetadata, Grant, Offered};
 use udap_proto::statement::{self, StatementError, Verified};
+use udap_proto::vouched::VouchedError;
+use udap_trust::key_sets::KeySetError;
 use udap_trust::verify::TrustError;
 use udap_trust::{clock, random};
 
@@ -68,6 +73,15 @@ async fn answer(server: Server, mut who: Who, body: Result<Bytes, BytesRejection
     }
 }
 
+/// What is kept of a statement, whoever signed it.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    uri: &'a str,
+    statement: &'a str,
+    /// Nothing where none signed it.
+    certificate: &'a [u8],
+}
+
 type Answer = (StatusCode, Event, serde_json::Map<String, Value>);
 
 async fn register(
@@ -84,6 +98,10 @@ async fn register(
     let max_bytes = server.max_body_bytes;
     let body = body.map_err(|_| RegistrationError::TooLarge { max_bytes })?;
     let body = Body::read(&body)?;
+    // Who vouches for it, if not a community: an issuer that signs by a key.
+    if let Voucher::Issuer(by) = Voucher::of(&server.statement_issuers, &body.software_statement) {
+        return vouched::register(server, &by, &body.software_statement, now, who).await;
+    }
     // Signature, by the key of x5c[0] and no other. §4 step 1.
     let alg = Jws::parse(&body.software_statement)
         .map_err(StatementError::from)?
@@ -128,12 +146,17 @@ async fn register(
     }
     // Written in one transaction, in which the trust epoch is read again, so that a revocation that
     // arrived meanwhile wins: then the signer is judged once more.
+    let said = Said {
+        uri: verified.uri(),
+        statement: verified.compact(),
+        certificate: verified.leaf().der(),
+    };
     for _ in 0..MAX_TRIES {
         let epoch = server.communities.trust().epoch().clone();
         let reached = verdict.epoch();
         let still_trusted = move || epoch.now() == reached;
         let answer = match &wanted {
-            None => cancel(server, &verified, &community, still_trusted, who).await?,
+            None => cancel(server, said, &community, still_trusted, who).await?,
             Some(metadata) => {
                 // What others say about the app. §4 step 5.
                 let judged = judge(
@@ -146,7 +169,7 @@ async fn register(
                 .await?;
                 write(
                     server,
-                    &verified,
+                    said,
                     &community,
                     metadata,
                     judged,
@@ -247,14 +270,14 @@ async fn judge(
 /// Registers, or replaces the registration; `None` when trust moved meanwhile.
 async fn write(
     server: &Server,
-    verified: &Verified,
+    said: Said<'_>,
     community: &str,
     metadata: &ClientMetadata,
     judged: Judged,
     still_trusted: impl Fn() -> bool + Send + Sync + 'static,
     who: &mut Who,
 ) -> Result<Option<Answer>, RegistrationError> {
-    let mut answer = registration::answer("", verified.compact(), metadata);
+    let mut answer = registration::answer("", said.statement, metadata);
     if !judged.accepted.is_empty() {
         answer.insert("certifications".into(), judged.compact().into());
     }
@@ -262,8 +285,8 @@ async fn write(
         client_id: random::id(),
         registrar: server.base().registrar.clone(),
         community: community.to_owned(),
-        uri: verified.uri().to_owned(),
-        certificate: verified.leaf().der().to_vec(),
+        uri: said.uri.to_owned(),
+        certificate: said.certificate.to_vec(),
         metadata: metadata.clone(),
         certifications: judged.accepted,
     };
@@ -292,7 +315,7 @@ async fn write(
 /// Cancels the registration; `None` when trust moved meanwhile.
 async fn cancel(
     server: &Server,
-    verified: &Verified,
+    said: Said<'_>,
     community: &str,
     still_trusted: impl Fn() -> bool + Send,
     who: &mut Who,
@@ -302,7 +325,7 @@ async fn cancel(
         .cancel(
             &server.base().registrar,
             community,
-            verified.uri(),
+            said.uri,
             clock::now(),
             still_trusted,
         )
@@ -310,11 +333,11 @@ async fn cancel(
     {
         Cancelled::Done { client_id } => {
             who.client_id = Some(client_id.as_str().into());
-            let answer = registration::cancelled(&client_id, verified.compact());
+            let answer = registration::cancelled(&client_id, said.statement);
             Ok(Some((StatusCode::OK, Event::RegistrationCancelled, answer)))
         }
         Cancelled::Nothing => Err(RegistrationError::NothingToCancel {
-            uri: verified.uri().to_owned(),
+            uri: said.uri.to_owned(),
         }),
         Cancelled::Suspended => Err(RegistrationError::Suspended),
         Cancelled::TrustMoved => Ok(None),
@@ -334,6 +357,10 @@ enum RegistrationError {
     Statement(#[from] StatementError),
     #[error(transparent)]
     Trust(TrustError),
+    #[error(transparent)]
+    Vouched(#[from] VouchedError),
+    #[error("the keys of the issuer cannot be had: {0}")]
+    Keys(#[from] KeySetError),
     #[error("the certificate is trusted in more than one community here: {communities:?}")]
     Ambiguous { communities: Vec<String> },
     #[error("this statement was sent before (its `jti` is known)")]
@@ -399,6 +426,15 @@ impl RegistrationError {
             },
             Self::Statement(e) => Told::by("invalid_software_statement", e),
             Self::Trust(e) => Told::by("unapproved_software_statement", e),
+            Self::Vouched(e @ VouchedError::Outside { .. }) => {
+                Told::by("unapproved_software_statement", e)
+            }
+            Self::Vouched(
+                e @ VouchedError::Param(registration::ParamError::RedirectUri { .. }),
+            ) => Told::by("invalid_redirect_uri", e),
+            Self::Vouched(e @ VouchedError::Param(_)) => Told::by("invalid_client_metadata", e),
+            Self::Vouched(e) => Told::by("invalid_software_statement", e),
+            Self::Keys(e) => Told::by("unapproved_software_statement", e),
             Self::Ambiguous { .. } => own("unapproved_software_statement", "community-ambiguous"),
             Self::Replayed => own("invalid_software_statement", "jwt-replayed"),
             Self::BeforeRestart => own("invalid_software_statement", "jwt-before-restart"),

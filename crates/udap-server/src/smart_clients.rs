@@ -37,10 +37,7 @@ impl SmartClients {
     pub(crate) fn open(configured: &[Configured]) -> Result<Self, StartError> {
         let clients = configured.iter().map(|client| {
             let registration = Arc::new(registration(client)?);
-            let keys = match &client.keys {
-                ClientKeys::File(path) => Keys::These(Arc::new(read(path)?)),
-                ClientKeys::Url(url) => Keys::At(url.clone()),
-            };
+            let keys = Keys::open(&client.keys)?;
             Ok((client.client_id.clone(), SmartClient { registration, keys }))
         });
         clients.collect::<Result<_, _>>().map(Self)
@@ -56,6 +53,13 @@ impl SmartClients {
 }
 
 impl Keys {
+    pub(crate) fn open(configured: &ClientKeys) -> Result<Self, StartError> {
+        Ok(match configured {
+            ClientKeys::File(path) => Self::These(Arc::new(read(path)?)),
+            ClientKeys::Url(url) => Self::At(url.clone()),
+        })
+    }
+
     /// The URL that a `jku` may repeat.
     pub(crate) fn url(&self) -> Option<&str> {
         match self {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{
-    ConfigError, Problem,
+    Community, ConfigError, Problem,
     read::{absolute_uri, choice},
     section::{Field, Section},
 };
@@ -79,17 +79,7 @@ fn smart_client(field: &Field<'_>) -> Result<SmartClient, ConfigError> {
         }
         Ok(text.to_owned())
     })?;
-    let keys = match (section.find("jwks_file"), section.find("jwks_uri")) {
-        (Some(file), None) => ClientKeys::File(file.show(file.path()?)?),
-        (None, Some(url)) => ClientKeys::Url(url.show(https_url(&url)?)?),
-        (Some(_), Some(url)) => {
-            let text = url.text()?;
-            return Err(url.invalid(text, "`jwks_file` is set as well, and one of them must go"));
-        }
-        (None, None) => {
-            return Err(section.missing("jwks_uri", "jwks_uri = \"https://client.example/jwks\""));
-        }
-    };
+    let keys = keys(&section)?;
     let scope = section.need("scope", "scope = \"system/Patient.rs\"", |field| {
         let text = field.text()?;
         if text.split_ascii_whitespace().next().is_none() {
@@ -102,6 +92,83 @@ fn smart_client(field: &Field<'_>) -> Result<SmartClient, ConfigError> {
         keys,
         scope,
     })
+}
+
+/// `jwks_file` or `jwks_uri`.
+fn keys(section: &Section<'_>) -> Result<ClientKeys, ConfigError> {
+    match (section.find("jwks_file"), section.find("jwks_uri")) {
+        (Some(file), None) => Ok(ClientKeys::File(file.show(file.path()?)?)),
+        (None, Some(url)) => Ok(ClientKeys::Url(url.show(https_url(&url)?)?)),
+        (Some(_), Some(url)) => {
+            let text = url.text()?;
+            Err(url.invalid(text, "`jwks_file` is set as well, and one of them must go"))
+        }
+        (None, None) => {
+            Err(section.missing("jwks_uri", "jwks_uri = \"https://client.example/jwks\""))
+        }
+    }
+}
+
+/// One `[[statement_issuer]]`: somebody whose word about apps counts, by keys in place of certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementIssuer {
+    /// Its URI, to which its registrations belong as those of members belong to their community.
+    pub uri: String,
+    pub keys: ClientKeys,
+    /// With what the URIs of apps begin that it may speak of; each ends with a slash.
+    pub subjects: Vec<String>,
+}
+
+pub(super) fn statement_issuers(
+    top: &Section<'_>,
+    communities: &[Community],
+) -> Result<Vec<StatementIssuer>, ConfigError> {
+    let Some(field) = top.find("statement_issuer") else {
+        return Ok(Vec::new());
+    };
+    let mut issuers: Vec<StatementIssuer> = Vec::new();
+    for field in field.list("one or more [[statement_issuer]] tables")? {
+        let known = &["uri", "jwks_file", "jwks_uri", "subjects"];
+        let section = field.table("a [[statement_issuer]] table", known)?;
+        let uri = section.need("uri", "uri = \"https://registry.example\"", absolute_uri)?;
+        let keys = keys(&section)?;
+        let example = "subjects = [\"https://apps.example/\"]";
+        let subjects = section.need("subjects", example, subjects)?;
+        // A registration belongs to a community and a URI: one name for two would mix their apps.
+        if communities.iter().any(|other| other.uri == uri)
+            || issuers.iter().any(|other| other.uri == uri)
+        {
+            return Err(field.error(Problem::CommunityTwice { uri }));
+        }
+        issuers.push(StatementIssuer {
+            uri,
+            keys,
+            subjects,
+        });
+    }
+    Ok(issuers)
+}
+
+fn subjects(field: &Field<'_>) -> Result<Vec<String>, ConfigError> {
+    let fields = field.list("a list of URLs that end with a slash")?;
+    if fields.is_empty() {
+        return Err(field.invalid("[]", "an issuer that may speak of nobody is of no use"));
+    }
+    let one = |field: &Field<'_>| {
+        let text = field.text()?;
+        let url = url::Url::parse(text).ok();
+        let good = url.is_some_and(|url| {
+            url.as_str() == text && url.host().is_some() && url.username().is_empty()
+        });
+        if good && text.ends_with('/') {
+            return Ok(text.to_owned());
+        }
+        Err(field.invalid(
+            text,
+            "it must be a URL in its one spelling that ends with a slash",
+        ))
+    };
+    fields.iter().map(one).collect()
 }
 
 fn https_url(field: &Field<'_>) -> Result<String, ConfigError> {

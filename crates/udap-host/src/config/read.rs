@@ -106,6 +106,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let experimental_jku = top.get("experimental_jku", false, Field::boolean)?;
     let smart_clients = clients::smart_clients(&top)?;
     let communities = communities(&top, mutual_tls.as_ref())?;
+    let statement_issuers = clients::statement_issuers(&top, &communities)?;
     check::unambiguous(&tls, &communities)?;
 
     let rows = source.rows.take();
@@ -136,6 +137,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         registration_grants,
         experimental_jku,
         smart_clients,
+        statement_issuers,
         communities,
         rows,
     })
@@ -514,6 +516,7 @@ const TOP: &[&str] = &[
     "registration_grants",
     "experimental_jku",
     "smart_client",
+    "statement_issuer",
     "community",
 ];
 

@@ -279,6 +279,11 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
             "mtls_listen = \"127.0.0.1:8444\"\nmtls_origin = \"{url}\""
         ))
     };
+    let issuer = |uri: &str, subject: &str| {
+        community(&format!(
+            "[[statement_issuer]]\nuri = \"{uri}\"\njwks_file = \"k\"\nsubjects = [\"{subject}\"]"
+        ))
+    };
     let without = |key: &str| {
         let keep = |line: &&str| !line.starts_with(key);
         SMALLEST.lines().filter(keep).collect::<Vec<_>>().join("\n")
@@ -538,6 +543,27 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         (
             "config-unknown-key",
             bundle("signer_anchors = \"b.pem\"\nfollow = true"),
+        ),
+        (
+            "config-community-twice",
+            issuer("https://community.example", "https://apps.example/"),
+        ),
+        (
+            "config-invalid-value",
+            issuer("https://registry.example", "https://apps.example"),
+        ),
+        (
+            "config-invalid-value",
+            issuer("https://registry.example", "https://apps.example/a/../"),
+        ),
+        (
+            "config-invalid-value",
+            issuer("https://registry.example", "x").replace("[\"x\"]", "[]"),
+        ),
+        (
+            "config-missing-key",
+            issuer("https://registry.example", "https://apps.example/")
+                .replace("jwks_file = \"k\"", ""),
         ),
         (
             "config-bases-overlap",

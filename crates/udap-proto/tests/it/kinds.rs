@@ -13,7 +13,7 @@ use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
 use udap_proto::{
     Refusal, access_token, assertion, authorization, bundle, certification, dpop, event, id_token,
-    metadata, smart, statement,
+    metadata, smart, statement, vouched,
 };
 use udap_testkit::{KeyType, Member, NOW, TestPki};
 
@@ -25,7 +25,7 @@ const ALG: JwsAlg = JwsAlg::ES384;
 const ALGS: &[JwsAlg] = &[ALG];
 /// Who is authorized by an authorization assertion, which nobody makes for itself.
 const CLIENT: &str = "client-7";
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "metadata",
     "statement",
     "authentication",
@@ -36,6 +36,7 @@ const KINDS: [&str; 11] = [
     "access-token",
     "event",
     "bundle",
+    "vouched",
     "dpop-proof",
 ];
 
@@ -97,6 +98,17 @@ impl All {
                 Some("at+jwt"),
                 json!({"aud": URI, "client_id": URI, "scope": "system/Patient.rs", "nonce": "n-1"}),
             ),
+            // By an issuer about an app, with the issuer's keys in place of certificates.
+            "vouched" => (
+                None,
+                merge(
+                    &json!({
+                        "sub": "https://all.example/apps/1", "aud": REGISTER,
+                        "jwks_uri": "https://all.example/keys",
+                    }),
+                    &parameters,
+                ),
+            ),
             "bundle" => (
                 Some("udap-bundle+jwt"),
                 json!({"aud": URI, "sequence": 1, "community": {"uri": URI}}),
@@ -127,6 +139,9 @@ impl All {
             .map(|c: &Certificate| STANDARD.encode(c.der()))
             .collect();
         let mut header = map(json!({"alg": ALG.as_str(), "kid": "k", "x5c": x5c}));
+        if claims.get("jwks_uri").is_some() {
+            header.remove("x5c");
+        }
         if let Some(typ) = typ {
             header.insert("typ".into(), typ.into());
         }
@@ -196,6 +211,15 @@ impl All {
                     nonce: "n-1",
                 };
                 done(id_token::verify(compact, &self.keys, &expected, NOW))
+            }
+            "vouched" => {
+                let issuer = vouched::Issuer {
+                    uri: URI.to_owned(),
+                    subjects: vec!["https://all.example/apps/".to_owned()],
+                    algorithms: ALGS.to_vec(),
+                };
+                let parsed = vouched::parse(compact, &issuer).map_err(code)?;
+                done(parsed.verify(&self.keys, &issuer, REGISTER, NOW))
             }
             "bundle" => {
                 let signed = bundle::verify_signature(compact, ALGS).map_err(code)?;

@@ -4,14 +4,11 @@
 
 use super::{Client, ClientError, Credentials, Proof, name, record, registered};
 use crate::app::Server;
-use crate::store::Once;
+use crate::store::{Once, Registration, State};
 use std::sync::Arc;
 use udap_host::audit::{Who, jti_hash};
 use udap_pki::UnixTime;
 use udap_proto::smart::{self, SmartError};
-
-/// Under what a `jti` of such a client is remembered: no community has an empty name.
-const NO_COMMUNITY: &str = "";
 
 /// `own` is set once one of the client's own keys has signed.
 pub(super) async fn prove(
@@ -28,14 +25,19 @@ pub(super) async fn prove(
     name(server, sent, &client_id, now, who)?;
 
     // The client, and its keys: those that were configured, or what stands at the URL that was.
-    let Some(client) = server.smart_clients.get(&client_id) else {
-        return Err(match registered(server, &client_id).await? {
-            Some(_) => ClientError::IsUdap { client_id },
-            None => ClientError::UnknownClient { client_id },
-        });
+    let (registration, keys) = match server.smart_clients.get(&client_id) {
+        Some(client) => {
+            parsed.require_jku(client.keys.url())?;
+            let keys = client.keys.get(server, parsed.kid(), now).await?;
+            (Arc::clone(&client.registration), keys)
+        }
+        None => {
+            let (registration, url) = vouched(server, client_id.clone(), who).await?;
+            parsed.require_jku(Some(&url))?;
+            let keys = server.key_sets.get(&url, Some(parsed.kid()), now).await?;
+            (registration, keys)
+        }
     };
-    parsed.require_jku(client.keys.url())?;
-    let keys = client.keys.get(server, parsed.kid(), now).await?;
 
     // Signature, by the key that `kid` names among them.
     let verified = parsed.verify(&keys).map_err(SmartError::from)?;
@@ -44,7 +46,7 @@ pub(super) async fn prove(
     // New, and remembered durably.
     who.jti = Some(jti_hash(verified.jti()));
     let once = Once {
-        community: NO_COMMUNITY,
+        community: &registration.community,
         iss: &client_id,
         jti: verified.jti(),
         iat: verified.iat(),
@@ -52,7 +54,41 @@ pub(super) async fn prove(
     };
     record(server, once, now).await?;
     Ok(Client {
-        registration: Arc::clone(&client.registration),
+        registration,
         proof: Proof::Key,
     })
+}
+
+/// A client for which an issuer of statements vouched, and where that issuer said that its keys are. The
+/// issuer must still be configured.
+async fn vouched(
+    server: &Server,
+    client_id: String,
+    who: &mut Who,
+) -> Result<(Arc<Registration>, String), ClientError> {
+    let Some(registration) = registered(server, &client_id).await? else {
+        return Err(ClientError::UnknownClient { client_id });
+    };
+    if server.communities.serves(&registration.community) {
+        return Err(ClientError::IsUdap { client_id });
+    }
+    let community = &registration.community;
+    if server.statement_issuers.get(community).is_none() {
+        let community = community.clone();
+        return Err(ClientError::CommunityGone { community });
+    }
+    who.community = Some(community.as_str().into());
+    who.uri = Some(registration.uri.as_str().into());
+    if registration.state != State::Active {
+        return Err(ClientError::NotActive {
+            code: registration.state.code(),
+        });
+    }
+    let url = server.registrations.jwks_uri(&client_id).await;
+    let url = url.map_err(|error| {
+        tracing::error!(%error, "a registration could not be read");
+        ClientError::Unavailable
+    })?;
+    let url = url.ok_or(ClientError::UnknownClient { client_id })?;
+    Ok((registration, url))
 }

@@ -334,6 +334,15 @@ impl Registrations {
 
     /// The URL of keys that an app registered as `jku`. Not remembered with the rest: few have one.
     pub(crate) async fn jku(&self, client_id: &str) -> Result<Option<String>, DbError> {
+        self.parameter(client_id, "jku").await
+    }
+
+    /// The URL of keys of an app for which an issuer of statements vouched.
+    pub(crate) async fn jwks_uri(&self, client_id: &str) -> Result<Option<String>, DbError> {
+        self.parameter(client_id, "jwks_uri").await
+    }
+
+    async fn parameter(&self, client_id: &str, name: &str) -> Result<Option<String>, DbError> {
         let row = sqlx::query("SELECT parameters FROM registration WHERE client_id = $1")
             .bind(client_id)
             .fetch_optional(self.db.reader())
@@ -341,8 +350,8 @@ impl Registrations {
         let Some(row) = row else { return Ok(None) };
         let parameters: String = row.try_get("parameters")?;
         let parameters: Option<serde_json::Value> = serde_json::from_str(&parameters).ok();
-        let jku = parameters.as_ref().and_then(|all| all.get("jku")?.as_str());
-        Ok(jku.map(str::to_owned))
+        let value = parameters.as_ref().and_then(|all| all.get(name)?.as_str());
+        Ok(value.map(str::to_owned))
     }
 
     /// The registration of an app, if it has one that is not cancelled.

@@ -44,3 +44,4 @@ mod tls;
 mod token;
 mod token_refused;
 mod token_status;
+mod vouched;
