@@ -29,12 +29,13 @@ use tokio::sync::{Notify, watch};
 
 use self::writer::{Entry, Shared, State};
 pub use self::{
-    event::{Event, Refusal, Who, jti_hash},
+    event::{Action, Event, Refusal, Who, jti_hash},
     fhir::audit_event,
-    store::{Filter, More, Record, entries, migration, recent},
+    store::{CodeCount, Filter, More, Record, entries, migration, recent, refusals_by_code},
     writer::GATHER,
 };
 use crate::db::{Db, DbError};
+use crate::metrics::Events;
 
 /// Takes events and writes them in batches. Cheap to clone, usable from every worker.
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ impl Audit {
             hurry: Notify::new(),
             space: Notify::new(),
             progress: watch::Sender::default(),
+            events: Events::default(),
         });
         Self {
             _open: Arc::new(Open(shared.clone())),
@@ -130,6 +132,11 @@ impl Audit {
     /// rather answers 503 than act without an audit trail.
     pub fn trouble(&self) -> Option<DbError> {
         self.shared.progress.borrow().error.clone()
+    }
+
+    /// The same, counted.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// What an [`in_memory`](Self::in_memory) audit has recorded, in order.

@@ -106,6 +106,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// Where `/metrics` is served, apart from what partners reach.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where operators and their programs are served, apart from what partners reach.
+    pub admin: Option<AdminListen>,
     pub log_format: LogFormat,
     pub workers: usize,
     pub fetch: Fetch,
@@ -224,6 +226,29 @@ pub enum Endpoints {
     /// Both where the first data holder has them. A token request says by `resource` which of them
     /// it is for (RFC 8707).
     Shared,
+}
+
+/// `admin_listen`, and `admin_tls` where others than this machine reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminListen {
+    pub addr: SocketAddr,
+    pub tls: Option<TlsFiles>,
+}
+
+impl AdminListen {
+    /// What [`crate::listen`] takes. A page is asked for by a person, not by thousands of partners.
+    pub fn listen(&self) -> crate::listen::Listen {
+        crate::listen::Listen {
+            addr: self.addr,
+            tls: self.tls.clone(),
+            client_certificates: ClientCertificates::Off,
+            limits: HttpLimits {
+                max_connections: 200,
+                max_body_bytes: 64 * 1024,
+                ..HttpLimits::default()
+            },
+        }
+    }
 }
 
 /// One `[[community]]`.

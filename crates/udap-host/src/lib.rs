@@ -34,6 +34,7 @@ pub mod request_id;
 pub mod seal;
 pub mod telemetry;
 pub mod token_status;
+pub mod when;
 
 pub use catalogue::CATALOGUE;
 pub use udap_trust::clock;

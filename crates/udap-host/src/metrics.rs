@@ -5,12 +5,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use udap_host::metrics::{Metrics, Requests};
+//! use udap_host::metrics::{Events, Metrics};
 //!
-//! let requests = Requests::default();
-//! let metrics = Metrics::new(|registry| requests.register(registry));
-//! requests.observe("token", "ok", Duration::from_micros(90));
-//! assert!(metrics.encode().contains("udap_requests_total"));
+//! let events = Events::default();
+//! let metrics = Metrics::new(|registry| events.register(registry));
+//! events.observe("token-issued", "", Some(Duration::from_micros(90)));
+//! assert!(metrics.encode().contains("udap_events_total"));
 //! ```
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -69,14 +69,15 @@ async fn serve(State(metrics): State<Metrics>) -> impl IntoResponse {
     )
 }
 
-/// Requests by endpoint and outcome, and how long they took. Some 100 ns each.
+/// What the audit trail says, counted: each entry by its event and, where it has one, its code, and how
+/// long the request took. Counted by the writer of the trail, so that no request waits for it.
 #[derive(Clone, Debug)]
-pub struct Requests {
+pub struct Events {
     count: Family<Labels, Counter>,
-    seconds: Family<Endpoint, Histogram, fn() -> Histogram>,
+    seconds: Family<Event, Histogram, fn() -> Histogram>,
 }
 
-impl Default for Requests {
+impl Default for Events {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         Self {
@@ -86,33 +87,33 @@ impl Default for Requests {
     }
 }
 
-impl Requests {
+impl Events {
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests answered", self.count.clone());
-        registry.register("request_seconds", "Time to answer", self.seconds.clone());
+        registry.register("events", "Entries of the audit trail", self.count.clone());
+        registry.register("event_seconds", "Time to answer", self.seconds.clone());
     }
 
-    /// `outcome` is `ok` or the code of a refusal: known names only, never what a peer sent, or a
-    /// peer could fill the memory.
-    pub fn observe(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
-        self.count
-            .get_or_create(&Labels { endpoint, outcome })
-            .inc();
-        self.seconds
-            .get_or_create(&Endpoint { endpoint })
-            .observe(took.as_secs_f64());
+    /// `code` is empty or that of a refusal: known names only, never what a peer sent, or a peer could
+    /// fill the memory.
+    pub fn observe(&self, event: &'static str, code: &'static str, took: Option<Duration>) {
+        self.count.get_or_create(&Labels { event, code }).inc();
+        if let Some(took) = took {
+            self.seconds
+                .get_or_create(&Event { event })
+                .observe(took.as_secs_f64());
+        }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    endpoint: &'static str,
-    outcome: &'static str,
+    event: &'static str,
+    code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Endpoint {
-    endpoint: &'static str,
+struct Event {
+    event: &'static str,
 }
 
 /// What the listeners of this process count.
@@ -175,17 +176,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_and_listeners_are_exported() {
-        let requests = Requests::default();
-        let metrics = Metrics::new(|registry| requests.register(registry));
-        requests.observe("token", "ok", Duration::from_micros(90));
-        requests.observe("token", "replayed", Duration::from_millis(2));
+    fn events_and_listeners_are_exported() {
+        let events = Events::default();
+        let metrics = Metrics::new(|registry| events.register(registry));
+        events.observe("token-issued", "", Some(Duration::from_micros(90)));
+        events.observe(
+            "token-refused",
+            "jwt-replayed",
+            Some(Duration::from_millis(2)),
+        );
+        events.observe("token-refused", "jwt-replayed", None);
         let text = metrics.encode();
         for line in [
-            "udap_requests_total{endpoint=\"token\",outcome=\"ok\"} 1",
-            "udap_requests_total{endpoint=\"token\",outcome=\"replayed\"} 1",
-            "udap_request_seconds_count{endpoint=\"token\"} 2",
-            "udap_request_seconds_bucket{le=\"0.0001\",endpoint=\"token\"} 1",
+            "udap_events_total{event=\"token-issued\",code=\"\"} 1",
+            "udap_events_total{event=\"token-refused\",code=\"jwt-replayed\"} 2",
+            "udap_event_seconds_count{event=\"token-refused\"} 1",
+            "udap_event_seconds_bucket{le=\"0.0001\",event=\"token-issued\"} 1",
             "# TYPE udap_connections_open gauge",
             "# TYPE udap_tls_reloads_failed counter",
             "# EOF",

@@ -6,7 +6,7 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "port-base-invalid",
         "The sandbox's ports do not exist",
-        "A sandbox takes six ports in a row from --port-base on, none below 1024, where only the administrator may listen.",
+        "A sandbox takes seven ports in a row from --port-base on, none below 1024, where only the administrator may listen.",
         "Choose a number from 1024 to 65531, or leave it at 8440.",
     ),
     entry(

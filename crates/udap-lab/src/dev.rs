@@ -47,8 +47,8 @@ pub struct DevOptions {
     pub stay: Stay,
     /// How steps are told.
     pub format: Format,
-    /// The first of the six ports: data holder, CA of community 1 and 2, FHIR server, phisher, status of
-    /// certifications.
+    /// The first of the seven ports: data holder, CA of community 1 and 2, FHIR server, phisher, status of
+    /// certifications, administration of the data holder.
     pub port_base: u16,
     /// An existing FHIR server to put behind the gateway in place of the built-in one.
     pub upstream: Option<Url>,

@@ -19,6 +19,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use udap_host::audit::{Audit, Event, Refusal as AuditRefusal, Who};
 use udap_host::client_ip::{TrustedProxies, client_ip};
@@ -31,7 +32,7 @@ use udap_host::problem::OAuthError;
 use udap_host::rate::Rate;
 use udap_host::seal::SealError;
 use udap_host::token_status::{Kept, Member, TokenState, TokenStatus, UNKNOWN};
-use udap_pki::UnixTime;
+use udap_pki::{Explanation, UnixTime};
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
 use udap_proto::jwk::JwkSet;
@@ -45,6 +46,8 @@ use udap_trust::providers::Providers;
 /// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
 /// hand lapses.
 const REFRESH: Duration = Duration::from_secs(30);
+/// How often it is looked whether an operator suspended or cancelled an app by the command line.
+const NOTES: Duration = Duration::from_millis(500);
 /// How many bytes of texts of JWT headers are remembered: some 8,000 of 4 KB, the active clients of a
 /// busy server. Read, each takes about three times as much.
 const MAX_HEADERS: u64 = 32 * 1024 * 1024;
@@ -83,6 +86,10 @@ pub struct App {
     pub(crate) experimental_jku: bool,
     /// Grants for which apps may register.
     pub(crate) registration_grants: Vec<RegistrationGrant>,
+    /// Where it all is kept.
+    pub(crate) db: Db,
+    /// The last note of an operator's act that was read.
+    pub(crate) last_note: AtomicI64,
     /// When certifiers were asked last.
     pub(crate) watch: Watch,
     /// Which access tokens their clients ended.
@@ -208,6 +215,7 @@ impl Server {
             binding: binding::Published::new(config),
         };
         let bases = Base::all(&data_holders, &common);
+        let registrations = Registrations::new(db.clone());
         audit
             .record(
                 Who::default(),
@@ -226,12 +234,14 @@ impl Server {
             experimental_jku: config.experimental_jku,
             registration_grants: config.registration_grants.clone(),
             watch: Watch::default(),
-            registrations: Registrations::new(db.clone()),
+            last_note: AtomicI64::new(registrations.last_note().await?),
+            registrations,
             revocations: Revocations::open(db.clone(), clock::now()).await?,
             opaque_tokens: OpaqueTokens::new(db.clone()),
             access_tokens: config.access_token,
             dpop,
-            signers: Signers::open(db, clock::now()).await?,
+            signers: Signers::open(db.clone(), clock::now()).await?,
+            db,
             life_cycle: LifeCycle::default(),
             changes,
             replay,
@@ -404,13 +414,33 @@ impl Server {
                 self.fetch_bundles(clock::now()).await;
             }
         };
+        let notes = async {
+            let mut tick = tokio::time::interval(NOTES);
+            loop {
+                tick.tick().await;
+                self.read_notes().await;
+            }
+        };
         tokio::select! {
             () = self.follow() => {}
             () = certifications => {}
+            () = notes => {}
             () = refresh => {}
             () = self.watch_communities() => {}
             () = bundles => {}
             () = shutdown.wait() => {}
+        }
+    }
+
+    /// Learns what operators did to registrations by the command line, beside this process.
+    pub async fn read_notes(&self) {
+        let since = self.last_note.load(Ordering::Acquire);
+        match self.registrations.read_notes(since).await {
+            // Only forwards: a slower round must not bring notes back.
+            Ok(last) => {
+                self.last_note.fetch_max(last, Ordering::AcqRel);
+            }
+            Err(error) => tracing::error!(%error, "what operators did could not be read"),
         }
     }
 
@@ -638,16 +668,22 @@ pub(crate) fn short(text: &str) -> String {
 
 /// The catalogue's hint for a code.
 pub(crate) fn general_hint(code: &str) -> String {
+    explained(code)
+        .map(|entry| entry.hint.to_owned())
+        .unwrap_or_default()
+}
+
+/// What a code means.
+pub(crate) fn explained(code: &str) -> Option<&'static Explanation> {
     [
         udap_pki::CATALOGUE,
         udap_proto::CATALOGUE,
         udap_trust::CATALOGUE,
         udap_host::CATALOGUE,
         crate::CATALOGUE,
+        crate::admin::CATALOGUE,
     ]
     .into_iter()
     .flatten()
     .find(|entry| entry.code == code)
-    .map(|entry| entry.hint.to_owned())
-    .unwrap_or_default()
 }

@@ -7,6 +7,7 @@ mod reload;
 mod served;
 
 pub use bundles::last_bundle_sequence;
+pub(crate) use files::{certificates, certifiers_of};
 pub use files::{community_trust, identity};
 pub use reload::Trouble;
 pub(crate) use served::Served;
@@ -16,7 +17,6 @@ use crate::base::Places;
 use crate::store::Bundles;
 use arc_swap::ArcSwap;
 use bundles::BundleState;
-use files::certifiers_of;
 use futures_util::future::join_all;
 use reload::Watched;
 use std::sync::Arc;

@@ -24,6 +24,7 @@
 
 mod about_token;
 mod access_key;
+mod admin;
 mod app;
 mod asserted;
 mod assertion_grant;
@@ -49,6 +50,10 @@ mod statement_issuers;
 mod store;
 mod token;
 
+pub use admin::{
+    Admin, CATALOGUE as ADMIN_CATALOGUE, LocalAdmin, LocalError, MIN_PASSWORD, OperatorError, Role,
+    openapi,
+};
 pub use app::{Server, StartError};
 pub use catalogue::CATALOGUE;
 pub use communities::{Trouble, community_trust, identity, last_bundle_sequence};

@@ -10,11 +10,13 @@
 mod address;
 mod connect;
 mod error;
+mod stats;
 mod validators;
 
 pub use address::is_public;
 pub use connect::{CheckedHost, tls_config};
 pub use error::FetchError;
+pub use stats::{FetchCounts, counts};
 pub use validators::Validators;
 
 use bytes::Bytes;
@@ -160,6 +162,22 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]
     pub async fn send(
+        &self,
+        kind: Kind,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let answer = self.ask(kind, method, url, headers, body).await;
+        let good = answer.as_ref().is_ok_and(|answer| {
+            answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED
+        });
+        stats::count(kind, good);
+        answer
+    }
+
+    async fn ask(
         &self,
         kind: Kind,
         method: Method,

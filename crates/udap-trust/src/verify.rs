@@ -344,6 +344,28 @@ impl TrustEngine {
         }
     }
 
+    /// A community as it is trusted now.
+    #[must_use]
+    pub fn community(&self, uri: &str) -> Option<CommunityTrust> {
+        self.communities
+            .load()
+            .get(uri)
+            .map(|world| world.trust.clone())
+    }
+
+    /// The OCSP responses that are known: community, URL, when each lapses.
+    #[must_use]
+    pub fn known_ocsp(&self) -> Vec<(String, String, Option<UnixTime>)> {
+        let communities = self.communities.load();
+        communities
+            .iter()
+            .flat_map(|(uri, world)| {
+                let known = world.evidence.ocsp().into_iter();
+                known.map(move |(url, until)| (uri.clone(), url, until))
+            })
+            .collect()
+    }
+
     /// The CRLs that are known: community, URL, when each lapses, how many serials it has.
     #[must_use]
     pub fn known_crls(&self) -> Vec<(String, String, Option<UnixTime>, usize)> {

@@ -14,6 +14,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Explanation> {
         udap_client::inspect::CATALOGUE,
         udap_host::CATALOGUE,
         udap_server::CATALOGUE,
+        udap_server::ADMIN_CATALOGUE,
         udap_gateway::CATALOGUE,
         udap_ca::CATALOGUE,
         udap_lab::CATALOGUE,

@@ -3,10 +3,10 @@
 use crate::files::{self, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use crate::when::when;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use udap_host::when::when;
 use udap_pki::Certificate;
 use udap_proto::Refusal;
 use udap_proto::certification::{Certifier, Definition, Draft};

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Db(cmd::db::Command),
     #[command(subcommand)]
+    Admin(cmd::admin::Command),
+    #[command(subcommand)]
     Audit(cmd::audit::Command),
     #[command(subcommand)]
     Ca(cmd::ca::Command),

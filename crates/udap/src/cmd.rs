@@ -1,5 +1,6 @@
 //! One file for each command: its options, what it does, how that is printed.
 
+pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod ca;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
         Command::Unregister(args) => block_on(unregister::run(args, format)),
         Command::Get(args) => block_on(get::run(args, format)),
         Command::Serve(args) => serve::run(&args),
+        Command::Admin(command) => block_on(admin::run(command, format)),
         Command::Audit(command) => block_on(audit::run(command, format)),
         Command::Db(command) => block_on(db::run(command, format)),
         Command::Doctor(args) => block_on(doctor::run(args, format)),

@@ -12,7 +12,6 @@ mod output;
 mod problem;
 mod sandbox;
 mod spinner;
-mod when;
 
 use clap::Parser as _;
 use std::ffi::OsString;

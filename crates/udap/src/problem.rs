@@ -281,6 +281,15 @@ impl From<udap_server::StartError> for Problem {
     }
 }
 
+impl From<udap_server::LocalError> for Problem {
+    fn from(error: udap_server::LocalError) -> Self {
+        match error {
+            udap_server::LocalError::Db(error) => error.into(),
+            error => Self::new(error.code(), error.to_string()),
+        }
+    }
+}
+
 impl From<udap_gateway::ConfigError> for Problem {
     fn from(error: udap_gateway::ConfigError) -> Self {
         Self::new(error.code(), error.to_string()).unreadable()

@@ -53,10 +53,54 @@ pub enum Event {
         serial: String,
         reason: String,
     },
+    /// An operator, or a program of theirs, changed something.
+    Administered {
+        action: Action,
+        /// Who: an operator's name, a token's, or whoever used the command line.
+        by: Arc<str>,
+        /// To whom it was done, where that is not a client: an operator's or a token's name.
+        to: Option<String>,
+        /// Why, in the operator's words.
+        reason: Option<String>,
+    },
+    /// Somebody wanted in among the operators and was not let in.
+    OperatorRefused(Refusal),
     Started {
         version: String,
     },
     Stopped,
+}
+
+/// What an operator did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Suspended,
+    Restored,
+    Cancelled,
+    LoggedIn,
+    LoggedOut,
+    OperatorAdded,
+    OperatorRemoved,
+    PasswordChanged,
+    TokenCreated,
+    TokenRevoked,
+}
+
+impl Action {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Suspended => "registration-suspended",
+            Self::Restored => "registration-restored",
+            Self::Cancelled => "registration-cancelled",
+            Self::LoggedIn => "operator-logged-in",
+            Self::LoggedOut => "operator-logged-out",
+            Self::OperatorAdded => "operator-added",
+            Self::OperatorRemoved => "operator-removed",
+            Self::PasswordChanged => "operator-password-changed",
+            Self::TokenCreated => "operator-token-created",
+            Self::TokenRevoked => "operator-token-revoked",
+        }
+    }
 }
 
 /// Why not: the stable code, and the sentence that the peer also saw, or more.
@@ -111,6 +155,8 @@ impl Event {
             Self::CertificateTrouble(_) => "certificate-trouble",
             Self::CertificateIssued { .. } => "certificate-issued",
             Self::CertificateRevoked { .. } => "certificate-revoked",
+            Self::Administered { action, .. } => action.name(),
+            Self::OperatorRefused(_) => "operator-refused",
             Self::Started { .. } => "started",
             Self::Stopped => "stopped",
         }
@@ -127,6 +173,7 @@ impl Event {
             | Self::RevocationRefused(refusal)
             | Self::IntrospectionRefused(refusal)
             | Self::AccessRefused { refusal, .. }
+            | Self::OperatorRefused(refusal)
             | Self::CertificateTrouble(refusal) => Some(refusal),
             _ => None,
         }
@@ -159,6 +206,11 @@ impl Event {
             },
             Self::CertificateIssued { serial, profile } => Data::Issued { serial, profile },
             Self::CertificateRevoked { serial, reason } => Data::Revoked { serial, reason },
+            Self::Administered { by, to, reason, .. } => Data::Administered {
+                by,
+                to: to.as_deref(),
+                reason: reason.as_deref(),
+            },
             Self::Started { version } => Data::Started { version },
             _ => return None,
         })
@@ -189,6 +241,13 @@ pub(super) enum Data<'a> {
     Revoked {
         serial: &'a str,
         reason: &'a str,
+    },
+    Administered {
+        by: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
     },
     Started {
         version: &'a str,

@@ -28,7 +28,9 @@ pub fn audit_event(record: &Record, source: &str) -> Value {
     if !purposes.is_empty() {
         event.insert("purposeOfEvent".into(), Value::Array(purposes));
     }
-    event.insert("agent".into(), json!([agent(record)]));
+    let mut agents = vec![agent(record)];
+    agents.extend(operator(record));
+    event.insert("agent".into(), agents.into());
     event.insert(
         "source".into(),
         json!({
@@ -65,11 +67,36 @@ impl Kind {
             subtypes: subtype.into_iter().chain([own.clone()]).collect(),
             action,
         };
+        if record.event.starts_with("operator-") {
+            let action = match record.event.as_str() {
+                "operator-added" | "operator-token-created" => "C",
+                "operator-removed" | "operator-token-revoked" => "D",
+                "operator-password-changed" => "U",
+                _ => "E",
+            };
+            let (class, subtype) = match record.event.as_str() {
+                "operator-logged-in" | "operator-refused" => {
+                    (USER_AUTHENTICATION, ("110122", "Login"))
+                }
+                "operator-logged-out" => (USER_AUTHENTICATION, ("110123", "Logout")),
+                _ => (
+                    ("110113", "Security Alert"),
+                    ("110137", "User Security Attributes Changed"),
+                ),
+            };
+            return of(
+                dicom(class.0, class.1),
+                Some(dicom(subtype.0, subtype.1)),
+                Some(action),
+            );
+        }
         let (what, how) = record.event.rsplit_once('-').unwrap_or((&record.event, ""));
         match what {
-            "token" | "tokens" | "introspection" | "revocation" => {
-                of(dicom("110114", "User Authentication"), None, Some("E"))
-            }
+            "token" | "tokens" | "introspection" | "revocation" => of(
+                dicom(USER_AUTHENTICATION.0, USER_AUTHENTICATION.1),
+                None,
+                Some("E"),
+            ),
             "access" => {
                 let interaction = data(record, "interaction").unwrap_or_default();
                 let (code, action) = match interaction.split_once(' ').map_or("", |(verb, _)| verb)
@@ -147,7 +174,8 @@ fn agent(record: &Record) -> Value {
         agent.insert("altId".into(), client_id.as_str().into());
     }
     // Nobody asked for it where the server says something of itself.
-    let requested = record.client_id.is_some() || record.more.remote.is_some();
+    let requested = (record.client_id.is_some() || record.more.remote.is_some())
+        && data(record, "by").is_none();
     agent.insert("requestor".into(), requested.into());
     if let Some(community) = &record.community {
         agent.insert("policy".into(), json!([community]));
@@ -157,6 +185,12 @@ fn agent(record: &Record) -> Value {
         agent.insert("network".into(), network);
     }
     Value::Object(agent)
+}
+
+/// Who of the data holder's own people did it.
+fn operator(record: &Record) -> Option<Value> {
+    let by = data(record, "by")?;
+    Some(json!({ "name": by, "requestor": true }))
 }
 
 /// `system#code` as a coding; anything else as text.
@@ -186,6 +220,7 @@ fn details(record: &Record) -> Vec<Value> {
         "serial",
         "profile",
         "reason",
+        "to",
         "version",
     ] {
         put(name, data(record, name).map(str::to_owned));
@@ -213,6 +248,8 @@ fn dicom(code: &str, display: &str) -> Value {
         "display": display,
     })
 }
+
+const USER_AUTHENTICATION: (&str, &str) = ("110114", "User Authentication");
 
 /// Identifiers that are URIs themselves (FHIR R4, Identifier.system).
 const URI_SYSTEM: &str = "urn:ietf:rfc:3986";
@@ -264,6 +301,8 @@ mod tests {
             refused,
             with("access-allowed", json!({ "interaction": "read Patient", "status": 200 })),
             with("access-allowed", json!({ "interaction": "search Observation", "status": 503 })),
+            with("registration-suspended", json!({ "by": "ada", "reason": "asked by the vendor" })),
+            with("operator-added", json!({ "by": "ada", "to": "grace" })),
             record("registration-created"),
             record("registration-cancelled"),
             with("certificate-revoked", json!({ "serial": "0a", "reason": "superseded" })),

@@ -39,11 +39,13 @@ pub struct Filter {
     pub client_id: Option<String>,
     /// With that code.
     pub code: Option<String>,
+    /// Refusals and other trouble only: what has a code.
+    pub refusals: bool,
 }
 
 /// The newest of the entries that are wanted, newest first.
 pub async fn recent(db: &Db, filter: &Filter, limit: u32) -> Result<Vec<Record>, DbError> {
-    let sql = format!("{SELECT} ORDER BY at DESC LIMIT $6");
+    let sql = format!("{SELECT}{} ORDER BY at DESC LIMIT $6", filter.refusals());
     let rows = filter
         .bind(sqlx::query(AssertSqlSafe(sql)))
         .bind(i64::from(limit))
@@ -54,14 +56,53 @@ pub async fn recent(db: &Db, filter: &Filter, limit: u32) -> Result<Vec<Record>,
 
 /// The entries that are wanted, oldest first, as they are read.
 pub fn entries(db: &Db, filter: &Filter) -> impl Stream<Item = Result<Record, DbError>> {
-    let sql = format!("{SELECT} ORDER BY at");
+    let sql = format!("{SELECT}{} ORDER BY at", filter.refusals());
     filter
         .bind(sqlx::query(AssertSqlSafe(sql)))
         .fetch(db.reader())
         .map(|row| record(&row?))
 }
 
+/// How often something was refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeCount {
+    pub code: String,
+    pub count: i64,
+    /// When last, in microseconds since 1970.
+    pub last: i64,
+}
+
+/// Which refusals there were since a time, in microseconds since 1970; the most frequent first.
+pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<CodeCount>, DbError> {
+    let rows = sqlx::query(
+        "SELECT code, COUNT(*) AS count, MAX(at) AS last FROM audit
+         WHERE code IS NOT NULL AND at >= $1 GROUP BY code ORDER BY COUNT(*) DESC, code LIMIT $2",
+    )
+    .bind(since)
+    .bind(i64::from(most))
+    .fetch_all(db.reader())
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(CodeCount {
+                code: row.try_get("code")?,
+                count: row.try_get("count")?,
+                last: row.try_get("last")?,
+            })
+        })
+        .collect()
+}
+
 impl Filter {
+    /// In these words, so that the index over refusals serves.
+    fn refusals(&self) -> &'static str {
+        if self.refusals {
+            " AND code IS NOT NULL"
+        } else {
+            ""
+        }
+    }
+
     /// The first five parameters of [`SELECT`].
     fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{Event, Who, store};
 use crate::db::{Db, DbError};
+use crate::metrics::Events;
 
 /// What callers and the writer share.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     /// The queue has room again.
     pub(super) space: Notify,
     pub(super) progress: watch::Sender<Progress>,
+    pub(super) events: Events,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +132,10 @@ async fn write(db: &Db, shared: &Shared) {
                 break;
             }
             shared.space.notify_waiters();
+            for Entry { who, event, .. } in &batch {
+                let code = event.refusal().map_or("", |refusal| refusal.code);
+                shared.events.observe(event.name(), code, who.duration);
+            }
             let full = batch.len() == BATCH;
             if !persist(db, shared, batch, closed).await {
                 return;

@@ -12,11 +12,7 @@ use crate::{
 
 /// The web's certificate and the community's are two things: one key for both would let a TLS
 /// handshake be asked to sign what a member signs.
-pub(super) fn unambiguous(
-    tls: &Option<TlsFiles>,
-    communities: &[Community],
-) -> Result<(), ConfigError> {
-    let Some(tls) = tls else { return Ok(()) };
+pub(super) fn unambiguous(tls: &TlsFiles, communities: &[Community]) -> Result<(), ConfigError> {
     for community in communities {
         let is_tls = |identity: &Identity| {
             identity.cert == tls.cert || identity.key.path() == Some(&tls.key)
@@ -91,7 +87,8 @@ pub(super) fn files(config: &Config) -> Result<(), ConfigError> {
     if secrets_key(config)?.is_none() && matches!(location, Location::Server(_)) {
         return Err(whole(Problem::SecretsKeyMissing));
     }
-    if let Some(tls) = &config.tls {
+    let admin = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+    for tls in config.tls.iter().chain(admin) {
         tls.check().map_err(|error| whole(Problem::Tls(error)))?;
     }
     // Trust is decided within one community: one key that vouches for two would make it a matter

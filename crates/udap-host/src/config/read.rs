@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use udap_proto::suggest::suggest;
 
 use super::{
-    Config, ConfigError, DataHolder, Endpoints, Fetch, LogFormat, Problem, Rates,
+    AdminListen, Config, ConfigError, DataHolder, Endpoints, Fetch, LogFormat, Problem, Rates,
     RegistrationGrant, Secret, TlsRoots, binding, check, clients,
     community::communities,
     section::{Field, Section, Source},
@@ -81,6 +81,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let mutual_tls = binding::mutual_tls(&top, tls.is_some(), &base_url, &trusted_proxies)?;
     let dpop_nonces = binding::nonces(&top)?;
     let metrics_listen = top.get("metrics_listen", None, |field| address(field).map(Some))?;
+    let admin = admin(&top)?;
     let log_format = top.get("log_format", LogFormat::Auto, |field| {
         choice(
             field,
@@ -107,7 +108,10 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let smart_clients = clients::smart_clients(&top)?;
     let communities = communities(&top, mutual_tls.as_ref())?;
     let statement_issuers = clients::statement_issuers(&top, &communities)?;
-    check::unambiguous(&tls, &communities)?;
+    let admin_tls = admin.as_ref().and_then(|admin| admin.tls.as_ref());
+    for tls in tls.iter().chain(admin_tls) {
+        check::unambiguous(tls, &communities)?;
+    }
 
     let rows = source.rows.take();
     Ok(Config {
@@ -128,6 +132,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         scopes_supported,
         trusted_proxies,
         metrics_listen,
+        admin,
         log_format,
         workers,
         fetch,
@@ -165,14 +170,34 @@ fn tls(top: &Section<'_>) -> Result<Option<TlsFiles>, ConfigError> {
         choice(&field, &[("off", ())])?;
         return field.show("off").map(|_| None);
     }
-    let table = field.table(
-        "a table with `cert` and `key_file`, or \"off\"",
-        &["cert", "key_file"],
-    )?;
+    tls_files(&field, "a table with `cert` and `key_file`, or \"off\"").map(Some)
+}
+
+/// Operators log in with passwords: what they send crosses no network in the clear.
+fn admin(top: &Section<'_>) -> Result<Option<AdminListen>, ConfigError> {
+    let addr = top.get("admin_listen", None, |field| address(field).map(Some))?;
+    let tls = match top.find("admin_tls") {
+        Some(field) => Some(tls_files(&field, "a table with `cert` and `key_file`")?),
+        None => None,
+    };
+    match (addr, tls, top.find("admin_listen"), top.find("admin_tls")) {
+        (Some(addr), None, Some(field), _) if !addr.ip().is_loopback() => Err(field.invalid(
+            &addr.to_string(),
+            "others than this machine reach it, so it needs `admin_tls = { cert = \"admin.pem\", key_file = \"admin.key\" }`",
+        )),
+        (None, Some(_), _, Some(field)) => {
+            Err(field.invalid("{ … }", "there is no `admin_listen` for which it could be"))
+        }
+        (addr, tls, ..) => Ok(addr.map(|addr| AdminListen { addr, tls })),
+    }
+}
+
+fn tls_files(field: &Field<'_>, expected: &'static str) -> Result<TlsFiles, ConfigError> {
+    let table = field.table(expected, &["cert", "key_file"])?;
     let cert = table.need("cert", "cert = \"tls.pem\"", Field::path)?;
     // Only as a file: it is watched, so that a renewed pair is taken while running.
     let key = table.need("key_file", "key_file = \"tls.key\"", Field::path)?;
-    Ok(Some(TlsFiles { cert, key }))
+    Ok(TlsFiles { cert, key })
 }
 
 fn fetch(source: &Source<'_>, top: &Section<'_>) -> Result<Fetch, ConfigError> {
@@ -508,6 +533,8 @@ const TOP: &[&str] = &[
     binding::TOP[2],
     binding::TOP[3],
     "metrics_listen",
+    "admin_listen",
+    "admin_tls",
     "log_format",
     "workers",
     "fetch",

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use udap_host::{
-    audit::{self, Audit, Event, Filter, Record, Refusal, Who},
+    audit::{self, Action, Audit, Event, Filter, Record, Refusal, Who},
     db::{Db, Location, Migrate, sqlx},
 };
 use udap_testkit::postgres::{self, Postgres};
@@ -97,6 +97,19 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
             serial: "0a".to_owned(),
             reason: "key".to_owned(),
         },
+        Event::Administered {
+            action: Action::Suspended,
+            by: "ada".into(),
+            to: None,
+            reason: Some("asked by the vendor".to_owned()),
+        },
+        Event::Administered {
+            action: Action::OperatorAdded,
+            by: "ada".into(),
+            to: Some("grace".to_owned()),
+            reason: None,
+        },
+        Event::OperatorRefused(refusal()),
         Event::Stopped,
     ] {
         audit.record(who(1), event).await;

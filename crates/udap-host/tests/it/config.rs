@@ -42,6 +42,8 @@ forward_token = true
 scopes_supported = ["system/Patient.rs", "system/Observation.rs"]
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
 metrics_listen = "127.0.0.1:9090"
+admin_listen = "0.0.0.0:9443"
+admin_tls = { cert = "admin.pem", key_file = "admin.key" }
 log_format = "json"
 workers = 4
 registration_grants = ["client_credentials", "authorization_code"]
@@ -110,6 +112,8 @@ jwks_uri = "https://measures.example/jwks"
 scope = "system/*.rs"
 "#;
 
+const ADMIN_TLS: &str = "admin_tls = { cert = \"server.pem\", key_file = \"a.key\" }";
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
     config::parse(Path::new(PATH), text)
 }
@@ -152,6 +156,8 @@ fn every_setting_is_read_and_shown_without_secrets() {
         TlsRoots::File("/etc/udap/roots.pem".into())
     );
     assert_eq!(config.limits.drain.as_secs(), 5);
+    let admin = config.admin.as_ref().unwrap().listen();
+    assert_eq!((admin.addr.port(), admin.tls.is_some()), (9443, true));
     let [one, two] = config.communities.as_slice() else {
         panic!("two communities")
     };
@@ -404,6 +410,15 @@ fn each_refusal_says_where_what_and_how_to_mend_it() {
         (
             "config-invalid-value",
             top("workers = 99999999999999999999"),
+        ),
+        (
+            "config-invalid-value",
+            top("admin_listen = \"0.0.0.0:9443\""),
+        ),
+        ("config-invalid-value", top(ADMIN_TLS)),
+        (
+            "config-tls-is-identity",
+            top(&format!("admin_listen = \"127.0.0.1:1\"\n{ADMIN_TLS}")),
         ),
         ("config-invalid-value", base("http://fhir.example.org/r4")),
         ("config-invalid-value", base("ftp://fhir.example.org")),

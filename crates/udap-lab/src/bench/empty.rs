@@ -60,5 +60,5 @@ pub(super) async fn cost(
 }
 
 const fn port(layout: &Layout) -> u16 {
-    layout.phisher_port() + 2
+    layout.admin_port() + 1
 }

@@ -144,7 +144,7 @@ fn pass_spec(layout: &Layout) -> Spec {
 }
 
 const fn pass_port(layout: &Layout) -> u16 {
-    layout.phisher_port() + 1
+    layout.admin_port() + 1
 }
 
 const PASS: &str = "pass";

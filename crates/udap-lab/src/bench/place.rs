@@ -96,6 +96,6 @@ fn free_ports() -> Result<u16, BenchError> {
 }
 
 /// Those of a sandbox, and one for a floor.
-const PORTS: u16 = 7;
+const PORTS: u16 = 8;
 const FIRST_PORT: u16 = 20_000;
 const ROWS: u16 = 400;

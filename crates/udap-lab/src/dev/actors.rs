@@ -102,7 +102,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name,
             port,
-            also: None,
+            also: (name == "data-holder").then(|| layout.admin_port()),
             args: strings(&["serve", "--config", &config]),
             ready_url: format!("{url}{}", udap_proto::metadata::PATH),
             ready_within: READY_WITHIN,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::layout::{Community, Layout};
 
-/// Five commands that work as they are, in the directory that `udap dev` was started in.
+/// Six commands that work as they are, in the directory that `udap dev` was started in.
 pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
     let current = std::env::current_dir().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
@@ -35,6 +35,7 @@ fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {
     let (revoked, _) = layout.app("revoked");
     let revoked = path(revoked);
     let port = layout.ca_port(Community::One);
+    let config = path(layout.data_holder_config());
     vec![
         format!("{udap} discover {url}{sandbox}"),
         format!("{udap} register {url}{sandbox}"),
@@ -43,6 +44,7 @@ fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {
         format!(
             "{udap} x509 verify --anchor {anchor} --cert {revoked} --fetch --allow-host localhost:{port} --explain"
         ),
+        format!("{udap} admin apps --config {config}"),
     ]
 }
 
@@ -102,6 +104,7 @@ mod tests {
                 "target/release/udap get 'https://localhost:8440/fhir/Patient?family=Shaw'",
                 "target/release/udap x509 verify --anchor udap-sandbox/community-1/anchor.pem --cert \
                  udap-sandbox/apps/revoked.pem --fetch --allow-host localhost:8441 --explain",
+                "target/release/udap admin apps --config udap-sandbox/data-holder/udap.toml",
             ]
         );
         let layout = Layout::new("/tmp/my sandbox".into(), 9000);

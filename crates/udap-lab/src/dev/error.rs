@@ -9,7 +9,7 @@ use super::layout::Port;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DevError {
     #[error(
-        "port base {port_base} cannot be used: six ports from it on must exist, from 1024 to 65535"
+        "port base {port_base} cannot be used: seven ports from it on must exist, from 1024 to 65535"
     )]
     PortBase { port_base: u16 },
     #[error("{url} cannot stand behind the gateway: {reason}")]

@@ -137,6 +137,15 @@ impl Layout {
         )
     }
 
+    /// The data holder's administration.
+    pub(crate) const fn admin_port(&self) -> u16 {
+        self.port_base + 6
+    }
+
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://localhost:{}", self.admin_port())
+    }
+
     pub(crate) fn data_holder_url(&self) -> String {
         format!("https://localhost:{}/fhir", self.data_holder_port())
     }
@@ -169,4 +178,4 @@ impl Layout {
 }
 
 /// How many ports a sandbox has.
-pub(crate) const PORTS: u16 = 6;
+pub(crate) const PORTS: u16 = 7;

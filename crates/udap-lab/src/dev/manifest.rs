@@ -51,6 +51,8 @@ pub(crate) fn sandbox_json(layout: &Layout, authorities: &[&Ca; 2]) -> String {
             "base_url": base_url,
             "metadata_url": format!("{base_url}{}", udap_proto::metadata::PATH),
             "communities": Community::BOTH.map(Community::uri),
+            "admin_url": layout.admin_url(),
+            "config": layout.data_holder_config(),
         }],
         "apps": apps,
         "smart_clients": smart::listed(layout),
@@ -66,6 +68,10 @@ pub(crate) fn data_holder_config(layout: &Layout, upstream: &str) -> String {
         "data-holder",
         upstream,
     );
+    text.push_str(&format!(
+        "\n# For operators: `udap admin operator add NAME` adds one.\nadmin_listen = \"127.0.0.1:{}\"\n",
+        layout.admin_port()
+    ));
     let [one, two] = Community::BOTH.map(|community| layout.ca_port(community));
     text.push_str(&format!(
         "\n# The two certificate authorities are on this machine, which is nothing that a server fetches from otherwise.\n\

@@ -365,6 +365,8 @@ async fn sandbox_json_is_what_programs_were_told() {
             "base_url": "https://localhost:8440/fhir",
             "metadata_url": "https://localhost:8440/fhir/.well-known/udap",
             "communities": ["https://localhost/community-1", "https://localhost/community-2"],
+            "admin_url": "http://localhost:8446",
+            "config": sandbox.layout.data_holder_config(),
         }])
     );
     let apps = json["apps"].as_array().unwrap();

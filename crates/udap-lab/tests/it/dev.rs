@@ -141,7 +141,7 @@ fn a_person_reads_a_line_for_each_step() {
 }
 
 #[test]
-fn the_five_commands_work_as_they_are() {
+fn the_six_commands_work_as_they_are() {
     let home = Home::new();
     let mut running = home.start(&[]);
     let up = running.until_up();
@@ -153,13 +153,14 @@ fn the_five_commands_work_as_they_are() {
         .iter()
         .map(|c| c.as_str().unwrap())
         .collect();
-    assert_eq!(commands.len(), 5);
+    assert_eq!(commands.len(), 6);
     for (command, expected) in commands.iter().zip([
         (0, "is trusted"),
         (0, "client_id"),
         (0, "ey"),
         (0, "\"Shaw\""),
         (1, "certificate-revoked"),
+        (0, "active"),
     ]) {
         let output = std::process::Command::new("sh")
             .args(["-c", command])

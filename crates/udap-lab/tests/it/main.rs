@@ -6,9 +6,11 @@
 
 mod bench;
 mod bound;
+mod browser;
 mod clients;
 mod dev;
 mod fhir;
 mod kill;
 mod medplum;
+mod openapi;
 mod program;

@@ -43,7 +43,7 @@ pub(super) fn certifier_trust(
 
 /// The name of a community's certifiers among the worlds of trust. It is no URI, so no community has
 /// it.
-pub(super) fn certifiers_of(community: &str) -> String {
+pub(crate) fn certifiers_of(community: &str) -> String {
     format!("certifiers of {community}")
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Certificate>, StartError
     certificates(&files)
 }
 
-fn certificates(from: &[Certificates]) -> Result<Vec<Certificate>, StartError> {
+pub(crate) fn certificates(from: &[Certificates]) -> Result<Vec<Certificate>, StartError> {
     let mut all = Vec::new();
     for certificates in from {
         all.extend(certificates.read()?);

@@ -154,6 +154,14 @@ impl Served {
         self.configured.binding
     }
 
+    /// The data holder's certificates here, each once.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &Certificate> {
+        let leaf = |at: usize| self.faces.get(at).and_then(|face| face.chain.first());
+        let before = move |at: usize| (0..at).filter_map(leaf);
+        (0..self.faces.len())
+            .filter_map(move |at| leaf(at).filter(|one| before(at).all(|other| other != *one)))
+    }
+
     /// URIs of members that are told about every access token (RFC 7662 §4).
     pub(crate) fn resource_servers(&self) -> &[String] {
         &self.configured.resource_servers

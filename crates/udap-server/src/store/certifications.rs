@@ -133,6 +133,30 @@ pub(super) async fn remove(
     Ok(())
 }
 
+/// Whether an app has everything in force that its community requires.
+pub(super) async fn complete(
+    write: &mut sqlx::AnyConnection,
+    client_id: &str,
+    required: &[String],
+    now: UnixTime,
+) -> Result<bool, DbError> {
+    for programme in required {
+        let has = sqlx::query(
+            "SELECT 1 FROM certification WHERE client_id = $1 AND programme = $2
+                    AND kind = 'certification' AND ends > $3",
+        )
+        .bind(client_id)
+        .bind(programme)
+        .bind(now.0)
+        .fetch_optional(&mut *write)
+        .await?;
+        if has.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Registrations {
     /// The claims of an app's certifications of a programme that count now. They were verified when they
     /// were accepted, and an endorsement shows nothing.
@@ -258,19 +282,8 @@ impl Registrations {
         now: UnixTime,
     ) -> Result<bool, DbError> {
         let mut write = self.db().write().await?;
-        for programme in required {
-            let has = sqlx::query(
-                "SELECT 1 FROM certification WHERE client_id = $1 AND programme = $2
-                        AND kind = 'certification' AND ends > $3",
-            )
-            .bind(client_id)
-            .bind(programme)
-            .bind(now.0)
-            .fetch_optional(&mut *write)
-            .await?;
-            if has.is_none() {
-                return Ok(false);
-            }
+        if !complete(&mut write, client_id, required, now).await? {
+            return Ok(false);
         }
         let done = sqlx::query(
             "UPDATE registration SET state = 'active', changed = $1

@@ -1,20 +1,24 @@
 //! What is kept: registrations in the database, seen JWTs in a log of their own or, where nodes share a
 //! database, there too. One file each.
 
+mod apps;
 mod bundles;
 mod certifications;
 mod changes;
 mod opaque_tokens;
+mod operators;
 mod registrations;
 mod replay;
 mod revocations;
 mod secrets;
 mod signers;
 
+pub(crate) use apps::{Act, Acted, After, Detailed, Listed, Wanted};
 pub(crate) use bundles::{Bundles, Kept, KeptBundle};
 pub(crate) use certifications::{Accepted, Among, Askable};
 pub(crate) use changes::{Changes, Remembered};
 pub(crate) use opaque_tokens::{NotDurable, OpaqueTokens, sha256};
+pub(crate) use operators::Operators;
 pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Once, Replay, Seen};
@@ -38,4 +42,5 @@ pub const MIGRATIONS: &[Migration] = &[
     bundles::migration(9),
     registrations::without_statements(10),
     changes::migration(11),
+    operators::migration(12),
 ];

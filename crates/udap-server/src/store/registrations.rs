@@ -118,7 +118,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
@@ -126,7 +126,7 @@ impl State {
             Self::Cancelled => "cancelled",
         }
     }
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         match text {
             "active" => Self::Active,
             "lapsed" => Self::Lapsed,
@@ -188,7 +188,10 @@ impl Registration {
 
 /// A code of the database as one that is told.
 fn ended(code: &str) -> Option<&'static str> {
-    life_cycle::ENDS.into_iter().find(|known| *known == code)
+    life_cycle::ENDS
+        .into_iter()
+        .chain([State::Suspended.code()])
+        .find(|known| *known == code)
 }
 
 const TLS_CLIENT_AUTH: &str = "tls_client_auth";

@@ -74,6 +74,7 @@ impl Signers {
         client_id: &str,
         leaf: &Certificate,
         intermediates: &[Certificate],
+        now: UnixTime,
         exp: UnixTime,
     ) -> Result<(), DbError> {
         let key = (client_id.to_owned(), *leaf.sha256());
@@ -97,6 +98,12 @@ impl Signers {
         .bind(until.0)
         .execute(&mut *write)
         .await?;
+        // For operators: when it was last used, to the hour, which costs nothing here.
+        sqlx::query("UPDATE registration SET last_token = $1 WHERE client_id = $2")
+            .bind(now.0)
+            .bind(client_id)
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, until);

@@ -9,6 +9,7 @@
 mod support;
 
 mod about_token;
+mod admin;
 mod any_input;
 mod assertion_grant;
 mod bundle;
@@ -26,6 +27,7 @@ mod kill;
 mod life_cycle;
 mod limits;
 mod metadata;
+mod metrics;
 mod mutual_tls;
 mod nodes;
 mod opaque;

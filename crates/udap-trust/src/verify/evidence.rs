@@ -284,6 +284,23 @@ impl EvidenceStore {
             .await;
     }
 
+    /// URL and when it lapses: of every OCSP response.
+    pub(super) fn ocsp(&self) -> Vec<(String, Option<UnixTime>)> {
+        let state = self.0.lock();
+        let mut list: Vec<_> = state
+            .items
+            .iter()
+            .filter_map(|(need, item)| match (need, &item.what) {
+                (Need::Ocsp { url, .. }, What::Ocsp(response)) => {
+                    Some((url.clone(), response.next_update()))
+                }
+                _ => None,
+            })
+            .collect();
+        list.sort();
+        list
+    }
+
     /// URL, when it lapses, how many serials: of every CRL.
     pub(super) fn crls(&self) -> Vec<(String, Option<UnixTime>, usize)> {
         let state = self.0.lock();

@@ -103,6 +103,7 @@ impl FilterArgs {
             event: self.event.clone(),
             client_id: self.client.clone(),
             code: self.code.clone(),
+            refusals: false,
         })
     }
 }

@@ -3,9 +3,9 @@
 use crate::input;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use crate::when::when;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use udap_host::when::when;
 use udap_pki::{Crl, pem};
 use udap_trust::clock;
 use udap_trust::fetch::Kind;

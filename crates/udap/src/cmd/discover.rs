@@ -3,10 +3,10 @@
 use crate::client::{ClientArgs, Requests, Session, ShowArgs};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use crate::when::when;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use udap_client::Discovered;
+use udap_host::when::when;
 use udap_trust::clock;
 
 /// What a server is, who vouches for it, and whether it can be trusted and why.

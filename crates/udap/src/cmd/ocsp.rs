@@ -3,9 +3,9 @@
 use crate::input;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use crate::when::when;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use udap_host::when::when;
 use udap_pki::ocsp::{CertStatus, Responder};
 use udap_pki::{OcspResponse, UnixTime};
 use udap_trust::clock;

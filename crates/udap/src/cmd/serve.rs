@@ -1,5 +1,6 @@
 //! `udap serve`: configuration, then the authorization server, then the gateway, then the listener.
 
+use crate::catalogue;
 use crate::files;
 use crate::problem::Problem;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let (main, certified) = gateways(&config, &server)?;
     let refreshing = background.spawn(server.clone().run_background(shutdown.clone()));
     let metrics = metrics(&config, &server, &shutdown)?;
+    let admin = admin(&config, &server, &shutdown)?;
     drop(entered);
 
     let running = listen::start(
@@ -67,8 +69,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     // Every request was answered. What runs beside them stops, and what is in memory is written down.
     shutdown.trigger();
     let served = served.and(certified.map_or(Ok(()), listen::Running::join));
-    if let Some(metrics) = metrics {
-        metrics.join()?;
+    for beside in [metrics, admin].into_iter().flatten() {
+        beside.join()?;
     }
     background.block_on(async {
         if let Err(error) = refreshing.await {
@@ -188,6 +190,26 @@ fn metrics(
         move || metrics.router(),
         shutdown.clone(),
     )?;
+    Ok(Some(running))
+}
+
+/// Operators' pages and API, on a port of their own.
+fn admin(
+    config: &Config,
+    server: &Server,
+    shutdown: &Shutdown,
+) -> Result<Option<listen::Running>, Problem> {
+    let Some(settings) = &config.admin else {
+        return Ok(None);
+    };
+    let admin = udap_server::Admin::new(server, config, catalogue::find);
+    let running = listen::start(
+        settings.listen(),
+        1,
+        move || admin.router(),
+        shutdown.clone(),
+    )?;
+    tracing::info!(addr = %running.addr(), "serving operators");
     Ok(Some(running))
 }
 

@@ -345,13 +345,14 @@ impl Reply {
     }
 }
 
-fn explained(code: &str) -> bool {
+pub(crate) fn explained(code: &str) -> bool {
     [
         udap_pki::CATALOGUE,
         udap_proto::CATALOGUE,
         udap_trust::CATALOGUE,
         udap_host::CATALOGUE,
         udap_server::CATALOGUE,
+        udap_server::ADMIN_CATALOGUE,
     ]
     .into_iter()
     .flatten()

@@ -3,11 +3,11 @@
 use super::DirArgs;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use crate::when::when;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use udap_ca::{Ca, Listed};
+use udap_host::when::when;
 use udap_pki::UnixTime;
 use udap_trust::clock;
 

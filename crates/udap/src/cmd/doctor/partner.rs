@@ -2,10 +2,10 @@
 
 use super::report::Report;
 use crate::problem::Problem;
-use crate::when::when;
 use http::header;
 use udap_client::inspect::{Inspection, Mark, RevocationData, inspect};
 use udap_client::{Client, ClientError, CommunityTrust, Discovered, FetchPolicy};
+use udap_host::when::when;
 use udap_pki::{Certificate, UnixTime};
 use udap_proto::claims::SKEW_SECS;
 use udap_trust::clock;

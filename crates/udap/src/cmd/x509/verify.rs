@@ -8,12 +8,12 @@ use crate::files;
 use crate::input;
 use crate::output::{self, Format, NO};
 use crate::problem::Problem;
-use crate::when::when;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use udap_host::when::when;
 use udap_pki::{
     Certificate, Evidence, NameCheck, ObjectIdentifier, OcspResponse, Policy, Purpose, Reason,
     Step, Trace, UnixTime, Valid, pem,

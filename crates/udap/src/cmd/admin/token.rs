@@ -1,0 +1,125 @@
+//! `udap admin token`
+
+use super::operator::ConfigArgs;
+use super::{source, trust};
+use crate::output::{self, Format};
+use crate::problem::Problem;
+use comfy_table::{Table, presets};
+use serde_json::json;
+use std::process::ExitCode;
+use udap_server::Role;
+
+/// Tokens with which programs use the administration's API.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a token; it is printed this once
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(CreateArgs),
+    /// Every token: whose, what it may, until when
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ConfigArgs),
+    /// End a token
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateArgs {
+    /// What it is for, for lists and the audit trail
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// May also suspend, restore and cancel
+    #[arg(long)]
+    operator: bool,
+    /// How long it lives
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    days: i64,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RevokeArgs {
+    /// The token's id, as listed
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    id: String,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
+    match command {
+        Command::Create(args) => {
+            let local = source::local(&args.config.config).await?;
+            let role = if args.operator {
+                Role::Operator
+            } else {
+                Role::Viewer
+            };
+            let made = local.create_token(&args.name, role, args.days).await?;
+            match format {
+                Format::Json => output::json(&made)?,
+                Format::Human => {
+                    // Alone on stdout, so that it can be put into a file.
+                    output::data(&trust::text(&made["token"]))?;
+                    output::talk(&format!(
+                        "role {}, ends {}, id {}; it is not shown again",
+                        trust::text(&made["role"]),
+                        trust::told(&made["expires"]),
+                        trust::text(&made["id"])
+                    ));
+                }
+            }
+        }
+        Command::Revoke(args) => {
+            source::local(&args.config.config)
+                .await?
+                .revoke_token(&args.id)
+                .await?;
+            match format {
+                Format::Json => output::json(&json!({ "id": args.id }))?,
+                Format::Human => output::data(&format!(
+                    "\x1b[1;32m✓\x1b[0m {} does not count any more",
+                    args.id
+                ))?,
+            }
+        }
+        Command::List(args) => {
+            let found = source::local(&args.config).await?.list_tokens().await?;
+            let tokens = trust::list(&found["tokens"]);
+            match format {
+                Format::Json => output::json(&found)?,
+                Format::Human if tokens.is_empty() => output::talk("there is no token"),
+                Format::Human => {
+                    let mut table = Table::new();
+                    table.load_style(presets::NOTHING);
+                    table.set_header(["STATE", "ID", "NAME", "ROLE", "ENDS"]);
+                    for one in tokens {
+                        table.add_row([
+                            trust::text(&one["state"]),
+                            trust::text(&one["id"]),
+                            trust::text(&one["name"]),
+                            trust::text(&one["role"]),
+                            trust::told(&one["expires"]),
+                        ]);
+                    }
+                    output::data(&output::trim_lines(&table.to_string()))?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+const CREATE_EXAMPLES: &str = "\
+EXAMPLES
+  udap admin token create monitoring > monitoring.token
+  udap admin token create incident-bot --operator --days 30";
+
+const LIST_EXAMPLES: &str = "\
+EXAMPLES
+  udap admin token list";
+
+const REVOKE_EXAMPLES: &str = "\
+EXAMPLES
+  udap admin token revoke 2xBUc3c2F2diWFy_N459jw";
