@@ -3,6 +3,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use tokio::sync::OnceCell;
 use udap_host::listen::Shutdown;
+use udap_host::seal::Passphrase;
 use udap_pki::{Certificate, UnixTime};
 
 use crate::{
@@ -48,11 +49,31 @@ impl Ca {
         Self::open_with_clock(directory, Arc::new(udap_host::clock::now)).await
     }
 
+    /// The same where its keys may be under a passphrase.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`CaError::PassphraseMissing`], [`CaError::PassphraseWrong`] or
+    /// [`CaError::NotSealed`].
+    pub async fn open_with(
+        directory: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, CaError> {
+        Self::open_sealed(directory, Arc::new(udap_host::clock::now), passphrase).await
+    }
+
     /// Opens the CA with another clock than the system's.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with_clock(directory: &Path, clock: Clock) -> Result<Self, CaError> {
+        Self::open_sealed(directory, clock, None).await
+    }
+
+    pub(crate) async fn open_sealed(
+        directory: &Path,
+        clock: Clock,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, CaError> {
         let directory = Directory::existing(directory)?;
         let store = Store::open(&directory.database()).await?;
         let settings = store.settings().await?;
@@ -68,7 +89,7 @@ impl Ca {
             let role = Role::from_name(&row.role)?;
             let certificate = Certificate::from_der(&row.certificate)?;
             let path = directory.file(role.key_file());
-            let key = SigningKey::load(role, &path, key_type)?;
+            let key = SigningKey::load(role, &path, key_type, passphrase)?;
             if key.spki_der() != certificate.spki_der() {
                 let detail = format!("it does not belong to the {role} certificate");
                 return Err(CaError::Key { path, detail });

@@ -39,6 +39,27 @@ pub const CATALOGUE: &[Explanation] = &[
         section: "RFC 5280 §4.1.2.7",
     },
     Explanation {
+        code: "ca-passphrase-missing",
+        title: "The authority's keys are under a passphrase",
+        meaning: "They were sealed when the authority was made, and open by the same passphrase only.",
+        hint: "Name the file that holds it: --passphrase-file FILE.",
+        section: "—",
+    },
+    Explanation {
+        code: "ca-passphrase-wrong",
+        title: "The passphrase is not the one of the authority's keys",
+        meaning: "The key file was sealed under another one, or belongs to another authority.",
+        hint: "Look for the file that was given to `udap ca init`; without it the keys are lost.",
+        section: "—",
+    },
+    Explanation {
+        code: "ca-key-not-sealed",
+        title: "The authority's keys are under no passphrase",
+        meaning: "A passphrase was given, and the key lies there in the clear. To go on would let it be believed that it does not.",
+        hint: "Leave --passphrase-file out, or make the authority anew with it.",
+        section: "—",
+    },
+    Explanation {
         code: "ca-setting",
         title: "The certificate authority cannot be made with this value",
         meaning: "The community needs an absolute URI, the CA a plain http:// base URL, and a CRL a life of a minute or more.",
@@ -168,6 +189,9 @@ mod tests {
                 path: path(),
                 detail: text(),
             },
+            CaError::PassphraseMissing { path: path() },
+            CaError::PassphraseWrong { path: path() },
+            CaError::NotSealed { path: path() },
             CaError::Setting {
                 what: "base URL",
                 value: text(),

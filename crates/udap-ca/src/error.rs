@@ -60,6 +60,24 @@ pub enum CaError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A key is under a passphrase, and none was given.
+    #[error("{} is under a passphrase", path.display())]
+    PassphraseMissing {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// Another passphrase than the one it was sealed under.
+    #[error("{} is under another passphrase", path.display())]
+    PassphraseWrong {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A passphrase was given for a key that is under none.
+    #[error("{} is under no passphrase", path.display())]
+    NotSealed {
+        /// The key's file.
+        path: PathBuf,
+    },
     /// A URL, URI or duration that no CA can be made with.
     #[error("{value:?} cannot be the {what}: {problem}")]
     Setting {
@@ -189,6 +207,9 @@ impl CaError {
             Self::AlreadyInitialised { .. } => "ca-already-initialised",
             Self::Locked { .. } => "ca-locked",
             Self::Key { .. } => "ca-key",
+            Self::PassphraseMissing { .. } => "ca-passphrase-missing",
+            Self::PassphraseWrong { .. } => "ca-passphrase-wrong",
+            Self::NotSealed { .. } => "ca-key-not-sealed",
             Self::Setting { .. } => "ca-setting",
             Self::ProfileNotOffered { .. } => "ca-profile-not-offered",
             Self::Days { .. } => "ca-days",

@@ -1,5 +1,6 @@
 use std::{path::Path, sync::Arc};
 
+use udap_host::seal::Passphrase;
 use udap_pki::{
     UnixTime,
     issue::{CertificateSpec, Issuer, Names, Profile, Subject, Urls},
@@ -44,6 +45,8 @@ pub struct InitOptions {
     pub not_before: Option<UnixTime>,
     /// How long a CRL may be used; 24 hours. A new one is made after half of it.
     pub crl_seconds: i64,
+    /// What the keys of root and issuing CA are sealed under; nothing unless given.
+    pub passphrase: Option<Passphrase>,
     /// Where to ask for the time.
     pub clock: Clock,
 }
@@ -62,6 +65,7 @@ impl InitOptions {
             name,
             not_before: None,
             crl_seconds: CRL_SECONDS,
+            passphrase: None,
             clock: Arc::new(udap_host::clock::now),
         }
     }
@@ -108,7 +112,7 @@ impl Ca {
         }
         store.close().await;
         drop(lock);
-        Self::open_with_clock(directory.path(), options.clock).await
+        Self::open_sealed(directory.path(), options.clock, options.passphrase.as_ref()).await
     }
 }
 
@@ -124,7 +128,7 @@ async fn make(directory: &Directory, store: &Store, options: &InitOptions) -> Re
 
     // Keys first: a certificate must never exist without its key. One that an earlier, interrupted
     // run left is used, never overwritten.
-    let root_key = key(directory, Role::Root, options.key_type).await?;
+    let root_key = key(directory, Role::Root, options).await?;
     let root_subject = subject(options, Role::Root);
     let root = check::sign_root(
         &CertificateSpec {
@@ -196,7 +200,7 @@ async fn make_issuing(
     base_url: &str,
     not_before: UnixTime,
 ) -> Result<Authority, CaError> {
-    let key = key(directory, Role::Issuing, options.key_type).await?;
+    let key = key(directory, Role::Issuing, options).await?;
     let stand_in = StandIn::of(&root.certificate, options.key_type).await?;
     let base = base_url.trim_end_matches('/');
     let certificate = check::sign_certificate(
@@ -251,12 +255,13 @@ pub(crate) fn write_copies(ca: &Ca) -> Result<(), CaError> {
 async fn key(
     directory: &Directory,
     role: Role,
-    key_type: CaKeyType,
+    options: &InitOptions,
 ) -> Result<SigningKey, CaError> {
+    let (key_type, passphrase) = (options.key_type, options.passphrase.as_ref());
     let path = directory.file(role.key_file());
     match path.try_exists() {
-        Ok(true) => SigningKey::load(role, &path, key_type),
-        Ok(false) => SigningKey::generate_into(directory, role, key_type).await,
+        Ok(true) => SigningKey::load(role, &path, key_type, passphrase),
+        Ok(false) => SigningKey::generate_into(directory, role, key_type, passphrase).await,
         Err(error) => Err(CaError::io(&path, "read", &error)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use udap_host::seal::{Passphrase, SealError};
 use udap_pki::{
     KeyKind,
     issue::{SignatureAlgorithm, ToBeSigned},
@@ -39,27 +40,69 @@ impl SigningKey {
         directory: &Directory,
         role: Role,
         key_type: CaKeyType,
+        passphrase: Option<&Passphrase>,
     ) -> Result<Self, CaError> {
         let failed = |error: KeyFileError| CaError::Sign {
             role: role.as_str(),
             detail: error.to_string(),
         };
         let pkcs8 = new_pkcs8(kind(key_type)).await.map_err(failed)?;
-        let pem = Zeroizing::new(pem::encode("PRIVATE KEY", &pkcs8));
+        let pem = match passphrase {
+            None => Zeroizing::new(pem::encode("PRIVATE KEY", &pkcs8)),
+            Some(passphrase) => {
+                let sealed = passphrase.seal(&pkcs8, role.as_str());
+                let sealed = sealed.map_err(|error| CaError::Sign {
+                    role: role.as_str(),
+                    detail: error.to_string(),
+                })?;
+                Zeroizing::new(pem::encode(SEALED, &sealed))
+            }
+        };
         directory.write(role.key_file(), pem.as_bytes(), 0o600)?;
-        Self::load(role, &directory.file(role.key_file()), key_type)
+        Self::load(role, &directory.file(role.key_file()), key_type, passphrase)
     }
 
-    /// The key in a file that nobody but the owner can read.
-    pub(crate) fn load(role: Role, path: &Path, key_type: CaKeyType) -> Result<Self, CaError> {
+    /// The key in a file that nobody but the owner can read, and under the passphrase if there is one: a
+    /// key that is not sealed is refused then, so that nobody believes it is.
+    pub(crate) fn load(
+        role: Role,
+        path: &Path,
+        key_type: CaKeyType,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, CaError> {
         let refuse = |detail: String| CaError::Key {
             path: path.to_owned(),
             detail,
         };
         let file =
             udap_host::files::read_private(path).map_err(|error| refuse(error.to_string()))?;
-        let pkcs8 = pem::private_key_pkcs8(&Zeroizing::new(file))
-            .map_err(|error| refuse(error.to_string()))?;
+        let sealed = pem::ders(&file, &[SEALED], "sealed key");
+        let pkcs8 = match (sealed, passphrase) {
+            (Ok(sealed), Some(passphrase)) if is_pem(&file) => {
+                let sealed = sealed.first().map(|der| der.as_slice()).unwrap_or_default();
+                passphrase
+                    .open(sealed, role.as_str())
+                    .map_err(|error| match error {
+                        SealError::OtherKey => CaError::PassphraseWrong {
+                            path: path.to_owned(),
+                        },
+                        error => refuse(error.to_string()),
+                    })?
+            }
+            (Ok(_), None) if is_pem(&file) => {
+                return Err(CaError::PassphraseMissing {
+                    path: path.to_owned(),
+                });
+            }
+            (_, Some(_)) => {
+                return Err(CaError::NotSealed {
+                    path: path.to_owned(),
+                });
+            }
+            (_, None) => {
+                pem::private_key_pkcs8(&file).map_err(|error| refuse(error.to_string()))?
+            }
+        };
         Self::from_pkcs8(role.as_str(), &pkcs8, key_type).map_err(refuse)
     }
 
@@ -124,6 +167,13 @@ async fn new_pkcs8(key_type: KeyType) -> Result<Zeroizing<Vec<u8>>, KeyFileError
     let made = tokio::task::spawn_blocking(move || keys::generate(key_type)).await;
     made.unwrap_or(Err(KeyFileError::Generate))
 }
+
+fn is_pem(file: &[u8]) -> bool {
+    file.first() != Some(&0x30)
+}
+
+/// The label of a key under a passphrase; no other program reads it.
+const SEALED: &str = "UDAP SEALED PRIVATE KEY";
 
 const fn kind(key_type: CaKeyType) -> KeyType {
     match key_type {

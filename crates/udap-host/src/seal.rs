@@ -17,9 +17,10 @@
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
-    digest,
+    digest, pbkdf2,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
 /// The key of `secrets_key_file`: AES-256-GCM.
@@ -62,15 +63,19 @@ impl SecretsKey {
         if values.len() < MIN_VALUES {
             return None;
         }
+        Self::of(&bytes)
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
         // Not of the key alone: what is written beside what it sealed must not help to guess it.
         let digest = digest::digest(
             &digest::SHA256,
-            &Zeroizing::new([ID_OF.as_bytes(), &bytes].concat()),
+            &Zeroizing::new([ID_OF.as_bytes(), bytes].concat()),
         );
         let mut id = [0; ID];
         id.copy_from_slice(digest.as_ref().get(..ID)?);
         Some(Self {
-            key: RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?,
+            key: RandomizedNonceKey::new(&AES_256_GCM, bytes).ok()?,
             id,
         })
     }
@@ -117,6 +122,60 @@ impl std::fmt::Debug for SecretsKey {
     }
 }
 
+/// A passphrase under which keys are sealed that lie in files: by a key that PBKDF2 derives from it, with a
+/// salt for each.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+impl Passphrase {
+    /// From the text of its file, without the end of its line; `None` if it is shorter than
+    /// [`MIN_PASSPHRASE`] bytes.
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let text = text.trim_ascii_end();
+        (text.len() >= MIN_PASSPHRASE).then(|| Self(Zeroizing::new(text.to_vec())))
+    }
+
+    /// Seals a secret to its place; takes some tenths of a second, by intention.
+    pub fn seal(&self, secret: &[u8], place: &str) -> Result<Vec<u8>, SealError> {
+        let salt: [u8; SALT] = udap_trust::random::bytes();
+        let key = self.key(&salt, ITERATIONS).ok_or(SealError::Failed)?;
+        let sealed = key.seal(secret, place)?;
+        Ok([&salt[..], &ITERATIONS.get().to_be_bytes(), &sealed].concat())
+    }
+
+    /// The secret again. A wrong passphrase is [`SealError::OtherKey`].
+    pub fn open(&self, sealed: &[u8], place: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (salt, rest) = sealed.split_at_checked(SALT).ok_or(SealError::Changed)?;
+        let (iterations, sealed) = rest.split_first_chunk().ok_or(SealError::Changed)?;
+        let iterations = u32::from_be_bytes(*iterations);
+        // A file that somebody changed must not keep the program busy, nor have it derive cheaply.
+        if !(ITERATIONS.get()..=MAX_ITERATIONS).contains(&iterations) {
+            return Err(SealError::Changed);
+        }
+        let iterations = NonZeroU32::new(iterations).ok_or(SealError::Changed)?;
+        let key = self.key(salt, iterations).ok_or(SealError::Failed)?;
+        key.open(sealed, place)
+    }
+
+    fn key(&self, salt: &[u8], iterations: NonZeroU32) -> Option<SecretsKey> {
+        let mut key = Zeroizing::new([0; 32]);
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            iterations,
+            salt,
+            &self.0,
+            &mut *key,
+        );
+        SecretsKey::of(&*key)
+    }
+}
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(redacted)")
+    }
+}
+
 /// How a random text is kept that is only compared: opaque tokens, ids of sessions, codes. It has to be
 /// random, of 128 bits or more; what can be guessed can be guessed from its hash too.
 pub fn hash(secret: &str) -> [u8; 32] {
@@ -124,6 +183,13 @@ pub fn hash(secret: &str) -> [u8; 32] {
     hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
     hash
 }
+
+/// In bytes. What protects a CA's key should be a sentence or random.
+pub const MIN_PASSPHRASE: usize = 12;
+/// As OWASP asks of PBKDF2 with HMAC-SHA-256.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
+const MAX_ITERATIONS: u32 = 10_000_000;
+const SALT: usize = 16;
 
 const VERSION: u8 = 1;
 const ID: usize = 4;
@@ -169,6 +235,28 @@ mod tests {
                 "{at} bytes"
             );
         }
+    }
+
+    #[test]
+    fn what_a_passphrase_sealed_opens_by_it_in_its_place_and_not_otherwise() {
+        let passphrase = |text: &str| Passphrase::read(text.as_bytes()).unwrap();
+        let right = passphrase("correct horse battery\n");
+        let sealed = right.seal(b"secret", "root").unwrap();
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
+        let again = passphrase("correct horse battery");
+        assert_eq!(*again.open(&sealed, "root").unwrap(), b"secret");
+        assert_eq!(right.open(&sealed, "issuing"), Err(SealError::Changed));
+        let wrong = passphrase("correct horse batterie");
+        assert_eq!(wrong.open(&sealed, "root"), Err(SealError::OtherKey));
+        // Nobody makes it cheap to guess, or endless to try.
+        for iterations in [1, 599_999, 10_000_001, u32::MAX] {
+            let mut changed = sealed.clone();
+            changed[16..20].copy_from_slice(&iterations.to_be_bytes());
+            assert_eq!(right.open(&changed, "root"), Err(SealError::Changed));
+        }
+        assert_eq!(right.open(&sealed[..30], "root"), Err(SealError::Changed));
+        assert!(Passphrase::read(b"short words\n\n").is_none());
+        assert_eq!(format!("{right:?}"), "Passphrase(redacted)");
     }
 
     #[test]

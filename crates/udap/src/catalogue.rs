@@ -147,6 +147,13 @@ const CATALOGUE: &[Explanation] = &[
         section: "—",
     },
     Explanation {
+        code: "passphrase-too-short",
+        title: "The passphrase is too short",
+        meaning: "What it protects can be copied and guessed at without limit, so twelve characters are the least.",
+        hint: "Take a sentence, or `openssl rand -base64 24`.",
+        section: "—",
+    },
+    Explanation {
         code: "runtime-unavailable",
         title: "The program cannot start its work",
         meaning: "The operating system gives no thread, timer or signal handler.",

@@ -12,5 +12,6 @@ mod dev;
 mod fhir;
 mod kill;
 mod medplum;
+mod nodes;
 mod openapi;
 mod program;

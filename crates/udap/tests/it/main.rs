@@ -12,6 +12,7 @@ mod doctor;
 mod flow;
 mod jwt;
 mod offline;
+mod passphrase;
 mod profiles;
 mod x509;
 

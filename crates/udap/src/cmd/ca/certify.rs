@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// `udap ca withdraw` can take it back
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// What the authority's keys are under
+    #[arg(long, value_name = "FILE", requires = "dir")]
+    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     draft: DraftArgs,
 }
@@ -42,7 +45,8 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let signed = certify::sign(&args.draft, by).await?;
     // Before anybody gets it: what is not kept could not be taken back.
     if let Some(dir) = &args.dir {
-        let ca = Ca::open(dir).await?;
+        let passphrase = super::passphrase(args.passphrase_file.as_deref())?;
+        let ca = Ca::open_with(dir, passphrase.as_ref()).await?;
         ca.keep_certification(&KeptCertification {
             jti: signed.claims.jti.clone(),
             expires: signed.claims.exp,

@@ -52,6 +52,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         options.name = name;
     }
     options.crl_seconds = args.crl_hours * 3600;
+    options.passphrase = super::passphrase(args.dir.passphrase_file.as_deref())?;
     let ca = Ca::init(&args.dir.dir, options).await?;
     let dir = ca.directory().to_owned();
     let root = dir.join("root.pem");

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_ca::{Ca, IssueOptions, MemberKey, Validity};
+use udap_ca::{IssueOptions, MemberKey, Validity};
 use udap_host::when::when;
 use udap_pki::issue::Profile;
 use udap_trust::clock;
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
                 .hint("name another with `--out`; nothing is overwritten"));
         }
     }
-    let ca = Ca::open(&args.dir.dir).await?;
+    let ca = args.dir.open().await?;
     let issued = ca.issue(options).await?;
     if let Some(key) = issued.key_pem() {
         files::create(&key_path, key.as_bytes(), Privacy::Private)?;

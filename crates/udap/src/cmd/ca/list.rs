@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use udap_ca::{Ca, Listed};
+use udap_ca::Listed;
 use udap_host::when::when;
 use udap_pki::UnixTime;
 use udap_trust::clock;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem> {
-    let ca = Ca::open(&args.dir.dir).await?;
+    let ca = args.dir.open().await?;
     let listed = ca.list().await?;
     ca.close().await;
     let now = clock::now();

@@ -8,7 +8,6 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
-use udap_ca::Ca;
 use udap_pki::issue::RevocationReason;
 
 /// Revoke a certificate for good; the next CRL and every OCSP answer say so at once.
@@ -32,7 +31,7 @@ fn reasons() -> PossibleValuesParser {
 pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem> {
     // clap took one of the names.
     let reason = RevocationReason::from_name(&args.reason).unwrap_or_default();
-    let ca = Ca::open(&args.dir.dir).await?;
+    let ca = args.dir.open().await?;
     let path = Path::new(&args.certificate);
     let revoked = if path.is_file() {
         ca.revoke_certificate(&files::read(path)?, reason).await?

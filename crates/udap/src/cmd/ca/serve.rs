@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use udap_ca::Ca;
 use udap_host::config::LogFormat;
 use udap_host::listen::{self, Listen, Shutdown, TlsFiles};
 use udap_host::telemetry;
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         .enable_all()
         .build()
         .map_err(|error| crate::cmd::unavailable(&error))?;
-    let ca = Arc::new(background.block_on(Ca::open(&args.dir.dir))?);
+    let ca = Arc::new(background.block_on(args.dir.open())?);
     let renewing = {
         let (ca, shutdown) = (Arc::clone(&ca), shutdown.clone());
         background.spawn(async move { ca.run_background(shutdown).await })

@@ -5,7 +5,6 @@ use crate::output::{self, Format};
 use crate::problem::Problem;
 use serde_json::json;
 use std::process::ExitCode;
-use udap_ca::Ca;
 
 /// Take a certification back; its status endpoint says so at once.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem> {
-    let ca = Ca::open(&args.dir.dir).await?;
+    let ca = args.dir.open().await?;
     let (kept, at) = ca.withdraw_certification(&args.jti).await?;
     ca.close().await;
     match format {

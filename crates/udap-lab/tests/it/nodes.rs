@@ -1,0 +1,626 @@
+//! `udap serve` as it is run: two processes on one PostgreSQL, killed at any moment; and what of all the
+//! secrets that a run used is found afterwards.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
+use udap_pki::pem;
+use udap_proto::jws::JwsAlg;
+use udap_testkit::postgres::{Fsync, Postgres};
+use udap_trust::{clock, random, signer::KeySigner};
+
+use crate::program::{Home, kill};
+
+const BASE: &str = "https://holder.example/fhir";
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// A community, its data holder's nodes, and what was answered.
+struct World {
+    home: Home,
+    upstream: u16,
+    nodes: Vec<Mutex<Option<Child>>>,
+}
+
+/// A member, by its files.
+struct App {
+    uri: String,
+    signer: KeySigner,
+    x5c: Vec<String>,
+    pem: String,
+}
+
+impl World {
+    /// So many nodes on a database, if they have one to share.
+    fn start(nodes: usize, database: Option<&str>) -> Self {
+        let home = Home::new();
+        let community = ["--community", "https://community.example"];
+        let ca = ["--base-url", "http://ca.community.example", "--dir", "ca"];
+        ran(
+            &home,
+            &[&["ca", "init"][..], &community[..], &ca[..]].concat(),
+        );
+        let world = Self {
+            upstream: upstream(),
+            nodes: (0..nodes).map(|_| Mutex::new(None)).collect(),
+            home,
+        };
+        world.member("holder", "data-holder", BASE);
+        let private = |name: &str, text: &str| {
+            let path = world.home.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        private("secrets.key", &STANDARD.encode(random::bytes::<32>()));
+        private("database.url", database.unwrap_or_default());
+        for node in 0..nodes {
+            let database = database.map_or("", |_| "database_file = \"database.url\"\n");
+            let text = format!(
+                "base_url = \"{BASE}\"\n\
+                 upstream = \"http://127.0.0.1:{}/r4\"\n\
+                 tls = \"off\"\n\
+                 listen = \"127.0.0.1:{}\"\n\
+                 state_dir = \"state{node}\"\n\
+                 workers = 2\n\
+                 {database}\
+                 secrets_key_file = \"secrets.key\"\n\
+                 limits = {{ registrations_per_minute = 1000000, refusals_per_minute = 1000000 }}\n\
+                 [[community]]\n\
+                 uri = \"https://community.example\"\n\
+                 anchors = \"ca/root.pem\"\n\
+                 revocation = \"off\"\n\
+                 identity = {{ cert = \"holder.pem\", key_file = \"holder.key\" }}\n",
+                world.upstream,
+                world.port(node),
+            );
+            fs::write(world.home.path().join(format!("node{node}.toml")), text).unwrap();
+            world.run(node);
+        }
+        world
+    }
+
+    fn member(&self, name: &str, profile: &str, uri: &str) -> App {
+        let args = [
+            "--profile",
+            profile,
+            "--uri",
+            uri,
+            "--name",
+            name,
+            "--out",
+            name,
+        ];
+        ran(
+            &self.home,
+            &[&["ca", "issue", "--dir", "ca"][..], &args[..]].concat(),
+        );
+        let read = |ending: &str| {
+            fs::read_to_string(self.home.path().join(format!("{name}.{ending}"))).unwrap()
+        };
+        let pem = read("key");
+        let chain = pem::certificates(read("pem").as_bytes()).unwrap();
+        App {
+            uri: uri.to_owned(),
+            signer: KeySigner::from_pem(pem.as_bytes()).unwrap(),
+            x5c: chain.iter().map(|c| STANDARD.encode(c.der())).collect(),
+            pem,
+        }
+    }
+
+    fn port(&self, node: usize) -> u16 {
+        self.home.port_base + u16::try_from(node).unwrap()
+    }
+
+    /// Starts a node, and returns when it answers. What it logs is kept.
+    fn run(&self, node: usize) {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.home.path().join("log"))
+            .unwrap();
+        let config = format!("node{node}.toml");
+        let mut child = self
+            .home
+            .command(&["actor", "serve", "--config", &config])
+            .env("UDAP_LOG", "debug")
+            // Ends when this does.
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while get(self.port(node), "/healthz", "").is_err() {
+            if let Some(ended) = child.try_wait().unwrap() {
+                panic!("node {node} ended: {ended}\n{}", self.log());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        *self.nodes[node].lock().unwrap() = Some(child);
+    }
+
+    fn kill(&self, node: usize) {
+        let mut child = self.nodes[node].lock().unwrap().take().unwrap();
+        kill(child.id(), "KILL");
+        child.wait().unwrap();
+    }
+
+    /// Ends all nodes in order.
+    fn stop(&self) {
+        for node in &self.nodes {
+            let mut child = node.lock().unwrap().take().unwrap();
+            // Open until it has ended: it ends at once when that does.
+            let _stdin = child.stdin.take();
+            kill(child.id(), "TERM");
+            assert!(child.wait().unwrap().success(), "{}", self.log());
+        }
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.home.path().join("log")).unwrap()).into_owned()
+    }
+
+    fn token(&self, node: usize, assertion: &str) -> Result<(u16, Value), std::io::Error> {
+        let form = encoded(&[
+            ("grant_type", "client_credentials"),
+            ("scope", "system/Patient.rs"),
+            ("client_assertion_type", ASSERTION),
+            ("client_assertion", assertion),
+            ("udap", "1"),
+        ]);
+        post(
+            self.port(node),
+            "/fhir/oauth/token",
+            "application/x-www-form-urlencoded",
+            &form,
+        )
+    }
+
+    fn register(&self, node: usize, statement: &str) -> Result<(u16, Value), std::io::Error> {
+        let body = json!({ "software_statement": statement, "udap": "1" }).to_string();
+        post(
+            self.port(node),
+            "/fhir/oauth/register",
+            "application/json",
+            &body,
+        )
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for node in &self.nodes {
+            if let Some(mut child) = node.lock().unwrap().take() {
+                // It may have ended already.
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+impl App {
+    fn statement(&self) -> String {
+        self.sign(json!({
+            "iss": self.uri, "sub": self.uri, "aud": format!("{BASE}/oauth/register"),
+            "client_name": "App", "contacts": ["mailto:ops@app.example"],
+            "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+            "scope": "system/Patient.rs",
+        }))
+    }
+
+    fn assertion(&self, client_id: &str, endpoint: &str) -> String {
+        self.sign(json!({
+            "iss": client_id, "sub": client_id, "aud": format!("{BASE}/oauth/{endpoint}"),
+            "extensions": {"hl7-b2b": {
+                "version": "1",
+                "organization_id": "https://clinic.example/Organization/1",
+                "purpose_of_use": ["urn:oid:2.16.840.1.113883.5.8#TREAT"],
+            }},
+        }))
+    }
+
+    fn sign(&self, mut claims: Value) -> String {
+        let now = clock::now();
+        claims["jti"] = random::id().into();
+        claims["iat"] = now.0.into();
+        claims["exp"] = now.plus_secs(300).0.into();
+        let header = json!({"alg": "ES256", "x5c": self.x5c});
+        let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let input = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = self
+            .signer
+            .sign_now(JwsAlg::ES256.scheme(), input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.unwrap()))
+    }
+}
+
+/// While apps register and ask for tokens at both nodes, one or the other is killed, and the database's
+/// server too. What was acknowledged is known to both afterwards.
+#[test]
+fn nodes_and_their_database_are_killed_at_any_moment() {
+    let cluster = Postgres::start(Fsync::On);
+    let world = Arc::new(World::start(2, Some(&cluster.database())));
+    let stop = Arc::new(AtomicBool::new(false));
+    // What was accepted: assertions by their apps, and apps with their `client_id`.
+    let accepted = Arc::new(Mutex::new(Vec::<String>::new()));
+    let registered = Arc::new(Mutex::new(Vec::<(usize, String)>::new()));
+    let unanswered = Arc::new(AtomicUsize::new(0));
+    let apps: Vec<App> = (0..16)
+        .map(|n| {
+            world.member(
+                &format!("app{n}"),
+                "app",
+                &format!("https://app{n}.example"),
+            )
+        })
+        .collect();
+    let apps = Arc::new(apps);
+
+    let clients: Vec<_> = (0..4_usize)
+        .map(|client| {
+            let (world, stop, apps) = (Arc::clone(&world), Arc::clone(&stop), Arc::clone(&apps));
+            let (accepted, registered) = (Arc::clone(&accepted), Arc::clone(&registered));
+            let unanswered = Arc::clone(&unanswered);
+            thread::spawn(move || {
+                let mut own: Vec<(usize, String)> = Vec::new();
+                let mut fresh: Vec<usize> = (client * 4..client * 4 + 4).collect();
+                for round in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let node = (round + client) % 2;
+                    // A new app now and then, and tokens for those that are there.
+                    let answer = match (own.is_empty() || round % 40 == 39, fresh.last().copied()) {
+                        (true, Some(app)) => {
+                            let answer = world.register(node, &apps[app].statement());
+                            if let Ok((201 | 200, body)) = &answer {
+                                let id = body["client_id"].as_str().unwrap().to_owned();
+                                registered.lock().unwrap().push((app, id.clone()));
+                                own.push((app, id));
+                                fresh.pop();
+                            }
+                            answer
+                        }
+                        _ if own.is_empty() => continue,
+                        _ => {
+                            let (app, id) = &own[round % own.len()];
+                            let jwt = apps[*app].assertion(id, "token");
+                            let answer = world.token(node, &jwt);
+                            if let Ok((200, _)) = &answer {
+                                accepted.lock().unwrap().push(jwt);
+                            }
+                            answer
+                        }
+                    };
+                    match answer {
+                        Ok((200 | 201, _)) => {}
+                        Ok((503, body)) => {
+                            assert_eq!(body["error"], "temporarily_unavailable", "{body}");
+                            unanswered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Ok((status, body)) => panic!("{status} {body}"),
+                        Err(_) => {
+                            unanswered.fetch_add(1, Ordering::Relaxed);
+                            thread::sleep(Duration::from_millis(5));
+                        }
+                    }
+                    // All of it has to be asked once more while it still counts.
+                    thread::sleep(Duration::from_millis(20));
+                }
+            })
+        })
+        .collect();
+
+    for round in 0..10_u64 {
+        // The moment differs from round to round.
+        thread::sleep(Duration::from_millis(
+            200 + u64::from(u16::from_be_bytes(random::bytes())) % 500,
+        ));
+        if round % 5 == 3 {
+            cluster.kill();
+            thread::sleep(Duration::from_millis(150 * (round % 3)));
+            cluster.run();
+        } else {
+            let node = usize::try_from(round % 2).unwrap();
+            world.kill(node);
+            world.run(node);
+        }
+    }
+    // One of them never saw the others' last moments.
+    world.kill(0);
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().unwrap();
+    }
+    world.run(0);
+
+    let accepted = accepted.lock().unwrap();
+    let registered = registered.lock().unwrap();
+    assert!(
+        accepted.len() >= 100,
+        "only {} tokens were issued",
+        accepted.len()
+    );
+    assert!(
+        registered.len() >= 8,
+        "only {} apps registered",
+        registered.len()
+    );
+    assert!(unanswered.load(Ordering::Relaxed) > 0, "no kill was felt");
+    let ids: BTreeSet<_> = registered.iter().map(|(_, id)| id).collect();
+    assert_eq!(ids.len(), registered.len());
+    for node in 0..2 {
+        for (app, id) in registered.iter() {
+            let (status, body) = world
+                .token(node, &apps[*app].assertion(id, "token"))
+                .unwrap();
+            assert_eq!(status, 200, "{id} at node {node}: {body}");
+        }
+        for jwt in accepted.iter() {
+            let (status, body) = world.token(node, jwt).unwrap();
+            assert_eq!(
+                (status, &body["udap_code"]),
+                (400, &"jwt-replayed".into()),
+                "{body}"
+            );
+        }
+    }
+    world.stop();
+}
+
+/// Database, files and logs at the level debug, after registration, tokens, a FHIR request, introspection
+/// and revocation.
+#[test]
+fn no_secret_of_a_run_is_found_in_database_files_or_logs() {
+    secrets(None);
+    let cluster = Postgres::start(Fsync::Off);
+    secrets(Some(&cluster));
+}
+
+fn secrets(cluster: Option<&Postgres>) {
+    let password = random::id();
+    let url = cluster.map(|cluster| format!("{}&password={password}", cluster.database()));
+    let world = World::start(1, url.as_deref());
+    let app = world.member("app", "app", "https://app.example");
+    let statement = app.statement();
+    let (status, body) = world.register(0, &statement).unwrap();
+    assert_eq!(status, 201, "{body}");
+    let id = body["client_id"].as_str().unwrap();
+
+    let mut secrets: Vec<(&str, String)> = Vec::new();
+    let mut jwt = |what, jwt: String| {
+        // The signature is what makes it one.
+        secrets.push((what, jwt.rsplit('.').next().unwrap().to_owned()));
+        jwt
+    };
+    let good = jwt("an assertion", app.assertion(id, "token"));
+    let (status, body) = world.token(0, &good).unwrap();
+    assert_eq!(status, 200, "{body}");
+    let token = jwt(
+        "an access token",
+        body["access_token"].as_str().unwrap().to_owned(),
+    );
+    assert_eq!(world.token(0, &good).unwrap().0, 400);
+    let early = jwt(
+        "an assertion refused early",
+        app.assertion("nobody", "token"),
+    );
+    assert_eq!(world.token(0, &early).unwrap().0, 400);
+    let refused = jwt(
+        "a statement that was refused",
+        app.sign(json!({"iss": app.uri})),
+    );
+    assert_eq!(world.register(0, &refused).unwrap().0, 400);
+
+    // Query strings hold what patients are called; a token there is refused and not written down.
+    let name = "Unverwechselbar";
+    let found = get(
+        world.port(0),
+        &format!("/fhir/Patient?family={name}"),
+        &token,
+    )
+    .unwrap();
+    assert_eq!(found.0, 200, "{}", found.1);
+    let query = format!("/fhir/Patient?family={name}&access_token={token}");
+    assert_eq!(get(world.port(0), &query, "").unwrap().0, 400);
+    secrets.push(("what was searched for", name.to_owned()));
+
+    for endpoint in ["introspect", "revoke"] {
+        let assertion = jwt_of(&mut secrets, app.assertion(id, endpoint));
+        let form = encoded(&[
+            ("token", &token),
+            ("client_assertion_type", ASSERTION),
+            ("client_assertion", &assertion),
+        ]);
+        let form_type = "application/x-www-form-urlencoded";
+        let (status, body) = post(
+            world.port(0),
+            &format!("/fhir/oauth/{endpoint}"),
+            form_type,
+            &form,
+        )
+        .unwrap();
+        assert_eq!(status, 200, "{body}");
+    }
+    assert_eq!(
+        get(world.port(0), "/fhir/Patient/1", &token).unwrap().0,
+        401
+    );
+
+    // Keys: of the app, of the data holder, of the authority, and the one for secrets.
+    let read = |file: &str| fs::read_to_string(world.home.path().join(file)).unwrap();
+    for (what, pem) in [
+        ("the app's key", app.pem.clone()),
+        ("the data holder's key", read("holder.key")),
+        ("the issuing CA's key", read("ca/issuing.key")),
+    ] {
+        secrets.push((what, pem.lines().nth(1).unwrap().to_owned()));
+    }
+    secrets.push(("the key for secrets", read("secrets.key")));
+    if cluster.is_some() {
+        secrets.push(("the database's password", password));
+    }
+    world.stop();
+
+    let audit = ran(&world.home, &["audit", "export", "--config", "node0.toml"]);
+    let mut places = vec![("the audit export".to_owned(), audit.into_bytes())];
+    places.push(("the logs".to_owned(), world.log().into_bytes()));
+    let config = ran(&world.home, &["config", "show", "--config", "node0.toml"]);
+    places.push(("config show".to_owned(), config.into_bytes()));
+    files(&world.home.path().join("state0"), &mut places);
+    if let Some(cluster) = cluster {
+        places.push((
+            "the dump".to_owned(),
+            cluster.dump(Postgres::name(&cluster.url("test_0"))),
+        ));
+    }
+    let find = |what: &str| {
+        let finder = memchr::memmem::Finder::new(what);
+        let found = places
+            .iter()
+            .find(|(_, bytes)| finder.find(bytes).is_some());
+        found.map(|(place, _)| place.as_str())
+    };
+    for (what, secret) in &secrets {
+        assert!(secret.len() >= 12, "{what}");
+        assert_eq!(find(secret), None, "{what}");
+        // Bytes in a dump are hex.
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(find(&hex), None, "{what}, in hex");
+    }
+    // This test can see.
+    let kept = places
+        .iter()
+        .filter(|(place, _)| place.contains("dump") || place.contains("udap.db"));
+    let mut kept = kept.filter(|(_, bytes)| memchr::memmem::find(bytes, id.as_bytes()).is_some());
+    assert!(kept.next().is_some(), "the registration is nowhere");
+    assert_eq!(find("token-issued"), Some("the audit export"));
+    assert!(world.log().contains("serving"));
+}
+
+fn jwt_of(secrets: &mut Vec<(&str, String)>, jwt: String) -> String {
+    secrets.push((
+        "an assertion elsewhere",
+        jwt.rsplit('.').next().unwrap().to_owned(),
+    ));
+    jwt
+}
+
+fn files(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, places);
+        } else if path
+            .file_name()
+            .is_some_and(|name| name != "access-token.key")
+        {
+            places.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+}
+
+fn ran(home: &Home, args: &[&str]) -> String {
+    let ran = home.run(args);
+    assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
+    ran.out
+}
+
+/// A FHIR server that knows one answer, as long as the test runs.
+fn upstream() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                request.push(byte[0]);
+            }
+            let body = r#"{"resourceType":"Bundle","type":"searchset","entry":[]}"#;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            // The gateway may have gone.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+fn encoded(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish()
+}
+
+fn get(port: u16, target: &str, token: &str) -> Result<(u16, Value), std::io::Error> {
+    let authorization = match token {
+        "" => String::new(),
+        token => format!("authorization: Bearer {token}\r\n"),
+    };
+    exchange(
+        port,
+        &format!("GET {target} HTTP/1.1\r\n{authorization}"),
+        "",
+    )
+}
+
+fn post(port: u16, path: &str, kind: &str, body: &str) -> Result<(u16, Value), std::io::Error> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    exchange(port, &head, body)
+}
+
+/// One request on a connection of its own; an answer that is not whole is none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the client of a test, to a server of this test"
+)]
+fn exchange(port: u16, head: &str, body: &str) -> Result<(u16, Value), std::io::Error> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let host = "host: holder.example\r\naccept: application/json\r\nconnection: close\r\n\r\n";
+    stream.write_all(format!("{head}{host}{body}").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let broken = || std::io::Error::other("an answer that is not whole");
+    let text = String::from_utf8(answer).map_err(|_| broken())?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
+    let status = head
+        .get(9..12)
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(broken)?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    if length.is_some_and(|length| length != body.len()) {
+        return Err(broken());
+    }
+    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+}
