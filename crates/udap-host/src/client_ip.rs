@@ -10,16 +10,31 @@ use serde::{Serialize, Serializer};
 
 /// The client's address. The peer's own, unless it is a trusted proxy: then the last address in
 /// `Forwarded` (RFC 7239) or else `X-Forwarded-For` that is not itself a trusted proxy. What
-/// stands left of that is what the client says about itself and is not looked at.
+/// stands left of that is what the client says about itself and is not looked at. Where both headers
+/// stand and do not agree, the proxy wrote one of them and passed the client's other one on, and nobody
+/// knows which: then it is the proxy's own address.
 pub fn client_ip(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let peer = peer.ip().to_canonical();
     if !trusted.contains(peer) {
         return peer;
     }
-    let hops = match headers.contains_key(http::header::FORWARDED) {
-        true => hops(headers, "forwarded", forwarded_for),
-        false => hops(headers, "x-forwarded-for", parse_node),
+    let told = |name: &str, parse| {
+        headers
+            .contains_key(name)
+            .then(|| nearest(peer, hops(headers, name, parse), trusted))
     };
+    match (
+        told("forwarded", forwarded_for as fn(&str) -> Option<IpAddr>),
+        told("x-forwarded-for", parse_node),
+    ) {
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(client), _) | (None, Some(client)) => client,
+        (None, None) => peer,
+    }
+}
+
+/// The last of the hops that is not a trusted proxy.
+fn nearest(peer: IpAddr, hops: Vec<Option<IpAddr>>, trusted: &TrustedProxies) -> IpAddr {
     let mut client = peer;
     for hop in hops.into_iter().rev() {
         // An obfuscated or broken element hides what is left of it.
@@ -198,6 +213,25 @@ mod tests {
             ip("10.1.1.1:1", &[("x-forwarded-for", "192.0.2.1, garbage")]),
             "10.1.1.1"
         );
+    }
+
+    /// nginx and others add to one header and pass the other one on as the client sent it.
+    #[test]
+    fn a_client_does_not_choose_its_address_by_the_header_that_its_proxy_does_not_write() {
+        for lie in ["for=192.0.2.99", "for=10.9.9.9", "for=_hidden", "garbage"] {
+            let both = [("x-forwarded-for", "203.0.113.9"), ("forwarded", lie)];
+            assert_eq!(ip("10.1.1.1:1", &both), "10.1.1.1", "{lie}");
+            let both = [
+                ("forwarded", "for=203.0.113.9"),
+                ("x-forwarded-for", "192.0.2.99"),
+            ];
+            assert_eq!(ip("10.1.1.1:1", &both), "10.1.1.1");
+        }
+        let both = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=203.0.113.9"),
+        ];
+        assert_eq!(ip("10.1.1.1:1", &both), "203.0.113.9");
     }
 
     #[test]

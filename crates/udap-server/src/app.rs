@@ -124,6 +124,8 @@ pub struct App {
     pub(crate) registration_rate: Rate<IpAddr>,
     /// Refused clients by network and `client_id`.
     pub(crate) refusal_rate: Rate<(IpAddr, Arc<str>)>,
+    /// Certificates that nobody vouches for, by network.
+    pub(crate) stranger_rate: Rate<IpAddr>,
     /// What happened.
     pub(crate) audit: Audit,
 }
@@ -256,6 +258,7 @@ impl Server {
             max_body_bytes: config.limits.max_body_bytes,
             registration_rate: Rate::new(config.rates.registrations_per_minute),
             refusal_rate: Rate::new(config.rates.refusals_per_minute),
+            stranger_rate: Rate::new(config.rates.refusals_per_minute),
             audit,
         });
         // The configuration has a first one.

@@ -26,6 +26,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "RFC 6585 §4",
     ),
     entry(
+        "too-many-strangers",
+        "Too many untrusted certificates came from this network",
+        "More certificates came from this network within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set) that no community vouches for. Judging one costs the server more than its sender; until the minute is over none is judged that is not known to be good already.",
+        "Wait as long as `Retry-After` says; whoever sends such certificates should look at the first refusals.",
+        "RFC 6585 §4",
+    ),
+    entry(
         "too-many-refusals",
         "This client was refused too often",
         "More requests of this client from this address were refused within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set): repeated assertions, or a certificate that is revoked or has expired. None is looked at until the minute is over; from other addresses the client is served, and what others send in its name does not count.",

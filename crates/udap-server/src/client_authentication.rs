@@ -23,7 +23,7 @@ use udap_host::audit::Who;
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
-use udap_pki::UnixTime;
+use udap_pki::{Certificate, UnixTime};
 use udap_proto::Refusal as _;
 use udap_proto::assertion::AssertionError;
 use udap_proto::certification::Mismatch;
@@ -145,6 +145,11 @@ pub(crate) async fn authenticate(
         Way::Smart => smart::prove(server, sent, audiences, now, who, &mut own).await,
         Way::Tls => tls::prove(server, sent, now, who, &mut own).await,
     };
+    if let (Err(ClientError::Trust(error)), Some(remote)) = (&result, who.remote)
+        && !FINAL.contains(&error.code())
+    {
+        server.stranger_rate.add(rate::network(remote), now);
+    }
     if let (Err(error), Some(from)) = (&result, from(who))
         && own
         && error.is_the_clients_own()
@@ -182,6 +187,28 @@ fn name(
             sent: sent.to_owned(),
             iss: client_id.to_owned(),
         }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses certificates that nobody has judged yet from where too many came that nobody trusts: judging
+/// one takes fetches and verifications, which its sender has for nothing. Those known to be good pass.
+fn few_strangers(
+    server: &Server,
+    community: &str,
+    leaf: &Certificate,
+    intermediates: &[Certificate],
+    now: UnixTime,
+    who: &Who,
+) -> Result<(), ClientError> {
+    let Some(network) = who.remote.map(rate::network) else {
+        return Ok(());
+    };
+    let trust = server.communities.trust();
+    match server.stranger_rate.check(&network, now) {
+        Err(_) if !trust.remembers(community, leaf, intermediates, now) => {
+            Err(ClientError::TooManyStrangers)
+        }
         _ => Ok(()),
     }
 }
@@ -229,6 +256,10 @@ impl Client {
 pub(crate) enum ClientError {
     #[error("this client was refused too often within a minute, from this address")]
     TooMany,
+    #[error(
+        "from this network too many certificates came within a minute that no community vouches for"
+    )]
+    TooManyStrangers,
     #[error(
         "the request has an Authorization header; a UDAP client authenticates with its assertion alone"
     )]
@@ -308,6 +339,10 @@ impl ClientError {
             hint: general_hint(code),
         };
         let told = match self {
+            Self::TooManyStrangers => {
+                status = StatusCode::TOO_MANY_REQUESTS;
+                own("temporarily_unavailable", "too-many-strangers")
+            }
             Self::TooMany => {
                 status = StatusCode::TOO_MANY_REQUESTS;
                 own("temporarily_unavailable", "too-many-refusals")

@@ -201,6 +201,25 @@ impl TrustEngine {
         self.epoch.advance();
     }
 
+    /// Whether it is known already that a certificate is good, so that asking costs next to nothing.
+    #[must_use]
+    pub fn remembers(
+        &self,
+        community: &str,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        now: UnixTime,
+    ) -> bool {
+        let key = key(community, leaf, intermediates);
+        self.remembered(&key, self.epoch.now(), now).is_some()
+    }
+
+    fn remembered(&self, key: &[u8; 32], epoch: u64, now: UnixTime) -> Option<Verdict> {
+        let verdict = self.verdicts.get(key)?;
+        let holds = verdict.epoch() == epoch && now < verdict.0.until && now >= verdict.0.from;
+        holds.then_some(verdict)
+    }
+
     /// Says whether a certificate is good in one community.
     ///
     /// # Errors
@@ -214,11 +233,7 @@ impl TrustEngine {
     ) -> Result<Verdict, TrustError> {
         let key = key(community, leaf, intermediates);
         let epoch = self.epoch.now();
-        if let Some(verdict) = self.verdicts.get(&key)
-            && verdict.epoch() == epoch
-            && now < verdict.0.until
-            && now >= verdict.0.from
-        {
+        if let Some(verdict) = self.remembered(&key, epoch, now) {
             for used in &verdict.0.uses {
                 used.touch(now);
             }

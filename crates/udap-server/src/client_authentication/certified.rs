@@ -1,6 +1,6 @@
 //! By a certificate of the client's community (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1).
 
-use super::{Client, ClientError, Credentials, Proof, name, record, registered};
+use super::{Client, ClientError, Credentials, Proof, few_strangers, name, record, registered};
 use crate::app::Server;
 use crate::store::{Once, State};
 use std::sync::Arc;
@@ -87,6 +87,14 @@ pub(super) async fn prove(
         signed.signer().intermediates().to_vec(),
     );
     *own = leaf.uri_names().contains(&registration.uri);
+    few_strangers(
+        server,
+        &registration.community,
+        &leaf,
+        &intermediates,
+        now,
+        who,
+    )?;
     let verdict = server
         .communities
         .trust()

@@ -5,7 +5,7 @@
 //! client's is decided here, as for one in `x5c`: by the registration's own community, with its
 //! revocation, and by the registered URI, which must be a name of that very certificate.
 
-use super::{Certified, Client, ClientError, Credentials, Proof, name, registered};
+use super::{Certified, Client, ClientError, Credentials, Proof, few_strangers, name, registered};
 use crate::app::{Server, short};
 use crate::communities::NotAccepted;
 use crate::scopes;
@@ -63,6 +63,8 @@ pub(super) async fn prove(
         });
     }
     *own = shown.leaf.uri_names().contains(&registration.uri);
+    let (community, leaf) = (&registration.community, &shown.leaf);
+    few_strangers(server, community, leaf, &shown.intermediates, now, who)?;
     let verdict = judge(server, &registration, shown, now).await?;
     for limits in registration.limits.iter() {
         let key = shown.leaf.public_key();

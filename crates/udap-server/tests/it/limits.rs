@@ -61,6 +61,55 @@ async fn registrations_from_one_network() {
     assert_eq!(reply.status, 200, "{reply}");
 }
 
+/// Judging a certificate costs fetches and verifications. Strangers have so many for nothing; whoever is
+/// known to be good from the same network is served as before.
+#[tokio::test]
+async fn certificates_that_nobody_vouches_for_from_one_network() {
+    let holder = Holder::with("[limits]\nrefusals_per_minute = 3").await;
+    let app = world().a.app("https://known.limits.example");
+    let cold = world().a.app("https://cold.limits.example");
+    let stranger = world().b.app("https://known.limits.example");
+    let (id, cold_id) = (
+        holder.registered(&app).await,
+        holder.registered(&cold).await,
+    );
+    let (near, far) = ("192.0.2.7:1", "198.51.100.7:1");
+    assert_eq!(
+        token(&holder, near, &assertion(&app, &id).sign())
+            .await
+            .status,
+        200
+    );
+    for _ in 0..3 {
+        let refused = token(&holder, near, &assertion(&stranger, &id).sign()).await;
+        assert_eq!(refused.refusal(), "400 invalid_client chain-not-trusted");
+    }
+    let refused = token(&holder, near, &assertion(&stranger, &id).sign()).await;
+    assert_eq!(
+        refused.refusal(),
+        "429 temporarily_unavailable too-many-strangers"
+    );
+    assert_eq!(
+        token(&holder, near, &assertion(&app, &id).sign())
+            .await
+            .status,
+        200
+    );
+    // With a chain that was not seen yet.
+    let rekeyed = world().a.app("https://cold.limits.example");
+    let refused = token(&holder, near, &assertion(&rekeyed, &cold_id).sign()).await;
+    assert_eq!(
+        refused.refusal(),
+        "429 temporarily_unavailable too-many-strangers"
+    );
+    assert_eq!(
+        token(&holder, far, &assertion(&rekeyed, &cold_id).sign())
+            .await
+            .status,
+        200
+    );
+}
+
 #[tokio::test]
 async fn refused_token_requests_of_one_client_from_one_address() {
     let holder = Holder::with("[limits]\nrefusals_per_minute = 3").await;
