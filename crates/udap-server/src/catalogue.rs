@@ -224,7 +224,7 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "certification-lapsed",
         "A required certification no longer holds",
-        "It expired, its certifier took it back or does not answer any more, or this data holder requires another one by now. Tokens of the app have ended.",
+        "It expired, its certifier took it back, does not answer or is not trusted any more, or this data holder requires another one by now. Tokens of the app have ended.",
         "Register again with a certification that is in force.",
         "UDAP Certifications and Endorsements §5",
     ),

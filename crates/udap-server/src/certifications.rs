@@ -5,6 +5,7 @@
 //! registration, unless the community requires it: then the registration is refused with that reason.
 
 mod error;
+mod rejudge;
 mod status;
 mod watch;
 
@@ -15,6 +16,7 @@ use crate::communities::{Communities, Served};
 use crate::store::Accepted;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
+use udap_host::config::Certifications;
 use udap_pki::UnixTime;
 use udap_proto::certification::{self, Kind};
 use udap_proto::jws::JwsError;
@@ -103,20 +105,7 @@ async fn one(
     // Signature, by the key of x5c[0]. §4.2 step 1.
     let signed = certification::verify_signature(compact, &served.community.algorithms)?;
     // Who may sign for these programmes.
-    let mut programmes = programmes.to_vec();
-    if signed.claims_self_signed() {
-        let first = programmes.first().cloned().unwrap_or_default();
-        programmes.retain(|uri| rules.self_signed.contains(uri));
-        if programmes.is_empty() {
-            return Err(Refused::SelfSigned { programme: first });
-        }
-    } else if !rules.certifiers.is_empty()
-        && !rules.certifiers.iter().any(|c| c == signed.claimed_iss())
-    {
-        return Err(Refused::NotACertifier {
-            iss: signed.claimed_iss().to_owned(),
-        });
-    }
+    let programmes = signable(rules, &signed, programmes)?;
     // Trust, on the anchors for certifiers, or on those for members where the app signed. Step 4.
     let verdict = communities
         .certifier(served.community.uri.as_str(), &signed, now)
@@ -143,6 +132,29 @@ async fn one(
         programmes,
         certification,
     })
+}
+
+/// Those of some programmes for which the signer may certify by the operator's lists.
+fn signable(
+    rules: &Certifications,
+    signed: &certification::Signed,
+    programmes: &[String],
+) -> Result<Vec<String>, Refused> {
+    let mut programmes = programmes.to_vec();
+    if signed.claims_self_signed() {
+        let first = programmes.first().cloned().unwrap_or_default();
+        programmes.retain(|uri| rules.self_signed.contains(uri));
+        if programmes.is_empty() {
+            return Err(Refused::SelfSigned { programme: first });
+        }
+    } else if !rules.certifiers.is_empty()
+        && !rules.certifiers.iter().any(|c| c == signed.claimed_iss())
+    {
+        return Err(Refused::NotACertifier {
+            iss: signed.claimed_iss().to_owned(),
+        });
+    }
+    Ok(programmes)
 }
 
 impl Judged {

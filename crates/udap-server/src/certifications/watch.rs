@@ -1,11 +1,13 @@
 //! Certifications after registration: certifiers are asked again, and an app that lacks by now what
 //! its community requires rests until it registers with another.
 
+use super::rejudge::Pass;
 use super::status::{self, StatusError};
 use crate::app::{Server, short};
 use crate::store::{Among, Askable};
 use futures_util::stream::{self, StreamExt as _};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use tokio::sync::Mutex;
 use udap_host::audit::{Event, Refusal as AuditRefusal, Who};
 use udap_host::db::DbError;
 use udap_pki::UnixTime;
@@ -21,10 +23,22 @@ const AT_ONCE: usize = 8;
 /// How many certifications are read at once.
 const PAGE: i64 = 500;
 
-/// When certifiers were asked last; 0 is never since the start.
+/// What was looked at, and when.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    /// When certifiers were asked last; 0 is never since the start.
     asked: AtomicI64,
+    /// How often communities were exchanged since the start.
+    exchanged: AtomicU64,
+    /// How far those that are kept were judged again.
+    pub(super) pass: Mutex<Pass>,
+}
+
+impl Watch {
+    /// How often what is trusted may have changed, which it may have before the start.
+    pub(super) fn exchanged(&self) -> u64 {
+        self.exchanged.load(Ordering::Relaxed).saturating_add(1)
+    }
 }
 
 impl Server {
@@ -36,12 +50,15 @@ impl Server {
         }
     }
 
-    /// What is required may have changed.
+    /// What is required may have changed, and who may certify.
     pub(crate) fn look_at_certifications_again(&self) {
+        self.watch.exchanged.fetch_add(1, Ordering::Relaxed);
         self.watch.asked.store(0, Ordering::Relaxed);
     }
 
     async fn watch(&self, now: UnixTime) -> Result<(), DbError> {
+        // Before certifiers are asked: the word of one that is not trusted any more is worth nothing.
+        self.judge_again(now).await?;
         let asked = self.watch.asked.load(Ordering::Relaxed);
         if now.0 >= asked.saturating_add(ASK_SECS) {
             self.ask_certifiers(now).await?;
@@ -125,7 +142,7 @@ impl Server {
         }
     }
 
-    async fn revive(
+    pub(super) async fn revive(
         &self,
         community: &str,
         client_id: &str,
@@ -143,7 +160,7 @@ impl Server {
         Ok(())
     }
 
-    fn watched(&self, community: &str, client_id: &str, uri: &str) -> Who {
+    pub(super) fn watched(&self, community: &str, client_id: &str, uri: &str) -> Who {
         Who {
             community: Some(community.into()),
             client_id: Some(client_id.into()),

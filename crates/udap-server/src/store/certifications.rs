@@ -12,7 +12,7 @@ use udap_proto::certification::{Kind, RequestLimits, Verified};
 use udap_proto::jws::Jws;
 
 /// `ends` is until when it counts: its `exp`, or earlier where its certifier has to confirm it time
-/// and again; 0 when it was taken back.
+/// and again; 0 when it was taken back, and [`super::standing::REFUSED`].
 pub(super) const MIGRATION: Migration = Migration {
     version: 3,
     name: "certifications",
@@ -217,7 +217,7 @@ impl Registrations {
             "SELECT DISTINCT c.client_id, c.position, c.status_endpoint, c.jti, c.expires,
                     r.community, r.uri, r.state
              FROM certification c JOIN registration r ON r.client_id = c.client_id
-             WHERE c.status_endpoint <> '' AND c.expires > $1 AND c.ends > 0
+             WHERE c.status_endpoint <> '' AND c.expires > $1 AND c.ends > 1
                AND r.state IN ('active', 'lapsed')
                AND (c.client_id > $2 OR (c.client_id = $3 AND c.position > $4))
              ORDER BY c.client_id, c.position LIMIT $5",
@@ -248,9 +248,11 @@ impl Registrations {
     /// Writes down until when a certification counts, by what its certifier said.
     pub(crate) async fn set_ends(&self, one: &Askable, ends: UnixTime) -> Result<(), DbError> {
         let mut write = self.db().write().await?;
-        // By its jti as well: the app may have registered with another one meanwhile.
+        // By its jti as well: the app may have registered with another one meanwhile. Nor does the word of
+        // one that is not trusted any more bring anything back.
         sqlx::query(
-            "UPDATE certification SET ends = $1 WHERE client_id = $2 AND position = $3 AND jti = $4",
+            "UPDATE certification SET ends = $1
+             WHERE client_id = $2 AND position = $3 AND jti = $4 AND ends > 1",
         )
         .bind(ends.0)
         .bind(&one.client_id)

@@ -12,6 +12,7 @@ mod replay;
 mod revocations;
 mod secrets;
 mod signers;
+mod standing;
 
 pub(crate) use apps::{Act, Acted, After, Detailed, Listed, Wanted};
 pub(crate) use bundles::{Bundles, Kept, KeptBundle};
@@ -25,6 +26,7 @@ pub(crate) use replay::{Once, Replay, Seen};
 pub(crate) use revocations::Revocations;
 pub(crate) use secrets::shared as shared_secret;
 pub(crate) use signers::{ActiveSigner, Signers};
+pub(crate) use standing::{CertificationKey, KeptCertification, Standing};
 
 use udap_host::audit;
 use udap_host::db::Migration;

@@ -13,16 +13,16 @@ use udap_host::listen::Peer;
 use udap_testkit::{Answer, TestServer};
 use udap_trust::{clock, random};
 
-const AUDITOR: &str = "https://auditor.example";
-const AUDIT: &str = "https://a.community.example/audit";
-const PRIVACY: &str = "https://a.community.example/privacy";
+pub(crate) const AUDITOR: &str = "https://auditor.example";
+pub(crate) const AUDIT: &str = "https://a.community.example/audit";
+pub(crate) const PRIVACY: &str = "https://a.community.example/privacy";
 
 /// Community a looks at two programmes; an app may sign one of them itself.
-async fn supporting(more: &str) -> Holder {
+pub(crate) async fn supporting(more: &str) -> Holder {
     Holder::edited(|text| with(&text, more)).await
 }
 
-async fn requiring() -> Holder {
+pub(crate) async fn requiring() -> Holder {
     supporting(&format!("certifications_required = [\"{AUDIT}\"]\n")).await
 }
 
@@ -37,16 +37,16 @@ fn with(text: &str, more: &str) -> String {
     text.replacen(anchors, &settings, 1)
 }
 
-fn auditor() -> Member {
+pub(crate) fn auditor() -> Member {
     world().auditors.app(AUDITOR)
 }
 
 /// A good certification of an app by an auditor.
-fn audit(app: &Member) -> Jwt {
+pub(crate) fn audit(app: &Member) -> Jwt {
     audit_by(&auditor(), app)
 }
 
-fn audit_by(auditor: &Member, app: &Member) -> Jwt {
+pub(crate) fn audit_by(auditor: &Member, app: &Member) -> Jwt {
     let claims = json!({
         "iss": AUDITOR,
         "sub": app.leaf().uri_names()[0],
@@ -60,7 +60,7 @@ fn audit_by(auditor: &Member, app: &Member) -> Jwt {
 }
 
 /// A good one that the app signs itself.
-fn privacy(app: &Member) -> Jwt {
+pub(crate) fn privacy(app: &Member) -> Jwt {
     let uri = &app.leaf().uri_names()[0];
     let claims = json!({
         "iss": uri,
@@ -72,7 +72,7 @@ fn privacy(app: &Member) -> Jwt {
     Jwt::new(app, claims).times(0, 20 * DAY)
 }
 
-async fn register(holder: &Holder, app: &Member, certifications: &[String]) -> Reply {
+pub(crate) async fn register(holder: &Holder, app: &Member, certifications: &[String]) -> Reply {
     register_as(holder, &statement(app), certifications).await
 }
 
@@ -332,7 +332,7 @@ async fn an_optional_one_that_is_refused_is_left_out() {
     );
 }
 
-async fn audited(holder: &Holder) -> Vec<String> {
+pub(crate) async fn audited(holder: &Holder) -> Vec<String> {
     holder.server.audit().flush().await.unwrap();
     let mut db = holder.database().await;
     let rows = sqlx::query("SELECT event, code FROM audit")
@@ -428,7 +428,7 @@ async fn tokens_are_issued_only_to_keys_and_addresses_that_are_certified() {
 }
 
 /// A certifier's server: 1 says yes, 0 no, anything else is its status.
-async fn certifier(says: &Arc<AtomicU16>) -> TestServer {
+pub(crate) async fn certifier(says: &Arc<AtomicU16>) -> TestServer {
     let says = Arc::clone(says);
     TestServer::https(move |_| match says.load(Ordering::Relaxed) {
         0 => Answer::json(200, &json!({"valid": false})),
@@ -439,7 +439,7 @@ async fn certifier(says: &Arc<AtomicU16>) -> TestServer {
     .await
 }
 
-async fn watched(server: &TestServer, more: &str) -> Holder {
+pub(crate) async fn watched(server: &TestServer, more: &str) -> Holder {
     let holder = Holder::asking(server, |text| with(&text, more)).await;
     holder.server.watch_certifications(clock::now()).await;
     holder

@@ -83,11 +83,10 @@ impl Holder {
         edit: impl FnOnce(String) -> String,
     ) -> Self {
         let root = udap_pki::pem::encode("CERTIFICATE", &server.tls_root());
-        let directory = tempfile::tempdir().unwrap();
-        let roots = directory.path().join("roots.pem");
-        std::fs::write(&roots, root).unwrap();
         let host = server.host();
-        Self::edited(|text| {
+        Self::made(|directory, text| {
+            let roots = directory.join("roots.pem");
+            std::fs::write(&roots, root).unwrap();
             edit(text)
                 .replacen(
                     "allow_hosts = [",
