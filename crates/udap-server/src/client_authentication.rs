@@ -312,6 +312,8 @@ pub(crate) enum ClientError {
     NotRegistered,
     #[error("the certificate names more than one registered app")]
     SeveralRegistrations,
+    #[error("the client is not registered for the grant type `{grant}`")]
+    GrantNotRegistered { grant: &'static str },
     #[error("none of the registered scopes can be granted")]
     Nothing { code: &'static str },
     #[error("the server cannot answer for the moment")]
@@ -386,6 +388,7 @@ impl ClientError {
             Self::Ambiguous { .. } => own("invalid_client", "community-ambiguous"),
             Self::NotRegistered => own("invalid_client", "certificate-not-registered"),
             Self::SeveralRegistrations => own("invalid_client", "certificate-ambiguous"),
+            Self::GrantNotRegistered { .. } => own("unauthorized_client", "grant-not-registered"),
             Self::Nothing { code } => own("invalid_scope", code),
             Self::Unavailable => return OAuthError::unavailable(),
         };

@@ -7,8 +7,9 @@
 
 use super::{Certified, Client, ClientError, Credentials, Proof, few_strangers, name, registered};
 use crate::app::{Server, short};
+use crate::asserted::{self, AssertedError};
 use crate::communities::NotAccepted;
-use crate::scopes;
+use crate::scopes::{self, ScopeError};
 use crate::store::{Registration, State};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use udap_proto::token::FormError;
 use udap_trust::clock;
 use udap_trust::verify::Verdict;
 
+/// The grant by which a client speaks for itself.
+const CLIENT_CREDENTIALS: &str = "client_credentials";
 /// How long what a certificate permits by itself is good for, in seconds: for the request that asked.
 const MEMBER_SECS: i64 = 60;
 
@@ -172,7 +175,7 @@ impl Server {
         shown: &ClientCertificate,
         remote: Option<IpAddr>,
         offered: impl Fn(&str) -> bool,
-    ) -> Result<String, ClientError> {
+    ) -> Result<String, AssertedError> {
         let now = clock::now();
         let (leaf, intermediates) = (&shown.leaf, &shown.intermediates);
         let accepted = self
@@ -191,11 +194,25 @@ impl Server {
         let registration = self.only_registration(verdict.community(), leaf).await?;
         for limits in registration.limits.iter() {
             let key = leaf.public_key().map_err(|_| ClientError::Unavailable)?;
-            limits.check_key(key)?;
-            limits.check_address(remote)?;
+            limits.check_key(key).map_err(ClientError::from)?;
+            limits.check_address(remote).map_err(ClientError::from)?;
         }
-        let scope = scopes::grant(&registration.scope, &self.scopes)
-            .map_err(|error| ClientError::Nothing { code: error.code() })?;
+        // It gets no further than by a token that it asks for itself: by the same grant, the same rules of
+        // its community and the same ceilings. Nothing that a handshake shows could hold an extension
+        // object, so where one is required nobody is served so.
+        let grant = CLIENT_CREDENTIALS;
+        let registered = registration.grant.map_or(&[][..], |grant| grant.types());
+        if !registered.contains(&grant) {
+            return Err(ClientError::GrantNotRegistered { grant }.into());
+        }
+        let served = asserted::community_of(self, &registration)?;
+        let sent = serde_json::Map::new();
+        let asserted = asserted::judge(self, &served, &registration, &sent, now).await?;
+        let nothing = |error: ScopeError| ClientError::Nothing { code: error.code() };
+        let mut scope = scopes::grant(&registration.scope, &self.scopes).map_err(nothing)?;
+        if let Some(ceiling) = &served.community.scopes {
+            scope = scopes::grant(&scope, ceiling).map_err(nothing)?;
+        }
         let record = AccessToken {
             iss: self.base().issuer.clone(),
             aud: self.base().base_url.clone(),
@@ -206,7 +223,7 @@ impl Server {
             jti: registration.token_id(),
             community: registration.community.clone(),
             uri: registration.uri.clone(),
-            extensions: serde_json::Map::new(),
+            extensions: asserted.carried,
             cnf: Confirmation {
                 certificate: Some(*leaf.sha256()),
                 key: None,

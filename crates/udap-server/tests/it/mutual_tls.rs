@@ -6,9 +6,12 @@ use crate::support::{BASE, Holder, Member, Reply, TOKEN, assertion, form, statem
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::token_status::{Member as Served, TokenState, TokenStatus as _};
 use udap_proto::access_token::{self, VerifiedAccessToken};
+use udap_proto::community::{Community, Definition};
+use udap_proto::token::JWT_BEARER;
 use udap_trust::clock;
 use udap_trust::random;
 
@@ -362,23 +365,27 @@ async fn introspection_and_revocation_know_the_client_by_its_certificate() {
     assert_eq!(reply.json(), json!({"active": false}));
 }
 
+/// What a member may do by its certificate alone: its `client_id` and scopes, or the code.
+async fn of(holder: &Holder, member: &Member) -> Result<String, &'static str> {
+    let Some(MutualTls::Presented(shown)) = shows(member) else {
+        return Err("nothing shown");
+    };
+    match holder.server.member(&shown, None).await {
+        Served::Record(record) => {
+            let token = access_token::read_record(&record, BASE, BASE, clock::now()).unwrap();
+            assert_eq!(token.cnf().certificate, Some(*member.leaf().sha256()));
+            Ok(format!("{} {}", token.client_id(), token.scopes()))
+        }
+        Served::Refused { code, .. } => Err(code),
+        Served::NotOffered => Err("not offered"),
+    }
+}
+
 /// UDAP Mutual TLS §4, without OAuth.
 #[tokio::test]
 async fn a_member_is_known_by_its_certificate_alone_where_that_is_offered() {
     let holder = holder().await;
     let (member, id) = app(&holder, "member").await;
-    let of = async |holder: &Holder, member: &Member| match shows(member) {
-        Some(MutualTls::Presented(shown)) => match holder.server.member(&shown, None).await {
-            Served::Record(record) => {
-                let token = access_token::read_record(&record, BASE, BASE, clock::now()).unwrap();
-                assert_eq!(token.cnf().certificate, Some(*member.leaf().sha256()));
-                Ok(format!("{} {}", token.client_id(), token.scopes()))
-            }
-            Served::Refused { code, .. } => Err(code),
-            Served::NotOffered => Err("not offered"),
-        },
-        _ => Err("nothing shown"),
-    };
     let all = format!("{id} {}", crate::support::SCOPES);
     assert_eq!(of(&holder, &member).await, Ok(all));
 
@@ -428,6 +435,65 @@ async fn a_member_is_known_by_its_certificate_alone_where_that_is_offered() {
 
     let without = bound("", "tls_client_auth = true").await;
     assert_eq!(of(&without, &renewed).await, Err("not offered"));
+}
+
+/// Who sends no token has no more than a token would give it.
+#[tokio::test]
+async fn a_certificate_alone_gets_no_further_than_a_token_would() {
+    let holder = holder().await;
+    let (member, id) = app(&holder, "ruled").await;
+    let all = format!("{id} {}", crate::support::SCOPES);
+    assert_eq!(of(&holder, &member).await, Ok(all));
+    let path = holder.directory().join("udap.toml");
+    let usual = std::fs::read_to_string(&path).unwrap();
+    for (setting, expected) in [
+        // The community's ceiling came down since the app registered.
+        (
+            "scopes = [\"system/Patient.rs\"]\n",
+            Ok(format!("{id} system/Patient.rs")),
+        ),
+        (
+            "scopes = [\"system/Condition.rs\"]\n",
+            Err("scope-none-granted"),
+        ),
+    ] {
+        let text = usual.replacen(OFFERED, &format!("{OFFERED}\n{setting}"), 1);
+        assert_ne!(text, usual);
+        std::fs::write(&path, text).unwrap();
+        holder.server.reload_communities().await;
+        assert_eq!(holder.server.trouble(), [], "{setting}");
+        assert_eq!(of(&holder, &member).await, expected, "{setting}");
+    }
+    // A handshake shows no extension object: where one is required by now, as by the community's bundle,
+    // nobody is served so.
+    let holder = holder
+        .restarted_with(|config| {
+            let uri = &world().a.uri;
+            let text = format!("profile = \"ssraa-2.0\"\nuri = \"{uri}\"\n");
+            let rules = Community::read(Definition::from_toml(&text).unwrap()).unwrap();
+            assert_eq!(rules.extensions.required(), ["hl7-b2b"]);
+            config.communities[0].rules = Arc::new(rules);
+        })
+        .await;
+    assert_eq!(of(&holder, &member).await, Err("extension-missing"));
+}
+
+#[tokio::test]
+async fn a_certificate_alone_does_not_stand_for_anothers_word() {
+    let issuers = "assertion_issuers = [\"https://tokens.mtls.example\"]";
+    let holder = bound("", &format!("{OFFERED}\n{issuers}")).await;
+    let member = world().a.app("https://others-word.mtls.example");
+    let registers = async |grants: Value| {
+        let jwt = statement(&member)
+            .claim("token_endpoint_auth_method", "tls_client_auth")
+            .claim("grant_types", grants);
+        let reply = holder.register(&jwt.sign()).await;
+        assert!(reply.status.is_success(), "{reply}");
+    };
+    registers(json!([JWT_BEARER])).await;
+    assert_eq!(of(&holder, &member).await, Err("grant-not-registered"));
+    registers(json!(["client_credentials", JWT_BEARER])).await;
+    assert!(of(&holder, &member).await.is_ok());
 }
 
 /// A stranger's attempts in the name of a client do not shut it out.
