@@ -404,6 +404,8 @@ impl Server {
         let refresh = async {
             let mut tick = ticks();
             tick.tick().await;
+            // Anchors may have gone while nothing ran.
+            self.end_tokens_of_lost_certificates(clock::now()).await;
             loop {
                 tick.tick().await;
                 self.refresh().await;

@@ -16,29 +16,50 @@ use udap_proto::Refusal as _;
 const LOOK_SECS: i64 = 300;
 
 /// When certificates were looked at last, and in which epoch of trust.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LifeCycle {
     looked: AtomicI64,
     epoch: AtomicU64,
+    /// How often anchors may have been exchanged. The start counts: they may have been while it was down.
+    exchanged: AtomicU64,
+    /// Up to which of these exchanges every certificate was looked at.
+    judged: AtomicU64,
+}
+
+impl Default for LifeCycle {
+    fn default() -> Self {
+        Self {
+            looked: AtomicI64::new(0),
+            epoch: AtomicU64::new(0),
+            exchanged: AtomicU64::new(1),
+            judged: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Server {
     /// Ends the tokens of certificates that are no longer good, when trust has moved since the last
     /// look or some time has passed: part of each round of [`Self::run_background`].
     pub(crate) async fn end_tokens_of_lost_certificates(&self, now: UnixTime) {
-        self.end_tokens(&FINAL, now).await;
+        self.end_tokens(now).await;
     }
 
     /// The same when communities were exchanged: an anchor that the operator took away takes what rests on
-    /// it along. At other times a chain that is not trusted may be one whose issuer cannot be had.
+    /// it along, now or, where that fails, in a later round. At other times a chain that is not trusted may be one whose issuer cannot be had.
     pub(crate) async fn end_tokens_of_lost_anchors(&self, now: UnixTime) {
-        self.end_tokens(&ENDS, now).await;
+        self.life_cycle.exchanged.fetch_add(1, Ordering::Relaxed);
+        self.end_tokens(now).await;
     }
 
-    async fn end_tokens(&self, ends: &[&str], now: UnixTime) {
+    async fn end_tokens(&self, now: UnixTime) {
+        let exchanged = self.life_cycle.exchanged.load(Ordering::Relaxed);
+        // Until a look has come to its end, what went with an anchor is still to be found.
+        let judged = self.life_cycle.judged.load(Ordering::Relaxed) >= exchanged;
+        let ends: &[&str] = if judged { &FINAL } else { &ENDS };
         let epoch = self.communities.trust().epoch().now();
         let looked = self.life_cycle.looked.load(Ordering::Relaxed);
-        if epoch == self.life_cycle.epoch.load(Ordering::Relaxed)
+        if judged
+            && epoch == self.life_cycle.epoch.load(Ordering::Relaxed)
             && now.0 < looked.saturating_add(LOOK_SECS)
         {
             return;
@@ -47,6 +68,8 @@ impl Server {
             Ok(()) => {
                 self.life_cycle.looked.store(now.0, Ordering::Relaxed);
                 self.life_cycle.epoch.store(epoch, Ordering::Relaxed);
+                let judged = &self.life_cycle.judged;
+                judged.fetch_max(exchanged, Ordering::Relaxed);
             }
             // The next round tries again.
             Err(error) => tracing::error!(%error, "certificates of clients could not be looked at"),

@@ -99,3 +99,59 @@ async fn no_token_outlives_the_certificate_it_was_asked_for_with() {
     let token = token(&holder, &app, &id).await;
     assert!(token.exp() <= app.leaf().not_after());
 }
+
+/// Another anchor for community a.
+fn anchor(holder: &Holder, root: &crate::support::Community) {
+    let path = holder.directory().join("a.anchor.pem");
+    crate::support::write_private(&path, root.root.certificate.to_pem().as_bytes());
+}
+
+const NOT_TRUSTED: TokenState = TokenState::Ended {
+    code: "chain-not-trusted",
+};
+
+/// What could not be looked at when the anchor went is looked at later.
+#[tokio::test]
+async fn an_anchor_that_goes_while_the_database_fails_takes_tokens_along_later() {
+    let holder = Holder::edited(|text| text).await;
+    let app = world().a.app("https://failing.life.example");
+    let id = holder.registered(&app).await;
+    let lost = token(&holder, &app, &id).await;
+    holder.server.refresh().await;
+    let mut db = holder.database().await;
+    let rename = async |db: &mut sqlx::AnyConnection, from: &str, to: &str| {
+        let rename = format!("ALTER TABLE {from} RENAME TO {to}");
+        let rename = sqlx::query(sqlx::AssertSqlSafe(rename));
+        rename.execute(db).await.unwrap();
+    };
+    rename(&mut db, "signer", "signer_elsewhere").await;
+    anchor(&holder, &world().rogue);
+    holder.server.reload_communities().await;
+    holder.server.refresh().await;
+    assert_eq!(state(&holder, &lost).await, TokenState::Active);
+    rename(&mut db, "signer_elsewhere", "signer").await;
+    holder.server.refresh().await;
+    assert_eq!(state(&holder, &lost).await, NOT_TRUSTED);
+}
+
+#[tokio::test]
+async fn an_anchor_that_goes_by_a_restart_takes_tokens_along() {
+    let holder = Holder::edited(|text| text).await;
+    let (app, other) = (
+        world().a.app("https://restarted.life.example"),
+        world().b.app("https://restarted.life.example"),
+    );
+    let (id, other_id) = (
+        holder.registered(&app).await,
+        holder.registered(&other).await,
+    );
+    let (lost, kept) = (
+        token(&holder, &app, &id).await,
+        token(&holder, &other, &other_id).await,
+    );
+    anchor(&holder, &world().rogue);
+    let holder = holder.killed_and_started_again().await;
+    holder.server.refresh().await;
+    assert_eq!(state(&holder, &lost).await, NOT_TRUSTED);
+    assert_eq!(state(&holder, &kept).await, TokenState::Active);
+}
