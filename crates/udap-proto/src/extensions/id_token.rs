@@ -137,7 +137,9 @@ pub enum PresentedError {
     AuthTime { secs: i64, max: i64 },
     #[error("the ID token was presented before")]
     Repeated,
-    #[error("the patient is the user, but was born on another day than the ID token says")]
+    #[error(
+        "the patient is the user, but `birthDate` is missing or another day than the ID token says"
+    )]
     OtherPerson,
 }
 

@@ -28,16 +28,16 @@ pub(super) fn check(
 }
 
 /// Whether the object and the proof are about one person, as far as the birthdays tell: a person who asks
-/// for their own records is the one whom the provider knows.
+/// for their own records is the one whom the provider knows. A birthday that either leaves out tells
+/// nothing, and then they are not.
 #[must_use]
 pub fn is_one_person(object: &Value, proved: &Map<String, Value>) -> bool {
-    let born = object
-        .get("patient_information")
-        .and_then(|p| p.get("birthDate"));
-    match (is_oneself(object.get("user_information")), born) {
-        (true, Some(born)) => proved.get("birthdate") == Some(born),
-        _ => true,
+    if !is_oneself(object.get("user_information")) {
+        return true;
     }
+    let patient = object.get("patient_information");
+    let born = patient.and_then(|p| p.get("birthDate")?.as_str());
+    born.is_some() && proved.get("birthdate").and_then(Value::as_str) == born
 }
 
 /// Whether the user is the patient: `relationship` of the RelatedPerson says so.

@@ -459,6 +459,30 @@ fn tefca_ias_needs_the_person_the_patient_and_the_proof() {
     assert!(check(&community, &both(child)).is_ok());
     assert!(tefca_ias::is_oneself(ias().get("user_information")));
     assert!(!tefca_ias::is_oneself(None));
+    // What is missing on one side, or on both, does not make two people one.
+    let (born, other) = (json!("1980-01-02"), json!("1980-01-03"));
+    let nothing = Value::Null;
+    for (patient, proof, one) in [
+        (Some(&born), Some(&born), true),
+        (Some(&born), Some(&other), false),
+        (Some(&born), None, false),
+        (None, Some(&born), false),
+        (None, None, false),
+        (Some(&nothing), Some(&nothing), false),
+    ] {
+        let mut object = ias();
+        object["patient_information"] = json!({"resourceType": "Patient"});
+        if let Some(patient) = patient {
+            object["patient_information"]["birthDate"] = patient.clone();
+        }
+        let proof = proof.map(|born| ("birthdate".to_owned(), born.clone()));
+        let proof = proof.into_iter().collect();
+        let asked = (patient, &proof);
+        assert_eq!(tefca_ias::is_one_person(&object, &proof), one, "{asked:?}");
+        // Somebody else's records are opened by a policy and not by a birthday.
+        object["user_information"] = json!({"resourceType": "RelatedPerson"});
+        assert!(tefca_ias::is_one_person(&object, &proof), "{asked:?}");
+    }
 
     // The purpose and the object belong together.
     let alone = json!({"hl7-b2b": tefca_b2b("T-IAS")});

@@ -433,6 +433,9 @@ async fn a_person_is_believed_by_a_proof_of_a_listed_provider() {
     let other = rsa(1).0;
     let mut born = ias(&good().sign());
     born["patient_information"]["birthDate"] = json!("1980-01-03");
+    let mut unborn = ias(&good().sign());
+    let patient = unborn["patient_information"].as_object_mut().unwrap();
+    patient.remove("birthDate");
     for (what, object, code) in [
         (
             "no proof",
@@ -534,6 +537,11 @@ async fn a_person_is_believed_by_a_proof_of_a_listed_provider() {
         (
             "of somebody born on another day",
             born,
+            "id-token-other-person",
+        ),
+        (
+            "of somebody whose birthday is left out",
+            unborn,
             "id-token-other-person",
         ),
     ] {
