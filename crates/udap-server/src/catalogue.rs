@@ -367,6 +367,7 @@ mod tests {
             include_str!("communities.rs"),
             include_str!("communities/bundles.rs"),
             include_str!("communities/files.rs"),
+            include_str!("communities/in_force.rs"),
             include_str!("communities/reload.rs"),
             include_str!("communities/served.rs"),
             include_str!("metadata.rs"),

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod files;
+mod in_force;
 mod reload;
 mod served;
 

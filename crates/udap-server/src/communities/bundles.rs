@@ -3,7 +3,8 @@
 //!
 //! `docs/decisions/bundles.md` says what a bundle may change and what it may not.
 
-use super::reload::Trouble;
+use super::in_force::{InForce, hex};
+use super::reload::{State, Trouble};
 use super::{Communities, Served};
 use crate::app::{Server, StartError, short};
 use crate::life_cycle::ENDS;
@@ -11,85 +12,15 @@ use crate::store::{Bundles, Kept, KeptBundle};
 use http::{HeaderMap, Method, StatusCode};
 use std::collections::HashMap;
 use std::sync::Arc;
-use udap_host::config::{self, BundleSigner, FollowAnchors, Layers};
+use udap_host::config::{self, BundleSigner};
 use udap_host::db::{Db, DbError};
 use udap_pki::{Anchor, Revocation, UnixTime};
 use udap_proto::Refusal as _;
 use udap_proto::bundle::{self, BundleError, Pinned, Verified};
-use udap_proto::community::{Community, CommunityError, Definition};
 use udap_proto::jws::JwsAlg;
 use udap_trust::clock;
 use udap_trust::fetch::{Kind, Validators};
 use udap_trust::verify::{CommunityTrust, TrustError};
-
-/// A bundle in force, and until when it counts.
-#[derive(Debug, Clone)]
-pub(super) struct InForce {
-    bundle: Arc<Verified>,
-    ends: UnixTime,
-    /// By what it was taken.
-    signer: BundleSigner,
-}
-
-impl PartialEq for InForce {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.bundle, &other.bundle) && self.ends == other.ends
-    }
-}
-
-impl InForce {
-    fn new(bundle: Verified, settings: &config::Bundle) -> Self {
-        Self {
-            ends: bundle.exp(),
-            bundle: Arc::new(bundle),
-            signer: settings.signer.clone(),
-        }
-    }
-
-    /// A community's settings with the bundle's rules between what the operator set, which wins, and what
-    /// stands under it. They stay in force when the bundle has ended: rules are not trust.
-    ///
-    /// What makes trust wider is not taken from a bundle: revocation is asked about as strictly as before
-    /// or more so, no list counts for longer after its end, and whose ID tokens count is followed only
-    /// where anchors are.
-    pub(super) fn rules_over(
-        &self,
-        configured: &config::Community,
-    ) -> Result<config::Community, StartError> {
-        let unusable = |error: CommunityError| StartError::Identity {
-            community: configured.uri.clone(),
-            code: error.code(),
-            problem: format!("the rules of its bundle cannot be used: {error}"),
-        };
-        let Layers { own, base } = &configured.layers;
-        let rules = Definition::from_map(self.bundle.rules());
-        let rules = rules.on_its_profile().map_err(unusable)?;
-        let rules = own.clone().over(rules.over(base.clone()));
-        let mut rules = Community::read(rules).map_err(unusable)?;
-        let mut ruled = configured.clone();
-        rules.revocation = stricter(rules.revocation, configured.revocation);
-        rules.grace_secs = rules.grace_secs.min(configured.grace_secs);
-        let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
-        if follow != Some(FollowAnchors::Follow) {
-            rules
-                .credential_providers
-                .clone_from(&configured.rules.credential_providers);
-        }
-        ruled.revocation = rules.revocation;
-        ruled.grace_secs = rules.grace_secs;
-        let certifications = rules.certifications.clone();
-        ruled.certifications.supported = certifications.supported;
-        ruled.certifications.required = certifications.required;
-        ruled.certifications.self_signed = certifications.self_signed;
-        ruled.certifications.certifiers = certifications.certifiers;
-        ruled.rules = Arc::new(rules);
-        Ok(ruled)
-    }
-
-    pub(super) fn has_ended(&self, now: UnixTime) -> bool {
-        now >= self.ends
-    }
-}
 
 /// The bundles in force, and what is known of their servers.
 #[derive(Debug, Default)]
@@ -123,6 +54,23 @@ enum NotTaken {
     Unusable(#[from] StartError),
     #[error("it could not be written down: {0}")]
     Db(#[from] DbError),
+}
+
+/// What became of a bundle that was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    New,
+    /// It is the one in force.
+    Same,
+    /// The community's settings changed while it was fetched: it is asked for again.
+    Later,
+}
+
+/// A community as it will be with its new bundle.
+struct Candidate {
+    before: Arc<Vec<Arc<Served>>>,
+    at: usize,
+    served: Served,
 }
 
 impl NotTaken {
@@ -159,9 +107,8 @@ impl BundleState {
             };
             match again(&kept, now) {
                 Ok(verified) => {
-                    state
-                        .in_force
-                        .insert(uri.clone(), InForce::new(verified, settings));
+                    let known = InForce::new(verified, settings, kept.ended);
+                    state.in_force.insert(uri.clone(), known);
                 }
                 Err(error) => {
                     tracing::error!(community = uri, code = error.code(), %error, "the bundle that was in force cannot be used");
@@ -279,9 +226,16 @@ impl Communities {
         settings: &config::Bundle,
         now: UnixTime,
     ) -> bool {
+        let caught_up = self.catch_up(configured, settings, now).await;
+        let caught_up = caught_up.unwrap_or_else(|error| {
+            let community = &configured.uri;
+            tracing::error!(community, code = error.code(), %error, "what was written down cannot be used");
+            false
+        });
         let validators = {
             let state = self.watched.state.lock().await;
-            let known = state.bundles.in_force.contains_key(&configured.uri);
+            // Only who has what was fetched last, by whom it is pinned now, is content with "not modified".
+            let known = state.bundles.of(configured).is_some();
             let asked = state.bundles.asked.get(&configured.uri);
             let asked = asked.filter(|asked| known && asked.url == settings.url);
             asked
@@ -290,23 +244,22 @@ impl Communities {
         };
         let fetched = self.fetch(&settings.url, validators.clone()).await;
         let (mut result, validators) = match fetched {
-            Ok(None) => (Ok(false), validators),
+            Ok(None) => (Ok(Taken::Same), validators),
             Ok(Some((compact, fresh))) => {
                 let taken = self
                     .take(configured, settings, compact.trim_end(), now)
                     .await;
-                // What was refused is fetched whole again: it may be taken another time.
-                let fresh = if taken.is_ok() {
-                    fresh
-                } else {
-                    Validators::default()
+                // What is not in force is fetched whole again: it may be taken another time.
+                let fresh = match taken {
+                    Ok(Taken::New | Taken::Same) => fresh,
+                    Ok(Taken::Later) | Err(_) => Validators::default(),
                 };
                 (taken, fresh)
             }
             Err(error) => (Err(error), validators),
         };
         // What is in force already is judged again: its signer's certificate may have been revoked since.
-        if !matches!(result, Ok(true))
+        if !matches!(result, Ok(Taken::New))
             && let Err(error) = self.still_good(configured, settings, now).await
         {
             result = Err(error);
@@ -317,6 +270,10 @@ impl Communities {
             detail: short(&error.to_string()),
         });
         let mut state = self.watched.state.lock().await;
+        if matches!(result, Ok(Taken::Later)) {
+            state.bundles.ask_again(&configured.uri);
+            return caught_up;
+        }
         let asked = state
             .bundles
             .asked
@@ -329,7 +286,7 @@ impl Communities {
             trouble,
         };
         drop(state);
-        result.unwrap_or(false)
+        caught_up || matches!(result, Ok(Taken::New))
     }
 
     /// `None` where nothing is new.
@@ -367,6 +324,33 @@ impl Communities {
         Ok(Some((text, validators)))
     }
 
+    /// Puts in force what was written down since: by another node, or by this one, which did not learn that
+    /// it was. Whether anything changed.
+    async fn catch_up(
+        &self,
+        configured: &config::Community,
+        settings: &config::Bundle,
+        now: UnixTime,
+    ) -> Result<bool, NotTaken> {
+        let Some(kept) = self.bundles.last(&configured.uri).await? else {
+            return Ok(false);
+        };
+        let mut state = self.watched.state.lock().await;
+        let newer = state
+            .bundles
+            .of(configured)
+            .is_none_or(|known| kept.sequence > stored(known.bundle.sequence()));
+        if !newer || kept.pinned != pinned(settings) {
+            return Ok(false);
+        }
+        let bundle = InForce::new(again(&kept, now)?, settings, kept.ended);
+        match self.candidate(configured, &bundle, now).await? {
+            Some(candidate) => self.put_in_force(&mut state, candidate, bundle),
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Judges a bundle, keeps it and puts it in force, in this order: what is in force survives a kill.
     async fn take(
         &self,
@@ -374,54 +358,75 @@ impl Communities {
         settings: &config::Bundle,
         compact: &str,
         now: UnixTime,
-    ) -> Result<bool, NotTaken> {
-        let verified = self.judge(configured, settings, compact, now).await?;
-        let verified = InForce::new(verified, settings);
+    ) -> Result<Taken, NotTaken> {
+        let (verified, _) = self.judge(configured, settings, compact, now).await?;
+        let verified = InForce::new(verified, settings, None);
         let mut state = self.watched.state.lock().await;
-        let before = self.all();
-        let Some(at) = before
-            .iter()
-            .position(|served| served.configured == *configured)
-        else {
-            // Its settings changed meanwhile: the next round asks again.
-            return Ok(false);
+        // Whether it can be used at all, before it is kept: a later one may be.
+        let Some(candidate) = self.candidate(configured, &verified, now).await? else {
+            return Ok(Taken::Later);
         };
+        let sequence = verified.bundle.sequence();
+        let kept = KeptBundle {
+            community: configured.uri.clone(),
+            sequence: stored(sequence),
+            bundle: compact.to_owned(),
+            signer: hex(self.signer_of(compact)?.as_slice()),
+            pinned: pinned(settings),
+            ended: None,
+        };
+        match self.bundles.keep(&kept, now).await? {
+            Kept::Older { last } => return Err(NotTaken::Older { sequence, last }),
+            Kept::Reused => return Err(NotTaken::Reused { sequence }),
+            // Written down is not in force: another node may have written it, or this one a moment ago
+            // without learning so, or it was taken by what is no longer pinned.
+            Kept::Known
+                if state
+                    .bundles
+                    .of(configured)
+                    .is_some_and(|known| known.bundle.compact() == compact) =>
+            {
+                return Ok(Taken::Same);
+            }
+            Kept::Known | Kept::New => {}
+        }
+        self.put_in_force(&mut state, candidate, verified);
+        Ok(Taken::New)
+    }
+
+    /// `None` where the settings are others by now.
+    async fn candidate(
+        &self,
+        configured: &config::Community,
+        bundle: &InForce,
+        now: UnixTime,
+    ) -> Result<Option<Candidate>, NotTaken> {
+        let before = self.all();
+        let known = before
+            .iter()
+            .position(|served| served.configured == *configured);
+        let Some(at) = known else { return Ok(None) };
         let others: Vec<_> = before
             .iter()
             .filter(|other| other.configured.uri != configured.uri)
             .cloned()
             .collect();
-        // Whether it can be used at all, before it is kept: a later one may be.
-        let candidate = self
-            .open_one(configured, Some(verified.clone()), &others, now)
+        let served = self
+            .open_one(configured, Some(bundle.clone()), &others, now)
             .await?;
-        let sequence = verified.bundle.sequence();
-        let kept = KeptBundle {
-            community: configured.uri.clone(),
-            sequence: i64::try_from(sequence).unwrap_or(i64::MAX),
-            bundle: compact.to_owned(),
-            signer: hex(self.signer_of(compact)?.as_slice()),
-            pinned: pinned(settings),
-        };
-        match self.bundles.keep(&kept, now).await? {
-            Kept::Older { last } => return Err(NotTaken::Older { sequence, last }),
-            Kept::Reused => return Err(NotTaken::Reused { sequence }),
-            Kept::Known if state.bundles.in_force.contains_key(&configured.uri) => {
-                return Ok(false);
-            }
-            Kept::Known | Kept::New => {}
-        }
-        state
-            .bundles
-            .in_force
-            .insert(configured.uri.clone(), verified);
+        Ok(Some(Candidate { before, at, served }))
+    }
+
+    fn put_in_force(&self, state: &mut State, candidate: Candidate, bundle: InForce) {
+        let Candidate { before, at, served } = candidate;
+        let (uri, sequence) = (served.configured.uri.clone(), bundle.bundle.sequence());
         let mut after = Vec::clone(&before);
         if let Some(place) = after.get_mut(at) {
-            *place = Arc::new(candidate);
+            *place = Arc::new(served);
         }
         self.exchange(&before, after);
-        tracing::info!(community = configured.uri, sequence, "bundle in force");
-        Ok(true)
+        tracing::info!(community = uri, sequence, "bundle in force");
+        state.bundles.in_force.insert(uri, bundle);
     }
 
     /// Ends the bundle in force when its signer is not trusted any more.
@@ -438,17 +443,31 @@ impl Communities {
             .judge(configured, settings, known.bundle.compact(), now)
             .await;
         let (ends, result) = match judged {
-            Ok(_) => (known.bundle.exp(), Ok(())),
+            Ok((_, true)) => (known.bundle.exp(), Ok(())),
             Err(NotTaken::Trust(error)) if ENDS.contains(&error.code()) => (now, Err(error.into())),
             // It has expired, or nobody can tell for the moment.
-            Err(_) => return Ok(()),
+            Ok(_) | Err(_) => return Ok(()),
         };
         let mut state = self.watched.state.lock().await;
-        if let Some(now_known) = state.bundles.in_force.get_mut(&configured.uri)
-            && Arc::ptr_eq(&now_known.bundle, &known.bundle)
-            && (result.is_ok() || !known.has_ended(now))
-        {
+        let Some(now_known) = state.bundles.in_force.get_mut(&configured.uri) else {
+            return result;
+        };
+        if !Arc::ptr_eq(&now_known.bundle, &known.bundle) {
+            return result;
+        }
+        let changes = now_known.ends != ends && (result.is_ok() || !known.has_ended(now));
+        if changes {
             now_known.ends = ends;
+        }
+        // Written down as well: after a restart nobody may be able to tell. Also when it was tried before.
+        if changes || result.is_err() {
+            let ended = result.is_err().then_some(now_known.ends);
+            let compact = known.bundle.compact();
+            let written = self.bundles.end(&configured.uri, compact, ended).await;
+            if let Err(error) = written {
+                let community = &configured.uri;
+                tracing::error!(community, code = error.code(), %error, "the end of a bundle could not be written down");
+            }
         }
         result
     }
@@ -463,16 +482,21 @@ impl Communities {
         Ok(*key.sha256())
     }
 
+    /// The bundle, if it is from whom the operator pinned; and whether that is known as well as it can be, with
+    /// nothing left open about revocation.
     async fn judge(
         &self,
         configured: &config::Community,
         settings: &config::Bundle,
         compact: &str,
         now: UnixTime,
-    ) -> Result<Verified, NotTaken> {
+    ) -> Result<(Verified, bool), NotTaken> {
         let signed = bundle::verify_signature(compact, &JwsAlg::SSRAA)?;
         match &settings.signer {
-            BundleSigner::Key(key) => Ok(signed.verify(Pinned::Key(key), &configured.uri, now)?),
+            BundleSigner::Key(key) => {
+                let pinned = Pinned::Key(key);
+                Ok((signed.verify(pinned, &configured.uri, now)?, true))
+            }
             BundleSigner::Anchors(_) => {
                 let signer = signed.signer().clone();
                 let verdict = self
@@ -484,7 +508,10 @@ impl Communities {
                         now,
                     )
                     .await?;
-                Ok(signed.verify(Pinned::Certificate(&verdict), &configured.uri, now)?)
+                let sure =
+                    verdict.revocation_checked() || configured.revocation != Revocation::Prefer;
+                let pinned = Pinned::Certificate(&verdict);
+                Ok((signed.verify(pinned, &configured.uri, now)?, sure))
             }
         }
     }
@@ -534,105 +561,6 @@ pub async fn last_bundle_sequence(
     Ok(last.map(|last| last.sequence))
 }
 
-/// What a bundle does to whom a community trusts.
-pub(super) fn apply(
-    configured: &config::Community,
-    InForce { bundle, ends, .. }: &InForce,
-    now: UnixTime,
-    members: &mut CommunityTrust,
-    certifiers: &mut CommunityTrust,
-) {
-    // They help to build paths and are trusted by nobody.
-    members
-        .intermediates
-        .extend(bundle.intermediates().iter().cloned());
-    certifiers.intermediates.clone_from(&members.intermediates);
-    let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
-    if follow != Some(FollowAnchors::Follow) {
-        return;
-    }
-    for (trust, named) in [
-        (members, bundle.anchors()),
-        (certifiers, bundle.certifier_anchors()),
-    ] {
-        if now >= *ends {
-            // Trust that rests upon a bundle ends with it: whoever withholds the next one must not keep an
-            // anchor alive that the community took back.
-            trust.anchors.clear();
-        } else if !named.is_empty() {
-            trust.anchors = named.iter().cloned().map(Anchor::new).collect();
-        }
-    }
-}
-
-/// What the operator has to know of a bundle in force: that it has ended, or that the community names
-/// other anchors than those that count.
-pub(super) fn notice(served: &Served, now: UnixTime) -> Option<Trouble> {
-    let InForce { bundle, ends, .. } = served.bundle.as_ref()?;
-    let trouble = |code, detail| {
-        Some(Trouble {
-            community: Some(served.configured.uri.clone()),
-            code,
-            detail,
-        })
-    };
-    if now >= *ends {
-        let sequence = bundle.sequence();
-        return trouble(
-            "bundle-lapsed",
-            format!("bundle {sequence} ended at {ends}, and there is no newer one"),
-        );
-    }
-    let missing = |named: &[udap_pki::Certificate], trust: &CommunityTrust| {
-        let other: Vec<_> = named
-            .iter()
-            .filter(|new| {
-                !trust
-                    .anchors
-                    .iter()
-                    .any(|known| known.certificate() == *new)
-            })
-            .map(|new| format!("{} (SHA-256 {})", new.subject(), hex(new.sha256())))
-            .collect();
-        other.join(", ")
-    };
-    let [members, certifiers, ..] = served.trusts.as_slice() else {
-        return None;
-    };
-    let proposed = [
-        missing(bundle.anchors(), members),
-        missing(bundle.certifier_anchors(), certifiers),
-    ];
-    if proposed.iter().all(String::is_empty) {
-        return None;
-    }
-    let [members, certifiers] = proposed;
-    let mut detail = format!(
-        "bundle {} names anchors that do not count here",
-        bundle.sequence()
-    );
-    for (of, named) in [("members", members), ("certifiers", certifiers)] {
-        if !named.is_empty() {
-            detail += &format!("; for {of}: {named}");
-        }
-    }
-    trouble("bundle-anchors-proposed", short(&detail))
-}
-
-fn stricter(one: Revocation, other: Revocation) -> Revocation {
-    let order = |revocation| match revocation {
-        Revocation::Off => 0,
-        Revocation::Prefer => 1,
-        Revocation::WhereNamed => 2,
-        Revocation::Require => 3,
-    };
-    if order(one) >= order(other) {
-        one
-    } else {
-        other
-    }
-}
-
 /// The operator's pin in words that change when it does.
 fn pinned(settings: &config::Bundle) -> String {
     match &settings.signer {
@@ -646,12 +574,9 @@ fn pinned(settings: &config::Bundle) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A sequence as the database has it.
+fn stored(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -2,7 +2,8 @@
 //! on SIGHUP. Each community on its own and as a whole: one whose files cannot be used stays as it was,
 //! and that is reported until it is mended.
 
-use super::bundles::{BundleState, InForce, notice};
+use super::bundles::BundleState;
+use super::in_force::{InForce, notice};
 use super::{Communities, Served};
 use crate::app::{Server, StartError};
 use arc_swap::ArcSwap;

@@ -1,6 +1,6 @@
 //! One community, and this data holder's metadata in it: signed in advance, for each FHIR base URL.
 
-use super::bundles::InForce;
+use super::in_force::{self, InForce};
 use crate::app::StartError;
 use crate::base::Places;
 use arc_swap::ArcSwapOption;
@@ -79,7 +79,7 @@ impl Served {
         let mut certifiers = super::files::certifier_trust(ruled, &members)?;
         let signers = super::bundles::signer_trust(configured, &members)?;
         if let Some(bundle) = &bundle {
-            super::bundles::apply(configured, bundle, now, &mut members, &mut certifiers);
+            in_force::apply(configured, bundle, now, &mut members, &mut certifiers);
         }
         let community = Arc::clone(&ruled.rules);
         if community.status == Status::Draft {

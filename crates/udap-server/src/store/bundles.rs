@@ -20,6 +20,14 @@ pub(crate) const fn migration(version: i64) -> Migration {
     }
 }
 
+pub(crate) const fn ends_migration(version: i64) -> Migration {
+    Migration {
+        version,
+        name: "bundles that ended early",
+        sql: "ALTER TABLE community_bundle ADD COLUMN ended BIGINT;",
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Bundles {
     db: Db,
@@ -36,6 +44,8 @@ pub(crate) struct KeptBundle {
     pub(crate) signer: String,
     /// What the operator pinned when it was accepted.
     pub(crate) pinned: String,
+    /// When its signer was found not to be trusted any more.
+    pub(crate) ended: Option<UnixTime>,
 }
 
 /// What became of a bundle that was to be kept.
@@ -58,7 +68,8 @@ impl Bundles {
 
     pub(crate) async fn last(&self, community: &str) -> Result<Option<KeptBundle>, DbError> {
         let row = sqlx::query(
-            "SELECT community, sequence, bundle, signer, pinned FROM community_bundle WHERE community = $1",
+            "SELECT community, sequence, bundle, signer, pinned, ended FROM community_bundle
+              WHERE community = $1",
         )
         .bind(community)
         .fetch_optional(self.db.reader())
@@ -70,6 +81,7 @@ impl Bundles {
             bundle: row.try_get("bundle")?,
             signer: row.try_get("signer")?,
             pinned: row.try_get("pinned")?,
+            ended: row.try_get::<Option<i64>, _>("ended")?.map(UnixTime),
         }))
     }
 
@@ -81,7 +93,8 @@ impl Bundles {
             "INSERT INTO community_bundle (community, sequence, bundle, signer, pinned, accepted)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (community) DO UPDATE SET sequence = excluded.sequence, bundle = excluded.bundle,
-                    signer = excluded.signer, pinned = excluded.pinned, accepted = excluded.accepted
+                    signer = excluded.signer, pinned = excluded.pinned, accepted = excluded.accepted,
+                    ended = NULL
               WHERE community_bundle.sequence < excluded.sequence",
         )
         .bind(&new.community)
@@ -108,14 +121,34 @@ impl Bundles {
         if bundle != new.bundle {
             return Ok(Kept::Reused);
         }
-        // The same, under what the operator pins by now.
-        sqlx::query("UPDATE community_bundle SET signer = $1, pinned = $2 WHERE community = $3")
-            .bind(&new.signer)
-            .bind(&new.pinned)
-            .bind(&new.community)
-            .execute(&mut *write)
-            .await?;
+        // The same, under what the operator pins by now. Under another pin it was judged for the first time.
+        sqlx::query(
+            "UPDATE community_bundle SET signer = $1, pinned = $2, ended = NULL
+              WHERE community = $3 AND pinned <> $2",
+        )
+        .bind(&new.signer)
+        .bind(&new.pinned)
+        .bind(&new.community)
+        .execute(&mut *write)
+        .await?;
         write.commit().await?;
         Ok(Kept::Known)
+    }
+
+    /// Writes down that a bundle ended early, or that it holds again.
+    pub(crate) async fn end(
+        &self,
+        community: &str,
+        bundle: &str,
+        ended: Option<UnixTime>,
+    ) -> Result<(), DbError> {
+        let mut write = self.db.write().await?;
+        sqlx::query("UPDATE community_bundle SET ended = $1 WHERE community = $2 AND bundle = $3")
+            .bind(ended.map(|ended| ended.0))
+            .bind(community)
+            .bind(bundle)
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
     }
 }

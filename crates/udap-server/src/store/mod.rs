@@ -45,4 +45,5 @@ pub const MIGRATIONS: &[Migration] = &[
     registrations::without_statements(10),
     changes::migration(11),
     operators::migration(12),
+    bundles::ends_migration(13),
 ];

@@ -13,6 +13,8 @@ use udap_trust::clock;
 struct Hub {
     server: TestServer,
     published: Arc<Mutex<(u16, String)>>,
+    /// What happens once while it is asked.
+    meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
     /// Who signs: with the URI of community a, under a root that nobody but the operator knows.
     signer: Member,
 }
@@ -21,7 +23,12 @@ impl Hub {
     async fn new() -> Self {
         let published = Arc::new(Mutex::new((404, String::new())));
         let answers = Arc::clone(&published);
+        let meanwhile = Arc::<Mutex<Option<Box<dyn FnOnce() + Send>>>>::default();
+        let happens = Arc::clone(&meanwhile);
         let server = TestServer::https(move |asked| {
+            if let Some(happens) = happens.lock().unwrap().take() {
+                happens();
+            }
             let (status, body) = answers.lock().unwrap().clone();
             let sum = body.bytes().fold(7u64, |sum, byte| {
                 sum.wrapping_mul(31).wrapping_add(u64::from(byte))
@@ -38,12 +45,18 @@ impl Hub {
         Self {
             server,
             published,
+            meanwhile,
             signer,
         }
     }
 
     /// A data holder that takes its bundles, with these settings of `[community.bundle]`.
     async fn holder(&self, settings: &str) -> Holder {
+        self.holder_of(settings, "").await
+    }
+
+    /// With settings of the community besides.
+    async fn holder_of(&self, settings: &str, community: &str) -> Holder {
         let url = self.server.url("/bundle");
         let host = self.server.host();
         let root = pem::encode("CERTIFICATE", &self.server.tls_root());
@@ -58,6 +71,11 @@ impl Hub {
             let table =
                 format!("[community.bundle]\nurl = \"{url}\"\nevery = \"60s\"\n{settings}\n");
             format!("{first}{table}{second}")
+                .replacen(
+                    "anchors = \"a.anchor.pem\"\n",
+                    &format!("anchors = \"a.anchor.pem\"\n{community}"),
+                    1,
+                )
                 .replace("tls_roots = \"a.anchor.pem\"", "tls_roots = \"web.pem\"")
                 .replace("allow_hosts = [", &format!("allow_hosts = [\"{host}\", "))
         })
@@ -439,6 +457,112 @@ async fn another_pin_takes_the_bundle_away() {
     round(&holder).await;
     assert_eq!(codes(&holder), [""; 0]);
     assert_eq!(registers(&holder, &newcomer).await, "ok");
+}
+
+/// Another node may have written it down, or this one without learning so: what is written down is put in
+/// force, and before that nobody is content with "not modified".
+#[tokio::test]
+async fn what_another_node_wrote_down_is_put_in_force() {
+    let (a, rogue) = (&world().a, &world().rogue);
+    let newcomer = rogue.app("https://written.bundle.example");
+    for reachable in [true, false] {
+        let hub = Hub::new().await;
+        let holder = hub.holder(FOLLOW).await;
+        hub.publish(&hub.bundle(5, &[root(a), root(rogue)]));
+        round(&holder).await;
+        assert_eq!(registers(&holder, &newcomer).await, "ok");
+        // The other node takes the next one, in which the community took rogue away.
+        let next = hub.bundle(6, &[root(a)]);
+        sqlx::query("UPDATE community_bundle SET sequence = 6, bundle = $1")
+            .bind(&next)
+            .execute(&mut holder.database().await)
+            .await
+            .unwrap();
+        match reachable {
+            true => hub.publish(&next),
+            false => *hub.published.lock().unwrap() = (404, String::new()),
+        }
+        round(&holder).await;
+        assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+        let member = a.app("https://written.bundle.example");
+        assert_eq!(registers(&holder, &member).await, "ok");
+    }
+}
+
+/// A reload while a bundle is under way: it is asked for again, and whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_while_it_is_fetched_loses_no_bundle() {
+    let (a, rogue) = (&world().a, &world().rogue);
+    let hub = Hub::new().await;
+    let holder = hub.holder(FOLLOW).await;
+    hub.publish(&hub.bundle(1, &[root(a), root(rogue)]));
+    round(&holder).await;
+    let newcomer = rogue.app("https://meanwhile.bundle.example");
+    assert_eq!(registers(&holder, &newcomer).await, "ok");
+    hub.publish(&hub.bundle(2, &[root(a)]));
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("every = \"60s\"", "every = \"61s\"");
+    let server = holder.server.clone();
+    let runtime = tokio::runtime::Handle::current();
+    *hub.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        std::fs::write(&path, &text).unwrap();
+        tokio::task::block_in_place(|| runtime.block_on(server.reload_communities()));
+    }));
+    round(&holder).await;
+    assert!(hub.meanwhile.lock().unwrap().is_none());
+    // In force is still the first one, and the next round is not content with "not modified".
+    assert_eq!(registers(&holder, &newcomer).await, "ok");
+    holder.server.fetch_bundles(clock::now()).await;
+    assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+}
+
+/// The operator pins another way to know the signer while the same bundle stands there.
+#[tokio::test]
+async fn the_same_bundle_is_taken_under_another_pin() {
+    let rogue = &world().rogue;
+    let hub = Hub::new().await;
+    let holder = hub.holder(FOLLOW).await;
+    hub.publish(&hub.bundle(3, &[root(rogue)]));
+    round(&holder).await;
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let key = format!("signer_key_sha256 = \"{}\"", hub.signer.signer_sha256());
+    let text = text.replace("signer_anchors = \"auditors.pem\"", &key);
+    std::fs::write(&path, text).unwrap();
+    holder.server.reload_communities().await;
+    round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+    let newcomer = rogue.app("https://same.bundle.example");
+    assert_eq!(registers(&holder, &newcomer).await, "ok");
+}
+
+/// That its signer was revoked is not forgotten with the process, where nobody can tell any more.
+#[tokio::test]
+async fn a_revoked_signer_does_not_come_back_with_a_restart() {
+    let (a, rogue, auditors) = (&world().a, &world().rogue, &world().auditors);
+    let newcomer = rogue.app("https://restart.bundle.example");
+    for (crl, revocation) in [("require.crl", "require"), ("prefer.crl", "prefer")] {
+        let mut hub = Hub::new().await;
+        hub.signer = auditors.silent(&a.uri, &[auditors.url(crl)]);
+        auditors.silent_crl(crl, &[]);
+        let holder = hub
+            .holder_of(FOLLOW, &format!("revocation = \"{revocation}\"\n"))
+            .await;
+        hub.publish(&hub.bundle(1, &[root(a), root(rogue)]));
+        round(&holder).await;
+        assert_eq!(registers(&holder, &newcomer).await, "ok");
+        auditors.silent_crl(crl, &[hub.signer.leaf()]);
+        holder.server.refresh().await;
+        round(&holder).await;
+        assert_eq!(codes(&holder), ["certificate-revoked", "bundle-lapsed"]);
+        assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+        world().publish(&format!("auditors/{crl}"), b"nothing");
+        let holder = holder.killed_and_started_again().await;
+        assert_eq!(codes(&holder), ["bundle-lapsed"]);
+        round(&holder).await;
+        assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+    }
 }
 
 /// A bundle cannot take another community's anchor for its own.

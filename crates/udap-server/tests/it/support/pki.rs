@@ -186,6 +186,21 @@ impl Community {
         member.issue()
     }
 
+    /// Publishes a CRL of the silent CA.
+    pub(crate) fn silent_crl(&self, path: &str, revoked: &[&Certificate]) {
+        let revoked: Vec<_> = revoked
+            .iter()
+            .map(|certificate| CrlEntry {
+                serial: certificate.serial().to_vec(),
+                revoked_at: clock::now().plus_secs(-10),
+                reason: RevocationReason::KeyCompromise,
+            })
+            .collect();
+        let bytes = crl(&self.silent, &revoked, 0, DAY);
+        let path = format!("/{}/{path}", self.name);
+        self.published.lock().unwrap().insert(path, bytes);
+    }
+
     /// Revokes a certificate, and publishes the CRL that says so.
     pub(crate) fn revoke(&self, certificate: &Certificate) {
         let mut revoked = self.revoked.lock().unwrap();

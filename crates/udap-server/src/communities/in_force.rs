@@ -1,0 +1,195 @@
+//! What a bundle in force does to its community, and what the operator has to know of it.
+//!
+//! `docs/decisions/bundles.md` says what a bundle may change and what it may not.
+
+use super::Served;
+use super::reload::Trouble;
+use crate::app::{StartError, short};
+use std::sync::Arc;
+use udap_host::config::{self, BundleSigner, FollowAnchors, Layers};
+use udap_pki::{Anchor, Revocation, UnixTime};
+use udap_proto::Refusal as _;
+use udap_proto::bundle::Verified;
+use udap_proto::community::{Community, CommunityError, Definition};
+use udap_trust::verify::CommunityTrust;
+
+/// A bundle in force, and until when it counts.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    pub(super) bundle: Arc<Verified>,
+    pub(super) ends: UnixTime,
+    /// By what it was taken.
+    pub(super) signer: BundleSigner,
+}
+
+impl PartialEq for InForce {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bundle, &other.bundle) && self.ends == other.ends
+    }
+}
+
+impl InForce {
+    pub(super) fn new(
+        bundle: Verified,
+        settings: &config::Bundle,
+        ended: Option<UnixTime>,
+    ) -> Self {
+        let exp = bundle.exp();
+        Self {
+            ends: ended.map_or(exp, |ended| ended.min(exp)),
+            bundle: Arc::new(bundle),
+            signer: settings.signer.clone(),
+        }
+    }
+
+    /// A community's settings with the bundle's rules between what the operator set, which wins, and what
+    /// stands under it. They stay in force when the bundle has ended: rules are not trust.
+    ///
+    /// What makes trust wider is not taken from a bundle: revocation is asked about as strictly as before
+    /// or more so, no list counts for longer after its end, and whose ID tokens count is followed only
+    /// where anchors are.
+    pub(super) fn rules_over(
+        &self,
+        configured: &config::Community,
+    ) -> Result<config::Community, StartError> {
+        let unusable = |error: CommunityError| StartError::Identity {
+            community: configured.uri.clone(),
+            code: error.code(),
+            problem: format!("the rules of its bundle cannot be used: {error}"),
+        };
+        let Layers { own, base } = &configured.layers;
+        let rules = Definition::from_map(self.bundle.rules());
+        let rules = rules.on_its_profile().map_err(unusable)?;
+        let rules = own.clone().over(rules.over(base.clone()));
+        let mut rules = Community::read(rules).map_err(unusable)?;
+        let mut ruled = configured.clone();
+        rules.revocation = stricter(rules.revocation, configured.revocation);
+        rules.grace_secs = rules.grace_secs.min(configured.grace_secs);
+        let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
+        if follow != Some(FollowAnchors::Follow) {
+            rules
+                .credential_providers
+                .clone_from(&configured.rules.credential_providers);
+        }
+        ruled.revocation = rules.revocation;
+        ruled.grace_secs = rules.grace_secs;
+        let certifications = rules.certifications.clone();
+        ruled.certifications.supported = certifications.supported;
+        ruled.certifications.required = certifications.required;
+        ruled.certifications.self_signed = certifications.self_signed;
+        ruled.certifications.certifiers = certifications.certifiers;
+        ruled.rules = Arc::new(rules);
+        Ok(ruled)
+    }
+
+    pub(super) fn has_ended(&self, now: UnixTime) -> bool {
+        now >= self.ends
+    }
+}
+
+/// What a bundle does to whom a community trusts.
+pub(super) fn apply(
+    configured: &config::Community,
+    InForce { bundle, ends, .. }: &InForce,
+    now: UnixTime,
+    members: &mut CommunityTrust,
+    certifiers: &mut CommunityTrust,
+) {
+    // They help to build paths and are trusted by nobody.
+    members
+        .intermediates
+        .extend(bundle.intermediates().iter().cloned());
+    certifiers.intermediates.clone_from(&members.intermediates);
+    let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
+    if follow != Some(FollowAnchors::Follow) {
+        return;
+    }
+    for (trust, named) in [
+        (members, bundle.anchors()),
+        (certifiers, bundle.certifier_anchors()),
+    ] {
+        if now >= *ends {
+            // Trust that rests upon a bundle ends with it: whoever withholds the next one must not keep an
+            // anchor alive that the community took back.
+            trust.anchors.clear();
+        } else if !named.is_empty() {
+            trust.anchors = named.iter().cloned().map(Anchor::new).collect();
+        }
+    }
+}
+
+/// What the operator has to know of a bundle in force: that it has ended, or that the community names
+/// other anchors than those that count.
+pub(super) fn notice(served: &Served, now: UnixTime) -> Option<Trouble> {
+    let InForce { bundle, ends, .. } = served.bundle.as_ref()?;
+    let trouble = |code, detail| {
+        Some(Trouble {
+            community: Some(served.configured.uri.clone()),
+            code,
+            detail,
+        })
+    };
+    if now >= *ends {
+        let sequence = bundle.sequence();
+        return trouble(
+            "bundle-lapsed",
+            format!("bundle {sequence} ended at {ends}, and there is no newer one"),
+        );
+    }
+    let missing = |named: &[udap_pki::Certificate], trust: &CommunityTrust| {
+        let other: Vec<_> = named
+            .iter()
+            .filter(|new| {
+                !trust
+                    .anchors
+                    .iter()
+                    .any(|known| known.certificate() == *new)
+            })
+            .map(|new| format!("{} (SHA-256 {})", new.subject(), hex(new.sha256())))
+            .collect();
+        other.join(", ")
+    };
+    let [members, certifiers, ..] = served.trusts.as_slice() else {
+        return None;
+    };
+    let proposed = [
+        missing(bundle.anchors(), members),
+        missing(bundle.certifier_anchors(), certifiers),
+    ];
+    if proposed.iter().all(String::is_empty) {
+        return None;
+    }
+    let [members, certifiers] = proposed;
+    let mut detail = format!(
+        "bundle {} names anchors that do not count here",
+        bundle.sequence()
+    );
+    for (of, named) in [("members", members), ("certifiers", certifiers)] {
+        if !named.is_empty() {
+            detail += &format!("; for {of}: {named}");
+        }
+    }
+    trouble("bundle-anchors-proposed", short(&detail))
+}
+
+fn stricter(one: Revocation, other: Revocation) -> Revocation {
+    let order = |revocation| match revocation {
+        Revocation::Off => 0,
+        Revocation::Prefer => 1,
+        Revocation::WhereNamed => 2,
+        Revocation::Require => 3,
+    };
+    if order(one) >= order(other) {
+        one
+    } else {
+        other
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
