@@ -18,6 +18,7 @@ use crate::base::Places;
 use crate::store::Bundles;
 use arc_swap::ArcSwap;
 use bundles::BundleState;
+use files::Cas;
 use futures_util::future::join_all;
 use reload::Watched;
 use std::sync::Arc;
@@ -74,18 +75,32 @@ impl Communities {
         let in_force = BundleState::open(&bundles, &config.communities, now).await?;
         let watched = Watched::new(config, in_force);
         let scopes = config.scopes_supported.clone();
-        let mut all = Vec::new();
+        let own = config.communities.iter().map(|configured| {
+            let files = community_trust(configured)?;
+            Ok((&configured.uri, Cas::of(&files)))
+        });
+        let own: Vec<_> = own.collect::<Result<_, StartError>>()?;
+        let mut all: Vec<Arc<Served>> = Vec::new();
         for configured in &config.communities {
-            all.push(Arc::new(
-                Served::open(
-                    configured,
-                    watched.bundle(configured).await,
-                    &places,
-                    &scopes,
-                    now,
-                )
-                .await?,
-            ));
+            let others = own.iter().filter(|(uri, _)| **uri != configured.uri);
+            let foreign = match in_force::follows(configured) {
+                true => Cas::all(others.map(|(_, cas)| cas)),
+                false => Cas::default(),
+            };
+            let open = async |bundle| {
+                Served::open(configured, bundle, foreign.clone(), &places, &scopes, now).await
+            };
+            let bundle = watched.bundle(configured).await;
+            let mut served = open(bundle.clone()).await?;
+            if let Err(error) = served.unambiguous(&all) {
+                // What is configured was judged before: it is the bundle, and its trust ends.
+                let Some(bundle) = bundle else {
+                    return Err(error);
+                };
+                tracing::error!(code = error.code(), %error, "a bundle that was in force cannot be used");
+                served = open(Some(bundle.ended(now))).await?;
+            }
+            all.push(Arc::new(served));
         }
         let trusted = all
             .iter()

@@ -3,7 +3,7 @@
 //!
 //! `docs/decisions/bundles.md` says what a bundle may change and what it may not.
 
-use super::in_force::{InForce, hex};
+use super::in_force::{InForce, hex, of_others};
 use super::reload::{State, Trouble};
 use super::{Communities, Served};
 use crate::app::{Server, StartError, short};
@@ -414,6 +414,13 @@ impl Communities {
         let served = self
             .open_one(configured, Some(bundle.clone()), &others, now)
             .await?;
+        if !served.left_out.is_empty() {
+            return Err(NotTaken::Unusable(StartError::Identity {
+                community: configured.uri.clone(),
+                code: "config-shared-anchor",
+                problem: of_others(&served.left_out),
+            }));
+        }
         Ok(Some(Candidate { before, at, served }))
     }
 

@@ -25,6 +25,60 @@ pub fn community_trust(configured: &config::Community) -> Result<CommunityTrust,
     Ok(trust)
 }
 
+/// The CAs that the configuration has for members.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Cas {
+    pub(super) anchors: Vec<Certificate>,
+    pub(super) intermediates: Vec<Certificate>,
+}
+
+impl Cas {
+    /// Those of one community, by its files.
+    pub(super) fn of(files: &CommunityTrust) -> Self {
+        let anchors = files.anchors.iter().map(Anchor::certificate);
+        Self {
+            anchors: anchors.cloned().collect(),
+            intermediates: files.intermediates.clone(),
+        }
+    }
+
+    /// Those of several.
+    pub(super) fn all<'a>(several: impl IntoIterator<Item = &'a Self>) -> Self {
+        several.into_iter().fold(Self::default(), |mut all, one| {
+            all.anchors.extend(one.anchors.iter().cloned());
+            all.intermediates.extend(one.intermediates.iter().cloned());
+            all
+        })
+    }
+
+    /// Whether a certificate has the key of one of them, or one of the anchors issued it: who trusts it
+    /// trusts whom they vouch for.
+    pub(super) fn concern(&self, certificate: &Certificate) -> bool {
+        has_key(&self.anchors, certificate)
+            || has_key(&self.intermediates, certificate)
+            || self.anchors.iter().any(|ca| has_issued(ca, certificate))
+    }
+}
+
+/// Whether one of them is about the key of a certificate.
+pub(super) fn has_key<'a>(
+    known: impl IntoIterator<Item = &'a Certificate>,
+    certificate: &Certificate,
+) -> bool {
+    let mut known = known.into_iter();
+    known.any(|known| known.spki_der() == certificate.spki_der())
+}
+
+fn has_issued(ca: &Certificate, certificate: &Certificate) -> bool {
+    let (Ok(key), Ok(scheme)) = (ca.public_key(), certificate.signature_scheme()) else {
+        return false;
+    };
+    certificate.issuer() == ca.subject()
+        && key
+            .verify(scheme, certificate.tbs_der(), certificate.signature())
+            .is_ok()
+}
+
 /// Whom a community trusts to certify: a world of its own, in which no anchor of members counts.
 pub(super) fn certifier_trust(
     configured: &config::Community,

@@ -3,11 +3,12 @@
 //! `docs/decisions/bundles.md` says what a bundle may change and what it may not.
 
 use super::Served;
+use super::files::Cas;
 use super::reload::Trouble;
 use crate::app::{StartError, short};
 use std::sync::Arc;
 use udap_host::config::{self, BundleSigner, FollowAnchors, Layers};
-use udap_pki::{Anchor, Revocation, UnixTime};
+use udap_pki::{Anchor, Certificate, Revocation, UnixTime};
 use udap_proto::Refusal as _;
 use udap_proto::bundle::Verified;
 use udap_proto::community::{Community, CommunityError, Definition};
@@ -65,8 +66,7 @@ impl InForce {
         let mut ruled = configured.clone();
         rules.revocation = stricter(rules.revocation, configured.revocation);
         rules.grace_secs = rules.grace_secs.min(configured.grace_secs);
-        let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
-        if follow != Some(FollowAnchors::Follow) {
+        if !follows(configured) {
             rules
                 .credential_providers
                 .clone_from(&configured.rules.credential_providers);
@@ -82,40 +82,80 @@ impl InForce {
         Ok(ruled)
     }
 
+    /// The same, ended.
+    pub(super) fn ended(self, now: UnixTime) -> Self {
+        Self { ends: now, ..self }
+    }
+
     pub(super) fn has_ended(&self, now: UnixTime) -> bool {
         now >= self.ends
     }
 }
 
-/// What a bundle does to whom a community trusts.
+/// Whether certificates that the community names count.
+pub(super) fn follows(configured: &config::Community) -> bool {
+    let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
+    follow == Some(FollowAnchors::Follow)
+}
+
+/// What a bundle does to whom a community trusts; which of its certificates are left out, since they
+/// concern other communities, whose CAs those of `foreign` are by configuration.
 pub(super) fn apply(
     configured: &config::Community,
     InForce { bundle, ends, .. }: &InForce,
+    foreign: &Cas,
     now: UnixTime,
     members: &mut CommunityTrust,
     certifiers: &mut CommunityTrust,
-) {
-    // They help to build paths and are trusted by nobody.
-    members
-        .intermediates
-        .extend(bundle.intermediates().iter().cloned());
-    certifiers.intermediates.clone_from(&members.intermediates);
-    let follow = configured.bundle.as_ref().map(|settings| settings.anchors);
-    if follow != Some(FollowAnchors::Follow) {
-        return;
+) -> Vec<Certificate> {
+    // Intermediates are trusted by nobody, but one for a CA of another community would let its members in
+    // here, or make it undecided whose they are.
+    if !follows(configured) {
+        return Vec::new();
     }
-    for (trust, named) in [
-        (members, bundle.anchors()),
-        (certifiers, bundle.certifier_anchors()),
+    let own = Cas::of(members);
+    let mut left_out = Vec::new();
+    let mut own_or_free = |named: &[Certificate], own: &[Certificate]| -> Vec<Certificate> {
+        let (free, others): (Vec<_>, Vec<_>) = named
+            .iter()
+            .cloned()
+            .partition(|named| own.contains(named) || !foreign.concern(named));
+        left_out.extend(others);
+        free
+    };
+    let anchors = own_or_free(bundle.anchors(), &own.anchors);
+    let intermediates = own_or_free(bundle.intermediates(), &own.intermediates);
+    members.intermediates.extend(intermediates);
+    certifiers.intermediates.clone_from(&members.intermediates);
+    for (trust, named, counts) in [
+        (members, bundle.anchors(), anchors.as_slice()),
+        (
+            certifiers,
+            bundle.certifier_anchors(),
+            bundle.certifier_anchors(),
+        ),
     ] {
         if now >= *ends {
             // Trust that rests upon a bundle ends with it: whoever withholds the next one must not keep an
             // anchor alive that the community took back.
             trust.anchors.clear();
         } else if !named.is_empty() {
-            trust.anchors = named.iter().cloned().map(Anchor::new).collect();
+            trust.anchors = counts.iter().cloned().map(Anchor::new).collect();
         }
     }
+    left_out
+}
+
+/// In words, which certificates of a bundle concern other communities.
+pub(super) fn of_others(left_out: &[Certificate]) -> String {
+    let names: Vec<_> = left_out
+        .iter()
+        .map(|ca| format!("{} (SHA-256 {})", ca.subject(), hex(ca.sha256())))
+        .collect();
+    let names = names.join(", ");
+    short(&format!(
+        "its bundle names CAs of another community: {names}"
+    ))
 }
 
 /// What the operator has to know of a bundle in force: that it has ended, or that the community names
@@ -136,7 +176,10 @@ pub(super) fn notice(served: &Served, now: UnixTime) -> Option<Trouble> {
             format!("bundle {sequence} ended at {ends}, and there is no newer one"),
         );
     }
-    let missing = |named: &[udap_pki::Certificate], trust: &CommunityTrust| {
+    if !served.left_out.is_empty() {
+        return trouble("config-shared-anchor", of_others(&served.left_out));
+    }
+    let missing = |named: &[Certificate], trust: &CommunityTrust| {
         let other: Vec<_> = named
             .iter()
             .filter(|new| {

@@ -176,6 +176,8 @@ impl Server {
 
     async fn reload(&self, when: When) {
         if self.communities.reload(when, clock::now()).await {
+            // What one of them has by configuration now, the bundle of one before it leaves alone.
+            self.communities.reload(When::Changed, clock::now()).await;
             // Tokens of those whose trust is gone end now and not with the next round.
             self.end_tokens_of_lost_anchors(clock::now()).await;
             self.look_at_certifications_again();
@@ -221,16 +223,6 @@ impl Communities {
                 .iter()
                 .find(|served| served.configured.uri == wanted.uri);
             let seen = Seen::files(&wanted);
-            if let Some(known) = known
-                && when == When::Changed
-                && known.configured == wanted
-                && state.files.get(&wanted.uri) == Some(&seen)
-                && known.bundle == state.bundles.of(&wanted)
-                && known.lapsed == known.bundle.as_ref().is_some_and(|b| b.has_ended(now))
-            {
-                after.push(Arc::clone(known));
-                continue;
-            }
             // Those before it as they will be, those behind it as they are.
             let behind = before.iter().filter(|other| {
                 other.configured.uri != wanted.uri
@@ -243,6 +235,17 @@ impl Communities {
                         .any(|still| still.uri == other.configured.uri)
             });
             let others: Vec<_> = after.iter().chain(behind).map(Arc::clone).collect();
+            if let Some(known) = known
+                && when == When::Changed
+                && known.configured == wanted
+                && state.files.get(&wanted.uri) == Some(&seen)
+                && known.foreign == Served::foreign(&wanted, &others)
+                && known.bundle == state.bundles.of(&wanted)
+                && known.lapsed == known.bundle.as_ref().is_some_and(|b| b.has_ended(now))
+            {
+                after.push(Arc::clone(known));
+                continue;
+            }
             let bundle = state.bundles.of(&wanted);
             match self.open_one(&wanted, bundle, &others, now).await {
                 Ok(served) => {
@@ -305,7 +308,9 @@ impl Communities {
         others: &[Arc<Served>],
         now: UnixTime,
     ) -> Result<Served, StartError> {
-        let served = Served::open(wanted, bundle, &self.places, &self.scopes, now).await?;
+        let foreign = Served::foreign(wanted, others);
+        let (places, scopes) = (&self.places, &self.scopes);
+        let served = Served::open(wanted, bundle, foreign, places, scopes, now).await?;
         served.unambiguous(others)?;
         Ok(served)
     }

@@ -1,5 +1,6 @@
 //! One community, and this data holder's metadata in it: signed in advance, for each FHIR base URL.
 
+use super::files::{Cas, has_key};
 use super::in_force::{self, InForce};
 use crate::app::StartError;
 use crate::base::Places;
@@ -31,6 +32,12 @@ pub(crate) struct Served {
     pub(super) configured: config::Community,
     /// Whom it trusts: members, certifiers, and who signs its bundles.
     pub(super) trusts: Vec<CommunityTrust>,
+    /// The CAs that the configuration has for its members.
+    pub(super) own: Cas,
+    /// Those of other communities, which its bundle must leave alone; none where no bundle is followed.
+    pub(super) foreign: Cas,
+    /// What its bundle names and does not count, since it is theirs.
+    pub(super) left_out: Vec<Certificate>,
     /// The community's bundle, if one is in force or was.
     pub(super) bundle: Option<InForce>,
     /// Whether it had ended when this was made.
@@ -67,6 +74,7 @@ impl Served {
     pub(super) async fn open(
         configured: &config::Community,
         bundle: Option<InForce>,
+        foreign: Cas,
         places: &[Places],
         scopes: &[String],
         now: UnixTime,
@@ -78,9 +86,11 @@ impl Served {
         let mut members = super::files::community_trust(ruled)?;
         let mut certifiers = super::files::certifier_trust(ruled, &members)?;
         let signers = super::bundles::signer_trust(configured, &members)?;
-        if let Some(bundle) = &bundle {
-            in_force::apply(configured, bundle, now, &mut members, &mut certifiers);
-        }
+        let own = Cas::of(&members);
+        let left_out = bundle.as_ref().map(|bundle| {
+            let trusts = (&mut members, &mut certifiers);
+            in_force::apply(configured, bundle, &foreign, now, trusts.0, trusts.1)
+        });
         let community = Arc::clone(&ruled.rules);
         if community.status == Status::Draft {
             let source = community.source.as_deref().unwrap_or_default();
@@ -105,13 +115,25 @@ impl Served {
             configured: configured.clone(),
             trusts: [members, certifiers].into_iter().chain(signers).collect(),
             lapsed: bundle.as_ref().is_some_and(|bundle| bundle.has_ended(now)),
+            own,
+            foreign,
+            left_out: left_out.unwrap_or_default(),
             bundle,
             faces,
         })
     }
 
+    /// The CAs of other communities that a bundle of this one must leave alone.
+    pub(super) fn foreign(configured: &config::Community, others: &[Arc<Self>]) -> Cas {
+        if !in_force::follows(configured) {
+            return Cas::default();
+        }
+        Cas::all(others.iter().map(|other| &other.own))
+    }
+
     /// No member of this community may be one of another, and no member a certifier unless that is said:
-    /// as when the configuration is read, and on the very certificates that will count.
+    /// as when the configuration is read, and on the very certificates that will count. What is configured
+    /// never gives way to another community's bundle.
     pub(super) fn unambiguous(&self, others: &[Arc<Self>]) -> Result<(), StartError> {
         let [members, certifiers, ..] = self.trusts.as_slice() else {
             return Ok(());
@@ -121,23 +143,43 @@ impl Served {
             code,
             problem,
         };
-        for anchor in &members.anchors {
-            let has = |trust: &CommunityTrust| trust.anchors.iter().any(|a| same_key(a, anchor));
-            let of_other = |other: &&Arc<Self>| other.trusts.first().is_some_and(has);
-            if let Some(other) = others.iter().find(of_other) {
-                let (anchor, other) = (anchor.certificate().subject(), &other.configured.uri);
-                let problem = format!("its trust anchor {anchor} is also that of `{other}`");
-                return Err(failed("config-shared-anchor", problem));
+        let shared = |ca: &Certificate, with: &dyn Fn(&Self) -> bool| {
+            let Some(other) = others.iter().find(|other| with(other)) else {
+                return Ok(());
+            };
+            let (ca, other) = (ca.subject(), &other.configured.uri);
+            let problem = format!("its CA {ca} is also that of `{other}`");
+            Err(failed("config-shared-anchor", problem))
+        };
+        for anchor in members.anchors.iter().map(Anchor::certificate) {
+            if has_key(&self.own.anchors, anchor) {
+                shared(anchor, &|other| has_key(&other.own.anchors, anchor))?;
+            } else {
+                shared(anchor, &|other| other.counts(anchor))?;
             }
-            if self.certifications.certifiers.is_empty() && has(certifiers) {
-                let anchor = anchor.certificate().subject();
+            let certifiers = certifiers.anchors.iter().map(Anchor::certificate);
+            if self.certifications.certifiers.is_empty() && has_key(certifiers, anchor) {
+                let anchor = anchor.subject();
                 let problem = format!(
                     "{anchor} vouches for members and for certifiers, and the certifiers are not named"
                 );
                 return Err(failed("config-certifiers-unnamed", problem));
             }
         }
+        for intermediate in &members.intermediates {
+            if !has_key(&self.own.intermediates, intermediate) {
+                shared(intermediate, &|other| other.counts(intermediate))?;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the key of a certificate is one by which members of this community are known.
+    fn counts(&self, ca: &Certificate) -> bool {
+        self.trusts.first().is_some_and(|members| {
+            has_key(members.anchors.iter().map(Anchor::certificate), ca)
+                || has_key(&members.intermediates, ca)
+        })
     }
 
     /// The metadata of one base URL.
@@ -209,10 +251,6 @@ fn within(scopes: &[String], ceiling: Option<&ScopeSet>) -> Vec<String> {
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
-fn same_key(one: &Anchor, other: &Anchor) -> bool {
-    one.certificate().spki_der() == other.certificate().spki_der()
 }
 
 /// The identity whose certificate names a base URL; of several, the one that lasts longest.

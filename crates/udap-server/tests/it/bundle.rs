@@ -2,19 +2,23 @@
 
 use crate::support::{Community, DAY, Holder, Member, assertion, statement, world, write_private};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use tokio::sync::oneshot;
 use udap_pki::{Certificate, pem};
 use udap_proto::bundle::Bundle;
 use udap_proto::jws::JwsAlg;
 use udap_testkit::{Answer, TestServer};
 use udap_trust::clock;
 
+/// Says that it is asked, and waits for word to go on.
+type Pause = (oneshot::Sender<()>, mpsc::Receiver<()>);
+
 /// Where a community publishes, and what.
 struct Hub {
     server: TestServer,
     published: Arc<Mutex<(u16, String)>>,
-    /// What happens once while it is asked.
-    meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    /// Where it waits once when it is asked.
+    pause: Arc<Mutex<Option<Pause>>>,
     /// Who signs: with the URI of community a, under a root that nobody but the operator knows.
     signer: Member,
 }
@@ -23,11 +27,12 @@ impl Hub {
     async fn new() -> Self {
         let published = Arc::new(Mutex::new((404, String::new())));
         let answers = Arc::clone(&published);
-        let meanwhile = Arc::<Mutex<Option<Box<dyn FnOnce() + Send>>>>::default();
-        let happens = Arc::clone(&meanwhile);
+        let pause = Arc::<Mutex<Option<Pause>>>::default();
+        let pauses = Arc::clone(&pause);
         let server = TestServer::https(move |asked| {
-            if let Some(happens) = happens.lock().unwrap().take() {
-                happens();
+            if let Some((asked, go_on)) = pauses.lock().unwrap().take() {
+                asked.send(()).unwrap();
+                go_on.recv().unwrap();
             }
             let (status, body) = answers.lock().unwrap().clone();
             let sum = body.bytes().fold(7u64, |sum, byte| {
@@ -45,23 +50,27 @@ impl Hub {
         Self {
             server,
             published,
-            meanwhile,
+            pause,
             signer,
         }
     }
 
     /// A data holder that takes its bundles, with these settings of `[community.bundle]`.
     async fn holder(&self, settings: &str) -> Holder {
-        self.holder_of(settings, "").await
+        self.holder_of(settings, "", "").await
     }
 
-    /// With settings of the community besides.
-    async fn holder_of(&self, settings: &str, community: &str) -> Holder {
+    /// With settings of communities a and b besides.
+    async fn holder_of(&self, settings: &str, of_a: &str, of_b: &str) -> Holder {
         let url = self.server.url("/bundle");
         let host = self.server.host();
         let root = pem::encode("CERTIFICATE", &self.server.tls_root());
         Holder::made(|directory, text| {
             write_private(&directory.join("web.pem"), root.as_bytes());
+            write_private(
+                &directory.join("b.issuing.pem"),
+                world().b.issuing.certificate.to_pem().as_bytes(),
+            );
             write_private(
                 &directory.join("nobody.pem"),
                 world().rogue.root.certificate.to_pem().as_bytes(),
@@ -73,7 +82,12 @@ impl Hub {
             format!("{first}{table}{second}")
                 .replacen(
                     "anchors = \"a.anchor.pem\"\n",
-                    &format!("anchors = \"a.anchor.pem\"\n{community}"),
+                    &format!("anchors = \"a.anchor.pem\"\n{of_a}"),
+                    1,
+                )
+                .replacen(
+                    "anchors = \"b.anchor.pem\"\n",
+                    &format!("anchors = \"b.anchor.pem\"\n{of_b}"),
                     1,
                 )
                 .replace("tls_roots = \"a.anchor.pem\"", "tls_roots = \"web.pem\"")
@@ -503,14 +517,16 @@ async fn a_reload_while_it_is_fetched_loses_no_bundle() {
     let path = holder.directory().join("udap.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text.replace("every = \"60s\"", "every = \"61s\"");
-    let server = holder.server.clone();
-    let runtime = tokio::runtime::Handle::current();
-    *hub.meanwhile.lock().unwrap() = Some(Box::new(move || {
+    let (asked, is_asked) = oneshot::channel();
+    let (goes_on, go_on) = mpsc::channel();
+    *hub.pause.lock().unwrap() = Some((asked, go_on));
+    let reload = async {
+        is_asked.await.unwrap();
         std::fs::write(&path, &text).unwrap();
-        tokio::task::block_in_place(|| runtime.block_on(server.reload_communities()));
-    }));
-    round(&holder).await;
-    assert!(hub.meanwhile.lock().unwrap().is_none());
+        holder.server.reload_communities().await;
+        goes_on.send(()).unwrap();
+    };
+    tokio::join!(round(&holder), reload);
     // In force is still the first one, and the next round is not content with "not modified".
     assert_eq!(registers(&holder, &newcomer).await, "ok");
     holder.server.fetch_bundles(clock::now()).await;
@@ -547,7 +563,7 @@ async fn a_revoked_signer_does_not_come_back_with_a_restart() {
         hub.signer = auditors.silent(&a.uri, &[auditors.url(crl)]);
         auditors.silent_crl(crl, &[]);
         let holder = hub
-            .holder_of(FOLLOW, &format!("revocation = \"{revocation}\"\n"))
+            .holder_of(FOLLOW, &format!("revocation = \"{revocation}\"\n"), "")
             .await;
         hub.publish(&hub.bundle(1, &[root(a), root(rogue)]));
         round(&holder).await;
@@ -580,6 +596,92 @@ async fn an_anchor_of_another_community_is_refused() {
     );
     hub.publish(&hub.bundle(1, &[root(a)]));
     round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+}
+
+/// What a community signs for another's CA counts for nobody: neither without its anchors being followed
+/// nor with.
+#[tokio::test]
+async fn a_bundle_leaves_the_cas_of_other_communities_alone() {
+    let (a, b) = (&world().a, &world().b);
+    let issuing = &b.issuing.certificate;
+    let crossed = a.cross("Community b issuing CA", issuing, "root.crl");
+    let member = b.app("https://alone.bundle.example");
+    let of_b = "intermediates = \"b.issuing.pem\"\n";
+    let named = |anchors: &[&Certificate], intermediates: &[&Certificate]| {
+        let mut named = description(anchors);
+        let pem = intermediates.iter().map(|ca| ca.to_pem());
+        named["intermediates"] = pem.collect::<Vec<_>>().into();
+        named
+    };
+
+    let hub = Hub::new().await;
+    let holder = hub.holder(REPORT).await;
+    hub.publish(&sign(&hub.signer, 1, DAY, &named(&[root(a)], &[&crossed])));
+    round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+    assert_eq!(registers(&holder, &member).await, "ok");
+
+    for (of_b, named) in [
+        (of_b, named(&[root(a)], &[&crossed])),
+        (of_b, named(&[root(a)], &[issuing])),
+        (of_b, named(&[root(a), &crossed], &[])),
+        (of_b, named(&[root(a), issuing], &[])),
+        // Its root is known, and that it issued this one.
+        ("", named(&[root(a), issuing], &[])),
+        ("", named(&[root(a)], &[issuing])),
+    ] {
+        let holder = hub.holder_of(FOLLOW, "", of_b).await;
+        hub.publish(&sign(&hub.signer, 1, DAY, &named));
+        round(&holder).await;
+        assert_eq!(codes(&holder), ["config-shared-anchor"]);
+        assert_eq!(registers(&holder, &member).await, "ok");
+        // Nothing of it was taken.
+        hub.publish(&hub.bundle(1, &[root(a)]));
+        round(&holder).await;
+        assert_eq!(codes(&holder), [""; 0]);
+        let own = a.app("https://alone.bundle.example");
+        assert_eq!(registers(&holder, &own).await, "ok");
+    }
+}
+
+/// A community named a root before the one whose it is: what the operator configures decides.
+#[tokio::test]
+async fn a_configured_anchor_counts_more_than_one_of_a_bundle() {
+    let (a, rogue) = (&world().a, &world().rogue);
+    let hub = Hub::new().await;
+    let holder = hub.holder(FOLLOW).await;
+    hub.publish(&hub.bundle(1, &[root(a), root(rogue)]));
+    round(&holder).await;
+    let newcomer = rogue.app("https://squat.bundle.example");
+    let id = holder.registered(&newcomer).await;
+    let token = holder.token(&assertion(&newcomer, &id).sign()).await;
+    assert_eq!(token.status, 200);
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let both = "anchors = [\"b.anchor.pem\", \"nobody.pem\"]";
+    let text = text.replace("anchors = \"b.anchor.pem\"", both);
+    std::fs::write(&path, &text).unwrap();
+    let of_b = async |holder: &Holder| {
+        assert_eq!(codes(holder), ["config-shared-anchor"]);
+        assert_eq!(registers(holder, &newcomer).await, "ok");
+        let own = a.app("https://squatting.bundle.example");
+        assert_eq!(registers(holder, &own).await, "ok");
+        let mut database = holder.database().await;
+        sqlx::query_scalar::<_, String>(
+            "SELECT community FROM registration WHERE uri = 'https://squat.bundle.example' ORDER BY community DESC",
+        )
+        .fetch_one(&mut database)
+        .await
+        .unwrap()
+    };
+    holder.server.reload_communities().await;
+    assert_eq!(of_b(&holder).await, world().b.uri);
+    let holder = holder.killed_and_started_as_configured().await;
+    assert_eq!(of_b(&holder).await, world().b.uri);
+    // The operator changes their mind.
+    std::fs::write(&path, text.replace(both, "anchors = \"b.anchor.pem\"")).unwrap();
+    holder.server.reload_communities().await;
     assert_eq!(codes(&holder), [""; 0]);
 }
 

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use udap_pki::Certificate;
 use udap_pki::issue::{CertificateSpec, Issuer, Names, Profile, SignatureAlgorithm, Subject, Urls};
+use udap_trust::clock;
 use udap_trust::keys::KeyType;
 use udap_trust::signer::Signer as _;
-use udap_trust::{clock, random};
 
 const FORGED: &str = "400 invalid_request jwt-signature-invalid";
 const FORGED_STATEMENT: &str = "400 invalid_software_statement jwt-signature-invalid";
@@ -390,26 +390,7 @@ async fn a_community_that_cannot_tell_leaves_it_undecided() {
 
 /// The other community's root certifies an issuing CA.
 fn cross(by: &Community, ca: &Certificate, crl: &str) -> Certificate {
-    let now = clock::now();
-    sign(
-        &CertificateSpec {
-            profile: Profile::IssuingCa,
-            serial: &random::bytes::<18>(),
-            subject: &Subject::named("Community a issuing CA"),
-            spki_der: ca.spki_der(),
-            issuer: Issuer::Certificate(&by.root.certificate),
-            not_before: now.plus_secs(-DAY),
-            not_after: now.plus_secs(DAY),
-            names: Names::default(),
-            urls: Urls {
-                crl: vec![by.url(crl)],
-                ..Urls::default()
-            },
-            extensions: &[],
-            algorithm: SignatureAlgorithm::EcdsaP256Sha256,
-        },
-        &by.root.signer,
-    )
+    by.cross("Community a issuing CA", ca, crl)
 }
 
 /// Certificates of the community that are not apps'.

@@ -132,6 +132,13 @@ impl Holder {
         }
     }
 
+    /// The same by what `udap.toml` says now.
+    pub(crate) async fn killed_and_started_as_configured(mut self) -> Self {
+        let path = self.directory.path().join("udap.toml");
+        self.config = Arc::new(udap_host::config::load(&path).unwrap());
+        self.killed_and_started_again().await
+    }
+
     /// The same where the next server does not start; why.
     pub(crate) async fn killed_and_not_started_again(self) -> &'static str {
         drop(self.server);

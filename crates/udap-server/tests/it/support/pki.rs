@@ -186,6 +186,30 @@ impl Community {
         member.issue()
     }
 
+    /// The root certifies the key of another CA.
+    pub(crate) fn cross(&self, name: &str, ca: &Certificate, crl: &str) -> Certificate {
+        let now = clock::now();
+        sign(
+            &CertificateSpec {
+                profile: Profile::IssuingCa,
+                serial: &random::bytes::<18>(),
+                subject: &Subject::named(name),
+                spki_der: ca.spki_der(),
+                issuer: Issuer::Certificate(&self.root.certificate),
+                not_before: now.plus_secs(-DAY),
+                not_after: now.plus_secs(DAY),
+                names: Names::default(),
+                urls: Urls {
+                    crl: vec![self.url(crl)],
+                    ..Urls::default()
+                },
+                extensions: &[],
+                algorithm: SignatureAlgorithm::EcdsaP256Sha256,
+            },
+            &self.root.signer,
+        )
+    }
+
     /// Publishes a CRL of the silent CA.
     pub(crate) fn silent_crl(&self, path: &str, revoked: &[&Certificate]) {
         let revoked: Vec<_> = revoked
