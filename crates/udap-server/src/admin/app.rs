@@ -8,7 +8,7 @@ use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
 use super::refusals::{self, RefusalRow};
 use crate::app::Server;
-use crate::store::{Act, Acted, Detailed, Registrations};
+use crate::store::{Act, Acted, Detailed, REFUSED, Registrations};
 use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::{BytesRejection, FormRejection};
@@ -96,12 +96,7 @@ pub(super) async fn view(
         certifications: certifications
             .into_iter()
             .map(|one| CertificationRow {
-                state: match one.ends {
-                    UnixTime(0) => "taken back",
-                    _ if one.expires <= now => "expired",
-                    ends if ends <= now => "not confirmed",
-                    _ => "in force",
-                },
+                state: state(one.ends, one.expires, now),
                 programme: one.programme,
                 kind: one.kind,
                 name: one.name,
@@ -115,6 +110,17 @@ pub(super) async fn view(
             .collect(),
         refusals,
     })
+}
+
+/// What a certification is worth today, in words of the API.
+fn state(ends: UnixTime, expires: UnixTime, now: UnixTime) -> &'static str {
+    match ends {
+        UnixTime(0) => "taken back",
+        _ if expires <= now => "expired",
+        UnixTime(REFUSED) => "certifier not trusted",
+        ends if ends <= now => "not confirmed",
+        _ => "in force",
+    }
 }
 
 /// How far back refusals of one app are looked for, in seconds: a week.
@@ -471,5 +477,26 @@ pub(super) async fn post(
             ask(&admin, &person, &client_id, &word, again).await
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certification_is_worth_is_told_as_it_is_kept() {
+        let (now, later) = (UnixTime(1_000), UnixTime(2_000));
+        for (ends, expires, expected) in [
+            (later, later, "in force"),
+            (UnixTime(900), later, "not confirmed"),
+            (UnixTime(REFUSED), later, "certifier not trusted"),
+            (UnixTime(0), later, "taken back"),
+            (UnixTime(900), UnixTime(900), "expired"),
+            (UnixTime(REFUSED), UnixTime(900), "expired"),
+            (UnixTime(0), UnixTime(900), "taken back"),
+        ] {
+            assert_eq!(state(ends, expires, now), expected);
+        }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) use replay::{Once, Replay, Seen};
 pub(crate) use revocations::Revocations;
 pub(crate) use secrets::shared as shared_secret;
 pub(crate) use signers::{ActiveSigner, Signers};
-pub(crate) use standing::{CertificationKey, KeptCertification, Standing};
+pub(crate) use standing::{CertificationKey, KeptCertification, REFUSED, Standing};
 
 use udap_host::audit;
 use udap_host::db::Migration;

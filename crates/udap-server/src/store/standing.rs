@@ -7,7 +7,7 @@ use udap_pki::UnixTime;
 
 /// What `ends` is while its signer may not certify here: in the past, so that it counts for nothing; and
 /// not 0, so that it is looked at again when an operator trusts that signer again.
-pub(super) const REFUSED: i64 = 1;
+pub(crate) const REFUSED: i64 = 1;
 /// How many are read at once.
 const PAGE: i64 = 200;
 
