@@ -135,12 +135,19 @@ impl Postgres {
         }
     }
 
-    /// Ends the server at once, as a crash of it would.
+    /// Ends the server at once, as a crash of it would. The processes of its connections see that and end
+    /// as well; until the last one has, it may answer one more statement, so that is waited for.
     pub fn kill(&self) {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let process = file.lines().next().unwrap();
+        let children = children(process);
         let killed = Command::new("kill").args(["-9", process]).status().unwrap();
         assert!(killed.success());
+        let begun = Instant::now();
+        while children.iter().any(|child| lives(child)) {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Ends the server in an orderly way, connections included.
@@ -240,6 +247,26 @@ impl Postgres {
         run_as(&mut command, self.user);
         command
     }
+}
+
+/// The state and the parent of a process, where the system tells.
+fn process(id: &str) -> Option<(String, String)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // Behind its name, which is in parentheses and may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+}
+
+fn children(of: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = all.filter_map(|entry| entry.file_name().into_string().ok());
+    ids.filter(|id| process(id).is_some_and(|(_, parent)| parent == of))
+        .collect()
+}
+
+/// One that has ended and that nobody has asked about is a zombie.
+fn lives(id: &str) -> bool {
+    process(id).is_some_and(|(state, _)| state != "Z")
 }
 
 impl Drop for Postgres {
