@@ -24,6 +24,7 @@ pub fn router(ca: Arc<Ca>) -> Router {
         )
         .route(bundle::PATH, routing::get(bundle::get))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::map_request(udap_host::limits::timed))
         .with_state(Arc::clone(&ca))
         // /healthz and /readyz
         .merge(health::readiness(ca).router())

@@ -1,12 +1,15 @@
 //! Limits of the listener, each with its reason. A handler that wants less takes less.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::body::Body;
+use axum::{body::Body, extract::rejection::BytesRejection};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// What one listener allows its peers. [`Default`] is the constants below; `[limits]` of
 /// `udap.toml` changes the first three.
@@ -75,19 +78,53 @@ pub const MAX_HEADERS: usize = 100;
 /// connection cannot hold the whole server (rapid-reset floods are bounded by hyper itself).
 pub const MAX_H2_STREAMS: u32 = 128;
 
-/// Reads a whole request body within a size and a time: [`MAX_BODY_BYTES`] and [`BODY_READ`]
-/// unless an endpoint has reasons.
-pub async fn read_body(body: Body, max_bytes: usize, time: Duration) -> Result<Bytes, BodyError> {
-    // A length that is declared is believed if it is too large: nothing is read then.
-    if body.size_hint().lower() > max_bytes as u64 {
-        return Err(BodyError::TooLarge { max_bytes });
+/// A request whose body must have arrived within [`BODY_READ`] once it is read: to be layered over routes
+/// that read it whole (`axum::middleware::map_request`).
+pub async fn timed(request: http::Request<Body>) -> http::Request<Body> {
+    request.map(|body| match body.is_end_stream() {
+        true => body,
+        false => Body::new(Timed {
+            body,
+            patience: BODY_READ,
+            until: None,
+        }),
+    })
+}
+
+struct Timed {
+    body: Body,
+    patience: Duration,
+    /// From when it was first waited for.
+    until: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl http_body::Body for Timed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let time = self.patience;
+        let until = self
+            .until
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        until
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err(axum::Error::new(BodyError::TooSlow { time }))))
     }
-    let collected = tokio::time::timeout(time, Limited::new(body, max_bytes).collect());
-    match collected.await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { max_bytes }),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Err(_) => Err(BodyError::TooSlow { time }),
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -103,6 +140,21 @@ pub enum BodyError {
 }
 
 impl BodyError {
+    /// Why an extractor that may read so many bytes did not get a body.
+    pub fn of(rejection: &BytesRejection, max_bytes: usize) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::TooLarge { max_bytes };
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(rejection);
+        while let Some(error) = cause {
+            if let Some(known) = error.downcast_ref::<Self>() {
+                return known.clone();
+            }
+            cause = error.source();
+        }
+        Self::Broken
+    }
+
     /// The stable name of the refusal; see [`crate::CATALOGUE`].
     pub fn code(&self) -> &'static str {
         match self {
@@ -139,21 +191,47 @@ mod tests {
 
     const TIME: Duration = Duration::from_millis(50);
 
+    async fn read(body: Body) -> Result<Bytes, BodyError> {
+        let timed = Body::new(Timed {
+            body,
+            patience: TIME,
+            until: None,
+        });
+        let request = http::Request::new(timed);
+        let layer = axum::extract::DefaultBodyLimit::max(4);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let tell = std::sync::Arc::new(std::sync::Mutex::new(Some(tell)));
+        let handler = move |body: Result<Bytes, BytesRejection>| async move {
+            let told = body.map_err(|rejection| BodyError::of(&rejection, 4));
+            let tell = tell.lock().unwrap().take();
+            tell.unwrap().send(told).unwrap();
+        };
+        let mut router = axum::Router::new()
+            .route("/", axum::routing::any(handler))
+            .layer(layer);
+        let _ = tower_service::Service::call(&mut router, request).await;
+        told.await.unwrap()
+    }
+
+    fn stream<E: Into<axum::BoxError> + Send + 'static>(
+        frames: impl futures_util::Stream<Item = Result<http_body::Frame<Bytes>, E>> + Send + 'static,
+    ) -> Body {
+        Body::new(StreamBody::new(frames))
+    }
+
     #[tokio::test]
     async fn a_body_within_the_limit_is_read() {
-        let body = Body::from("four");
-        assert_eq!(read_body(body, 4, TIME).await, Ok(Bytes::from("four")));
+        assert_eq!(read(Body::from("four")).await, Ok(Bytes::from("four")));
+        assert_eq!(read(Body::empty()).await, Ok(Bytes::new()));
     }
 
     #[tokio::test]
     async fn a_body_too_large_is_refused_declared_or_not() {
-        let declared = read_body(Body::new(Full::from("fives")), 4, TIME).await;
         let chunks =
             ["fi", "ve", "s"].map(|s| Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from(s))));
-        let streamed = Body::new(StreamBody::new(futures_util::stream::iter(chunks)));
-        let streamed = read_body(streamed, 4, TIME).await;
-        for result in [declared, streamed] {
-            let error = result.unwrap_err();
+        let streamed = stream(futures_util::stream::iter(chunks));
+        for body in [Body::new(Full::from("fives")), streamed] {
+            let error = read(body).await.unwrap_err();
             assert_eq!(error, BodyError::TooLarge { max_bytes: 4 });
             assert_eq!(
                 (error.code(), error.status().as_u16()),
@@ -164,19 +242,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_stalls_or_breaks_is_refused() {
-        let stalled = Body::new(StreamBody::new(futures_util::stream::pending::<
-            Result<http_body::Frame<Bytes>, axum::Error>,
-        >()));
-        let error = read_body(stalled, 4, TIME).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.status().as_u16()),
-            ("body-too-slow", 408)
-        );
+        let stalled = stream(futures_util::stream::pending::<Result<_, axum::Error>>());
+        // A byte now and then does not help.
+        let dripping = stream(futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(TIME / 3).await;
+            Some((
+                Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from("x"))),
+                (),
+            ))
+        }));
+        for body in [stalled, dripping] {
+            let error = read(body).await.unwrap_err();
+            assert_eq!(
+                (error.code(), error.status().as_u16()),
+                ("body-too-slow", 408)
+            );
+        }
         let broken = [Err::<http_body::Frame<Bytes>, _>(std::io::Error::other(
             "gone",
         ))];
-        let broken = Body::new(StreamBody::new(futures_util::stream::iter(broken)));
-        let error = read_body(broken, 4, TIME).await.unwrap_err();
+        let error = read(stream(futures_util::stream::iter(broken)))
+            .await
+            .unwrap_err();
         assert_eq!(
             (error.code(), error.status().as_u16()),
             ("body-broken", 400)

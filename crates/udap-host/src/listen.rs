@@ -28,6 +28,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::mpsc, thread};
 
 use crate::limits::HttpLimits;
 
+use self::stats::Slots;
 pub use self::{
     client_certificate::{
         ClientCertificate, ClientCertificateError, ClientCertificates, MutualTls,
@@ -121,6 +122,7 @@ pub fn start(
         shutdown: shutdown.clone(),
         threads: Vec::new(),
     };
+    let slots = Slots::default();
     let (ready_tx, ready_rx) = mpsc::channel();
     for (index, socket) in sockets.listeners.into_iter().enumerate() {
         let worker = worker::Worker {
@@ -129,6 +131,7 @@ pub fn start(
             client_certificates: listen.client_certificates.clone(),
             limits: listen.limits.clone(),
             shutdown: shutdown.clone(),
+            slots: slots.clone(),
         };
         let make_router = make_router.clone();
         let ready = ready_tx.clone();

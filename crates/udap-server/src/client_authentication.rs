@@ -20,6 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 use udap_host::audit::Who;
+use udap_host::limits::BodyError;
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
@@ -127,7 +128,7 @@ pub(crate) fn form(
         return Err(ClientError::MediaType);
     }
     let max_bytes = server.max_body_bytes;
-    body.map_err(|_| ClientError::TooLarge { max_bytes })
+    Ok(body.map_err(|rejection| BodyError::of(&rejection, max_bytes))?)
 }
 
 /// Finds out who asks. The assertion must be meant for one of `audiences`; it serves once, whichever
@@ -266,8 +267,8 @@ pub(crate) enum ClientError {
     AuthorizationHeader,
     #[error("the body must be `{FORM}`")]
     MediaType,
-    #[error("the body is larger than {max_bytes} bytes")]
-    TooLarge { max_bytes: usize },
+    #[error(transparent)]
+    Body(#[from] BodyError),
     #[error(transparent)]
     Form(#[from] FormError),
     #[error(transparent)]
@@ -351,9 +352,9 @@ impl ClientError {
             }
             Self::AuthorizationHeader => own("invalid_request", "authorization-header-refused"),
             Self::MediaType => own("invalid_request", "media-type"),
-            Self::TooLarge { .. } => {
-                status = StatusCode::PAYLOAD_TOO_LARGE;
-                own("invalid_request", "body-too-large")
+            Self::Body(error) => {
+                status = error.status();
+                own("invalid_request", error.code())
             }
             Self::Form(e @ FormError::Grant { .. }) => Told::by("unsupported_grant_type", e),
             Self::Form(e) => Told::by("invalid_request", e),

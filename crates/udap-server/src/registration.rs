@@ -19,6 +19,7 @@ use serde_json::Value;
 use udap_host::audit::{Event, Who, jti_hash};
 use udap_host::config::{DpopRule, RegistrationGrant};
 use udap_host::db::DbError;
+use udap_host::limits;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::rate;
@@ -96,7 +97,7 @@ async fn register(
     }
     // Shape. UDAP Dynamic Client Registration §3.
     let max_bytes = server.max_body_bytes;
-    let body = body.map_err(|_| RegistrationError::TooLarge { max_bytes })?;
+    let body = body.map_err(|rejection| limits::BodyError::of(&rejection, max_bytes))?;
     let body = Body::read(&body)?;
     // Who vouches for it, if not a community: an issuer that signs by a key.
     if let Voucher::Issuer(by) = Voucher::of(&server.statement_issuers, &body.software_statement) {
@@ -349,8 +350,8 @@ async fn cancel(
 enum RegistrationError {
     #[error("too many registration requests came from this address within a minute")]
     TooMany,
-    #[error("the body is larger than {max_bytes} bytes")]
-    TooLarge { max_bytes: usize },
+    #[error(transparent)]
+    NotRead(#[from] limits::BodyError),
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -411,9 +412,9 @@ impl RegistrationError {
                 status = StatusCode::TOO_MANY_REQUESTS;
                 own("temporarily_unavailable", "too-many-registrations")
             }
-            Self::TooLarge { .. } => {
-                status = StatusCode::PAYLOAD_TOO_LARGE;
-                own("invalid_client_metadata", "body-too-large")
+            Self::NotRead(error) => {
+                status = error.status();
+                own("invalid_client_metadata", error.code())
             }
             Self::Body(e @ BodyError::NoStatement) => Told::by("invalid_software_statement", e),
             Self::Body(e) => Told::by("invalid_client_metadata", e),

@@ -16,7 +16,9 @@ pub(crate) fn routes(server: Server) -> Router {
     let bases = server.bases.iter();
     let routes = bases.map(|base| under(server.at(base), base));
     let router = routes.fold(Router::new(), Router::merge);
-    router.layer(DefaultBodyLimit::max(server.max_body_bytes))
+    router
+        .layer(DefaultBodyLimit::max(server.max_body_bytes))
+        .layer(axum::middleware::map_request(udap_host::limits::timed))
 }
 
 fn under(server: Server, base: &Arc<Base>) -> Router {

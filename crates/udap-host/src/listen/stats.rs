@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 
 /// What the listeners of this process have seen; `metrics` exports it.
 #[derive(Debug, Default)]
@@ -66,25 +69,35 @@ impl Stats {
     pub(super) fn reload_failed(&self) {
         self.reloads_failed.fetch_add(1, Ordering::Relaxed);
     }
+}
 
+/// The connections of one listener. Each listener has its own, so that whoever fills one port keeps
+/// nobody from another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slots(Arc<AtomicUsize>);
+
+impl Slots {
     /// A place among `max` connections, given back when dropped.
-    pub(super) fn slot(&'static self, max: usize) -> Option<Slot> {
+    pub(super) fn take(&self, max: usize) -> Option<Slot> {
         // Counted first: two workers must not both take the last place.
-        let slot = Slot(self);
-        if self.open.fetch_add(1, Ordering::Relaxed) >= max {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        stats().open.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot(Arc::clone(&self.0));
+        if taken >= max {
+            stats().refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        self.accepted.fetch_add(1, Ordering::Relaxed);
+        stats().accepted.fetch_add(1, Ordering::Relaxed);
         Some(slot)
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Slot(&'static Stats);
+pub(super) struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        stats().open.fetch_sub(1, Ordering::Relaxed);
     }
 }

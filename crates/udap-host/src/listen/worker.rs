@@ -25,7 +25,9 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
-use super::{ClientCertificates, MutualTls, Peer, Shutdown, client_certificate::strip, stats};
+use super::{
+    ClientCertificates, MutualTls, Peer, Shutdown, client_certificate::strip, stats, stats::Slots,
+};
 use crate::{client_ip::TrustedProxies, limits::HttpLimits};
 
 pub(super) struct Worker {
@@ -34,6 +36,8 @@ pub(super) struct Worker {
     pub(super) client_certificates: ClientCertificates,
     pub(super) limits: HttpLimits,
     pub(super) shutdown: Shutdown,
+    /// Shared by the workers of a listener.
+    pub(super) slots: Slots,
 }
 
 impl Worker {
@@ -91,7 +95,7 @@ impl Worker {
                     continue;
                 }
             };
-            let Some(slot) = stats().slot(self.limits.max_connections) else {
+            let Some(slot) = self.slots.take(self.limits.max_connections) else {
                 tracing::debug!(peer = %peer.ip(), "too many connections");
                 continue;
             };

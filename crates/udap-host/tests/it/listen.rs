@@ -205,13 +205,15 @@ async fn a_handshake_that_does_not_come_is_cut() {
     server.stop().await.unwrap();
 }
 
-/// In a process of its own kind: the count is over all listeners, so the cap here is zero.
+/// Each port has its own places: one that is full keeps nobody from another.
 #[tokio::test]
 async fn connections_over_the_cap_are_closed() {
     let mut listen = Listen::plain(LOCAL);
-    listen.limits.max_connections = 0;
-    let server = listen::spawn(listen, hello).unwrap();
+    listen.limits.max_connections = 1;
+    let server = listen::spawn(listen.clone(), hello).unwrap();
+    let other = listen::spawn(listen, hello).unwrap();
     let refused = listen::stats().refused();
+    let idle = TcpStream::connect(server.addr()).await.unwrap();
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     let _ = stream
         .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -220,7 +222,16 @@ async fn connections_over_the_cap_are_closed() {
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty());
     assert!(listen::stats().refused() > refused);
+    let mut stream = TcpStream::connect(other.addr()).await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    drop(idle);
     server.stop().await.unwrap();
+    other.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -55,7 +55,8 @@ pub(super) async fn post(
 ) -> Result<Response, Rejected> {
     let Form(Credentials { name, password }) = form.map_err(|_| AdminError::Body)?;
     let password = Zeroizing::new(password);
-    let name: String = name.trim().chars().take(MAX_NAME).collect();
+    let name = name.trim().chars().filter(|c| !c.is_control());
+    let name: String = name.take(MAX_NAME).collect();
     let who = admin.server.who(peer, &headers);
     match log_in(&admin, &name, password, &who).await {
         Ok(session) => {

@@ -43,6 +43,7 @@ pub(super) fn routes(admin: Admin) -> Router {
         .fallback(async |uri: Uri| refuse(&uri, AdminError::NotFound))
         .method_not_allowed_fallback(async |uri: Uri| refuse(&uri, AdminError::Method))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::map_request(udap_host::limits::timed))
         .with_state(admin)
 }
 
