@@ -128,7 +128,7 @@ pub(super) async fn list(
 
 /// How many a page shows, at most.
 pub(super) fn limit(text: Option<&str>, usual: u32) -> Result<u32, AdminError> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
+    let Some(text) = text else {
         return Ok(usual);
     };
     text.parse()

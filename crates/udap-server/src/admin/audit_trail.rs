@@ -26,9 +26,9 @@ pub(super) struct Asked {
     pub(super) code: String,
     pub(super) client_id: String,
     /// From then on: RFC 3339.
-    pub(super) since: String,
+    pub(super) since: Option<String>,
     /// Before then, in microseconds since 1970: `next` of the page before.
-    pub(super) before: String,
+    pub(super) before: Option<String>,
     pub(super) limit: Option<String>,
 }
 
@@ -48,18 +48,18 @@ impl Asked {
                 return Err(wrong(parameter, "…", "it has at most 200 bytes and no NUL"));
             }
         }
-        let since = match self.since.as_str() {
-            "" => None,
-            text => {
+        let since = match self.since.as_deref() {
+            None => None,
+            Some(text) => {
                 let time = UnixTime::parse_rfc3339(text).map_err(|_| {
                     wrong("since", text, "it is a time such as 2026-11-24T16:00:00Z")
                 })?;
                 Some(time.0.saturating_mul(1_000_000))
             }
         };
-        let until = match self.before.as_str() {
-            "" => None,
-            text => Some(
+        let until = match self.before.as_deref() {
+            None => None,
+            Some(text) => Some(
                 text.parse()
                     .map_err(|_| wrong("before", text, "it is `next` of the page before"))?,
             ),
@@ -83,11 +83,13 @@ impl Asked {
             ("event", &self.event),
             ("code", &self.code),
             ("client_id", &self.client_id),
-            ("since", &self.since),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
             }
+        }
+        if let Some(since) = &self.since {
+            query.append_pair("since", since);
         }
         query.finish()
     }
