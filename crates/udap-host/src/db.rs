@@ -32,7 +32,8 @@ mod reader;
 use std::{path::Path, sync::Arc};
 
 pub use sqlx;
-use sqlx::{Any, AnyPool, PgPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, PgPool, Transaction};
+use tokio::task::JoinHandle;
 
 pub use self::{
     error::DbError,
@@ -163,7 +164,12 @@ impl Db {
     /// For what only PostgreSQL can do, if that is what it is.
     pub fn postgres(&self) -> Option<Postgres<'_>> {
         let (pool, home) = (self.postgres.as_ref()?, self.readers.home.as_ref()?);
-        Some(Postgres { pool, home })
+        let readers = &self.readers.pool;
+        Some(Postgres {
+            pool,
+            home,
+            readers,
+        })
     }
 
     /// How far the schema is.
@@ -186,6 +192,7 @@ impl Db {
 pub struct Postgres<'a> {
     pool: &'a PgPool,
     home: &'a Arc<reader::Home>,
+    readers: &'a AnyPool,
 }
 
 impl Postgres<'_> {
@@ -197,10 +204,18 @@ impl Postgres<'_> {
         Ok(self.home.within(Box::pin(work(self.pool.clone()))).await?)
     }
 
+    /// A connection for reads that is nobody else's: whoever has it waits behind no request.
+    pub async fn connect(&self) -> Result<AnyConnection, DbError> {
+        let options = self.readers.connect_options();
+        Ok(self
+            .home
+            .within(Box::pin(postgres::reader(&options)))
+            .await?)
+    }
+
     /// Starts what runs beside requests, on the thread of the database.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(_home) = self.home.enter() {
-            tokio::spawn(task);
-        }
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let _home = self.home.enter();
+        tokio::spawn(task)
     }
 }

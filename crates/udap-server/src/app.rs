@@ -11,7 +11,7 @@ use crate::statement_issuers::StatementIssuers;
 use crate::store::{
     Bundles, Changes, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
 };
-use crate::{binding, router};
+use crate::{binding, nodes, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
 use moka::sync::Cache;
@@ -217,7 +217,7 @@ impl Server {
             binding: binding::Published::new(config),
         };
         let bases = Base::all(&data_holders, &common);
-        let registrations = Registrations::new(db.clone());
+        let registrations = Registrations::new(db.clone(), changes.fresh());
         audit
             .record(
                 Who::default(),
@@ -239,7 +239,7 @@ impl Server {
             last_note: AtomicI64::new(registrations.last_note().await?),
             registrations,
             revocations: Revocations::open(db.clone(), clock::now()).await?,
-            opaque_tokens: OpaqueTokens::new(db.clone()),
+            opaque_tokens: OpaqueTokens::open(db.clone(), config.access_token).await?,
             access_tokens: config.access_token,
             dpop,
             signers: Signers::open(db.clone(), clock::now()).await?,
@@ -426,8 +426,10 @@ impl Server {
                 self.read_notes().await;
             }
         };
+        // By a task on the thread of the database, which nothing here can keep waiting.
+        let mut follow = self.begin_to_follow();
         tokio::select! {
-            () = self.follow() => {}
+            () = nodes::ended(&mut follow) => {}
             () = certifications => {}
             () = notes => {}
             () = refresh => {}
@@ -487,6 +489,10 @@ impl TokenStatus for Server {
         jti: &'a str,
     ) -> futures_util::future::BoxFuture<'a, TokenState> {
         Box::pin(async move {
+            // Before anything that rests on memory alone, as what is revoked does.
+            if self.changes.is_behind() {
+                return TokenState::Ended { code: UNKNOWN };
+            }
             if let Some(client) = self.smart_clients.get(client_id) {
                 if self.revocations.contains(jti) {
                     return TokenState::Ended {
@@ -494,9 +500,6 @@ impl TokenStatus for Server {
                     };
                 }
                 return client.registration.token_state(jti);
-            }
-            if self.changes.is_behind() {
-                return TokenState::Ended { code: UNKNOWN };
             }
             match self.registrations.by_client_id(client_id).await {
                 Ok(Some(_)) if self.revocations.contains(jti) => TokenState::Ended {

@@ -215,7 +215,7 @@ async fn token(
     for (leaf, intermediates) in rests_on.into_iter().flatten() {
         let noted = server
             .signers
-            .record(&registration.client_id, leaf, intermediates, now, exp)
+            .record(registration, leaf, intermediates, now, exp)
             .await;
         noted.map_err(|error| {
             tracing::error!(%error, "the certificate of a client could not be noted");

@@ -62,6 +62,14 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Opened, DbError> {
     })
 }
 
+/// One for reads, outside of the pools.
+pub(super) async fn reader(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    sqlx::raw_sql(COMMON).execute(&mut connection).await?;
+    sqlx::raw_sql(READER).execute(&mut connection).await?;
+    Ok(connection)
+}
+
 fn pool(connections: u32, more: &'static str) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)

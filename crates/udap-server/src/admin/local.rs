@@ -87,7 +87,7 @@ impl LocalAdmin {
         let location = config.database().map_err(StartError::from)?;
         let db = Db::open_at(&location, MIGRATIONS, config.migrations).await?;
         Ok(Self {
-            registrations: Registrations::new(db.clone()),
+            registrations: Registrations::new(db.clone(), std::sync::Arc::default()),
             operators: Operators::new(db.clone()),
             audit: Audit::start(db.clone()),
             db,

@@ -6,8 +6,11 @@
 
 use super::{Registrations, Revocations, Signers};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use udap_host::db::sqlx::{self, Row as _};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use udap_host::db::sqlx::{self, AnyConnection, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_pki::UnixTime;
 
@@ -52,14 +55,51 @@ pub(crate) const fn migration(version: i64) -> Migration {
 const KEPT_SECS: i64 = 3600;
 /// How many are read at once.
 const PAGE: i64 = 1000;
+/// For how long changes may be unknown.
+pub(crate) const BEHIND: Duration = Duration::from_secs(2);
+
+/// When it was last known what other nodes changed. Asked by those who rely on it, and by the clock: what
+/// follows may hang or be gone, and then nobody else would say so.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    /// When following began; empty where nobody else writes.
+    begun: OnceLock<Instant>,
+    /// Milliseconds from then to the beginning of the last look that succeeded.
+    learned: AtomicU64,
+}
+
+impl Fresh {
+    /// Whether what is remembered is not to be relied on.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.begun.get().is_some_and(|begun| {
+            let learned = Duration::from_millis(self.learned.load(Ordering::Acquire));
+            begun.elapsed().saturating_sub(learned) >= BEHIND
+        })
+    }
+
+    fn begin(&self) {
+        self.begun.get_or_init(Instant::now);
+    }
+
+    /// What was changed up to `asked` is known, and taken in.
+    fn learned(&self, asked: Instant) {
+        if let Some(begun) = self.begun.get() {
+            let since = asked.saturating_duration_since(*begun).as_millis();
+            let since = u64::try_from(since).unwrap_or(u64::MAX);
+            self.learned.fetch_max(since, Ordering::AcqRel);
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Changes {
     db: Db,
     /// The last one that was taken in.
     last: AtomicI64,
-    /// For too long nothing could be learned: what is remembered may not be relied on.
-    behind: AtomicBool,
+    /// Its own connection, for which it waits behind nobody, least of all behind strangers' requests. Gone
+    /// after an error, or a wait that was given up.
+    connection: Mutex<Option<AnyConnection>>,
+    fresh: Arc<Fresh>,
 }
 
 /// What changes are about.
@@ -74,13 +114,14 @@ impl Changes {
     /// To be opened before anything is remembered: what changes from now on is not missed.
     pub(crate) async fn open(db: Db) -> Result<Self, DbError> {
         let last = match db.is_shared() {
-            true => newest(&db).await?,
+            true => newest(db.reader()).await?,
             false => 0,
         };
         Ok(Self {
             db,
             last: AtomicI64::new(last),
-            behind: AtomicBool::new(false),
+            connection: Mutex::default(),
+            fresh: Arc::default(),
         })
     }
 
@@ -91,17 +132,41 @@ impl Changes {
 
     /// Whether what is remembered is not to be relied on.
     pub(crate) fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Relaxed)
+        self.fresh.is_behind()
     }
 
-    /// To be said when nothing could be learned for too long. What was read before is forgotten.
-    pub(crate) fn fall_behind(&self, remembered: Remembered<'_>) {
-        self.behind.store(true, Ordering::Relaxed);
-        remembered.registrations.forget_all();
+    /// For those who remember: to be asked whether they may.
+    pub(crate) fn fresh(&self) -> Arc<Fresh> {
+        Arc::clone(&self.fresh)
+    }
+
+    /// From now on changes are followed, and what is remembered counts only while they are.
+    pub(crate) fn begin(&self) {
+        self.fresh.begin();
     }
 
     /// Takes in what changed since the last time.
     pub(crate) async fn follow(&self, remembered: Remembered<'_>) -> Result<(), DbError> {
+        let Some(postgres) = self.db.postgres() else {
+            return Ok(());
+        };
+        let asked = Instant::now();
+        let mut own = self.connection.lock().await;
+        let mut connection = match own.take() {
+            Some(connection) => connection,
+            None => postgres.connect().await?,
+        };
+        self.take_in(&mut connection, remembered).await?;
+        self.fresh.learned(asked);
+        *own = Some(connection);
+        Ok(())
+    }
+
+    async fn take_in(
+        &self,
+        connection: &mut AnyConnection,
+        remembered: Remembered<'_>,
+    ) -> Result<(), DbError> {
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
             // The last one again: where it is gone, there may be others that nobody will tell.
@@ -110,15 +175,15 @@ impl Changes {
             )
             .bind(last)
             .bind(PAGE)
-            .fetch_all(self.db.reader())
+            .fetch_all(&mut *connection)
             .await?;
             let first: Option<i64> = rows.first().map(|row| row.try_get("seq")).transpose()?;
             if first != Some(last) {
                 tracing::warn!(
                     "changes of other nodes were missed; what is remembered is forgotten"
                 );
-                let newest = newest(&self.db).await?;
-                remembered.revocations.read_again().await?;
+                let newest = newest(&mut *connection).await?;
+                remembered.revocations.read_again(&mut *connection).await?;
                 remembered.signers.forget_all();
                 remembered.registrations.forget_all();
                 last = newest;
@@ -149,7 +214,6 @@ impl Changes {
             }
         }
         self.last.store(last, Ordering::Relaxed);
-        self.behind.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -167,10 +231,10 @@ impl Changes {
     }
 }
 
-async fn newest(db: &Db) -> Result<i64, DbError> {
+async fn newest<'c>(by: impl sqlx::Executor<'c, Database = sqlx::Any>) -> Result<i64, DbError> {
     Ok(
         sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM change")
-            .fetch_one(db.reader())
+            .fetch_one(by)
             .await?,
     )
 }

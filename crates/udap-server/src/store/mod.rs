@@ -17,7 +17,7 @@ mod standing;
 pub(crate) use apps::{Act, Acted, After, Detailed, Listed, Wanted};
 pub(crate) use bundles::{Bundles, Kept, KeptBundle};
 pub(crate) use certifications::{Accepted, Among, Askable};
-pub(crate) use changes::{Changes, Remembered};
+pub(crate) use changes::{BEHIND, Changes, Remembered};
 pub(crate) use opaque_tokens::{NotDurable, OpaqueTokens, sha256};
 pub(crate) use operators::Operators;
 pub(crate) use registrations::Registration;

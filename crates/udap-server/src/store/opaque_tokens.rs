@@ -2,8 +2,11 @@
 //! nowhere. Those of requests that are there at the same time are written in one commit.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, oneshot};
+use udap_host::config::AccessTokens;
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_pki::UnixTime;
@@ -28,10 +31,25 @@ const STEP: usize = 500;
 /// nobody knows.
 const KEPT_SECS: i64 = 300;
 
+/// How many are looked up at the same time: strangers who present what nobody issued leave connections to
+/// those who read registrations.
+const FINDERS: usize = 3;
+/// How long a look-up waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is looked whether there is any token at all, where this server issues none: what another
+/// node issued by another configuration is known here a second later.
+const LOOK: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct OpaqueTokens {
     db: Db,
     pending: Arc<Mutex<Pending>>,
+    /// Whether there may be any: this server issues them, or one was found.
+    any: AtomicBool,
+    /// When it was looked last whether there is any.
+    looked: Mutex<Instant>,
+    /// Those who look one up.
+    finders: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -54,11 +72,16 @@ struct Row {
 pub(crate) struct NotDurable;
 
 impl OpaqueTokens {
-    pub(crate) fn new(db: Db) -> Self {
-        Self {
+    /// Also where this server issues none: it may have until now, and another node still may.
+    pub(crate) async fn open(db: Db, issued: AccessTokens) -> Result<Self, DbError> {
+        let any = issued == AccessTokens::Opaque || any(&db).await?;
+        Ok(Self {
             db,
             pending: Arc::default(),
-        }
+            any: AtomicBool::new(any),
+            looked: Mutex::new(Instant::now()),
+            finders: Semaphore::new(FINDERS),
+        })
     }
 
     /// Keeps what a token says until it ends. Durable when this returns.
@@ -91,13 +114,37 @@ impl OpaqueTokens {
         wait.await.map_err(|_| NotDurable)
     }
 
-    /// What is kept under that SHA-256.
+    /// What is kept under that SHA-256. Anybody can ask, with any text that looks like a token.
     pub(crate) async fn find(&self, sha256: &[u8; 32]) -> Result<Option<String>, DbError> {
+        if !self.may_be_any().await? {
+            return Ok(None);
+        }
+        let turn = tokio::time::timeout(PATIENCE, self.finders.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(DbError::Overloaded);
+        };
         let row = sqlx::query("SELECT record FROM opaque_token WHERE token_sha256 = $1")
             .bind(sha256.to_vec())
             .fetch_optional(self.db.reader())
             .await?;
         Ok(row.map(|row| row.try_get("record")).transpose()?)
+    }
+
+    /// Whether there may be any. Looked at once a second at most while there is none.
+    async fn may_be_any(&self) -> Result<bool, DbError> {
+        if self.any.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.elapsed() < LOOK {
+                return Ok(false);
+            }
+            *looked = Instant::now();
+        }
+        let any = any(&self.db).await?;
+        self.any.fetch_or(any, Ordering::Relaxed);
+        Ok(any)
     }
 
     /// Forgets those that nobody would accept any more, a step at a time.
@@ -126,6 +173,11 @@ impl OpaqueTokens {
             tracing::debug!(forgotten, "opaque access tokens that expired are forgotten");
         }
     }
+}
+
+async fn any(db: &Db) -> Result<bool, DbError> {
+    let any = sqlx::query("SELECT exp FROM opaque_token LIMIT 1");
+    Ok(any.fetch_optional(db.reader()).await?.is_some())
 }
 
 pub(crate) fn sha256(token: &[u8]) -> [u8; 32] {
@@ -222,7 +274,7 @@ mod tests {
     async fn open(directory: &tempfile::TempDir) -> OpaqueTokens {
         let path = directory.path().join("udap.db");
         let db = Db::open(&path, &schema()).await.unwrap();
-        OpaqueTokens::new(db)
+        OpaqueTokens::open(db, AccessTokens::Opaque).await.unwrap()
     }
 
     async fn count(tokens: &OpaqueTokens) -> i64 {
@@ -279,7 +331,9 @@ mod tests {
             let location = Location::Server(url.parse().unwrap());
             let schema = schema();
             let db = Db::open_at(&location, &schema, Migrate::Apply).await;
-            OpaqueTokens::new(db.unwrap())
+            OpaqueTokens::open(db.unwrap(), AccessTokens::Opaque)
+                .await
+                .unwrap()
         };
         let (one, two) = (node().await, node().await);
         let names: Vec<_> = (0..20).map(|i| format!("t{i}")).collect();
@@ -298,6 +352,29 @@ mod tests {
         two.forget_expired(end).await.unwrap();
         assert_eq!(one.find(&sha256(b"t0")).await.unwrap(), None);
         one.forget_expired(end).await.unwrap();
+    }
+
+    /// A server that issues none answers strangers from memory, and takes what others issued, or it did.
+    #[tokio::test]
+    async fn where_none_was_issued_none_is_looked_up_and_what_was_issued_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let issuing = open(&directory).await;
+        let silent = OpaqueTokens::open(issuing.db.clone(), AccessTokens::Jwt).await;
+        let silent = silent.unwrap();
+        // As if it had just looked, for a machine that is slow.
+        let just_now = Instant::now() + Duration::from_secs(3600);
+        *silent.looked.lock().unwrap() = just_now;
+        assert_eq!(issuing.keep("t", NOW, "record".into()).await, Ok(()));
+        assert_eq!(silent.find(&sha256(b"t")).await, Ok(None));
+        *silent.looked.lock().unwrap() = Instant::now();
+        tokio::time::sleep(LOOK).await;
+        let record = Some("record".to_owned());
+        assert_eq!(silent.find(&sha256(b"t")).await, Ok(record.clone()));
+        // From then on at once, and from the start where they are there already.
+        assert_eq!(issuing.keep("u", NOW, "record".into()).await, Ok(()));
+        assert_eq!(silent.find(&sha256(b"u")).await, Ok(record.clone()));
+        let later = OpaqueTokens::open(issuing.db.clone(), AccessTokens::Jwt).await;
+        assert_eq!(later.unwrap().find(&sha256(b"t")).await, Ok(record));
     }
 
     /// A worker that ends with a write on its way must not leave the next one waiting.

@@ -5,6 +5,7 @@ mod together;
 
 use self::together::Together;
 use super::certifications::Accepted;
+use super::changes::Fresh;
 use super::signers::{self, ActiveSigner};
 use crate::life_cycle;
 use std::collections::HashMap;
@@ -77,6 +78,8 @@ pub(crate) struct Registrations {
     db: Db,
     together: Together,
     remembered: RwLock<Remembered>,
+    /// Whether what is remembered counts.
+    fresh: Arc<Fresh>,
 }
 
 #[derive(Debug, Default)]
@@ -170,6 +173,11 @@ impl Registration {
         format!("{}.{}", self.generation, udap_trust::random::id())
     }
 
+    /// Which of its tokens count.
+    pub(crate) const fn generation(&self) -> i64 {
+        self.generation
+    }
+
     /// Whether a token of that name still counts.
     pub(crate) fn token_state(&self, jti: &str) -> TokenState {
         let generation = jti
@@ -261,15 +269,16 @@ pub(crate) enum Cancelled {
 }
 
 impl Registrations {
-    pub(crate) fn new(db: Db) -> Self {
+    pub(crate) fn new(db: Db, fresh: Arc<Fresh>) -> Self {
         Self {
             db,
             together: Together::default(),
             remembered: RwLock::default(),
+            fresh,
         }
     }
 
-    /// The registration of that name, from memory if it was read before.
+    /// The registration of that name, from memory if it was read before and other nodes are heard.
     pub(crate) async fn by_client_id(
         &self,
         client_id: &str,
@@ -283,7 +292,9 @@ impl Registrations {
                 .remembered
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = remembered.by_client_id.get(client_id) {
+            if let Some(known) = remembered.by_client_id.get(client_id)
+                && !self.fresh.is_behind()
+            {
                 return Ok(Some(Arc::clone(known)));
             }
             remembered.writes

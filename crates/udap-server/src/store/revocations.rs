@@ -37,15 +37,18 @@ impl Revocations {
             db,
             revoked: RwLock::default(),
         };
-        revocations.read_again().await?;
+        revocations.read_again(revocations.db.reader()).await?;
         revocations.forget_expired(now).await?;
         Ok(revocations)
     }
 
     /// Takes in all that the database has.
-    pub(super) async fn read_again(&self) -> Result<(), DbError> {
+    pub(super) async fn read_again<'c>(
+        &self,
+        by: impl sqlx::Executor<'c, Database = sqlx::Any>,
+    ) -> Result<(), DbError> {
         let rows = sqlx::query("SELECT jti_sha256, exp FROM revoked_token")
-            .fetch_all(self.db.reader())
+            .fetch_all(by)
             .await?;
         let mut all = Vec::with_capacity(rows.len());
         for row in rows {

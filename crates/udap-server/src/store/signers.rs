@@ -4,6 +4,7 @@
 //! In the database, so that a restart forgets none; in memory only that it is there, since each token
 //! request asks. A row is written once an hour and certificate at most.
 
+use super::Registration;
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 use udap_host::db::sqlx::{self, Row as _};
@@ -36,8 +37,17 @@ type Key = (String, [u8; 32]);
 #[derive(Debug)]
 pub(crate) struct Signers {
     db: Db,
-    /// Until when what was committed counts.
-    known: RwLock<HashMap<Key, UnixTime>>,
+    /// What was committed.
+    known: RwLock<HashMap<Key, Noted>>,
+}
+
+/// That a row is there. Who removes it ends the generation of the registration in the same commit: a
+/// token of another generation needs a look, for other nodes may have removed the row.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    generation: i64,
+    /// Until when it counts.
+    until: UnixTime,
 }
 
 /// Whose tokens may be in force, and the chain by which they were asked for.
@@ -50,16 +60,22 @@ pub(crate) struct ActiveSigner {
 
 impl Signers {
     pub(crate) async fn open(db: Db, now: UnixTime) -> Result<Self, DbError> {
-        let rows = sqlx::query("SELECT client_id, leaf_sha256, until FROM signer WHERE until > $1")
-            .bind(now.0)
-            .fetch_all(db.reader())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT s.client_id AS client_id, leaf_sha256, until, generation
+             FROM signer s JOIN registration r ON r.client_id = s.client_id WHERE until > $1",
+        )
+        .bind(now.0)
+        .fetch_all(db.reader())
+        .await?;
         let mut known = HashMap::with_capacity(rows.len());
         for row in rows {
             let hash: Vec<u8> = row.try_get("leaf_sha256")?;
             if let Ok(hash) = <[u8; 32]>::try_from(hash) {
-                let until = UnixTime(row.try_get("until")?);
-                known.insert((row.try_get("client_id")?, hash), until);
+                let noted = Noted {
+                    generation: row.try_get("generation")?,
+                    until: UnixTime(row.try_get("until")?),
+                };
+                known.insert((row.try_get("client_id")?, hash), noted);
             }
         }
         Ok(Self {
@@ -71,16 +87,19 @@ impl Signers {
     /// Notes that a token which ends at `exp` is about to be issued. Durable when this returns.
     pub(crate) async fn record(
         &self,
-        client_id: &str,
+        registration: &Registration,
         leaf: &Certificate,
         intermediates: &[Certificate],
         now: UnixTime,
         exp: UnixTime,
     ) -> Result<(), DbError> {
-        let key = (client_id.to_owned(), *leaf.sha256());
+        let client_id = &registration.client_id;
+        let generation = registration.generation();
+        let key = (client_id.clone(), *leaf.sha256());
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if known.get(&key).is_some_and(|until| *until >= exp) {
+            let noted = known.get(&key);
+            if noted.is_some_and(|noted| noted.generation == generation && noted.until >= exp) {
                 return Ok(());
             }
         }
@@ -106,7 +125,7 @@ impl Signers {
             .await?;
         write.commit().await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(key, until);
+        known.insert(key, Noted { generation, until });
         Ok(())
     }
 
@@ -173,7 +192,7 @@ impl Signers {
     pub(crate) async fn forget_expired(&self, now: UnixTime) -> Result<(), DbError> {
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if !known.values().any(|until| *until <= now) {
+            if !known.values().any(|noted| noted.until <= now) {
                 return Ok(());
             }
         }
@@ -184,7 +203,7 @@ impl Signers {
             .await?;
         write.commit().await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, until| *until > now);
+        known.retain(|_, noted| noted.until > now);
         Ok(())
     }
 }

@@ -275,6 +275,100 @@ async fn a_database_that_is_away_is_503_and_never_an_acceptance_and_comes_back()
     shutdown.trigger();
 }
 
+/// Whatever became of what follows: a mount that hangs, a panic, a task that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_follows_any_more_nothing_is_taken_from_memory() {
+    let [one, two] = two_nodes().await;
+    let background = tokio::spawn(one.server.clone().run_background(Shutdown::new()));
+    let app = world().a.app("https://deaf.nodes.example");
+    let id = one.registered(&app).await;
+    let token = one
+        .token(&assertion(&app, &id).sign())
+        .await
+        .text("access_token");
+    // What the token changed is taken in, and the registration remembered again.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(state(&one, &token).await, TokenState::Active);
+    background.abort();
+    assert!(background.await.unwrap_err().is_cancelled());
+    let leave = statement(&app).claim("grant_types", json!([]));
+    assert_eq!(two.register(&leave.sign()).await.status, 200);
+    let begun = Instant::now();
+    while state(&one, &token).await != ended("temporarily-unavailable") {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(one.server.is_behind());
+    // Asked of the database, which is there.
+    let refused = one.token(&assertion(&app, &id).sign()).await.refusal();
+    assert_eq!(refused, "400 invalid_client registration-cancelled");
+}
+
+/// Look-ups of tokens that nobody issued cost nobody else the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_who_present_opaque_tokens_keep_no_node_from_following() {
+    let [one, two] = two_nodes().await;
+    let mut config = (*one.config).clone();
+    config.access_token = udap_host::config::AccessTokens::Opaque;
+    let opaque = Server::open(&config).await.unwrap();
+    let shutdown = Shutdown::new();
+    tokio::spawn(opaque.clone().run_background(shutdown.clone()));
+    let app = world().a.app("https://flooded.nodes.example");
+    let id = one.registered(&app).await;
+    let token = one
+        .token(&assertion(&app, &id).sign())
+        .await
+        .text("access_token");
+    let (client_id, jti) = read(&one, &token);
+    assert_eq!(opaque.of(&client_id, &jti).await, TokenState::Active);
+
+    // Each look-up takes long, as among many.
+    let mut slow = two.database().await;
+    let lock = "BEGIN; LOCK TABLE opaque_token IN ACCESS EXCLUSIVE MODE";
+    udap_host::db::sqlx::raw_sql(lock)
+        .execute(&mut slow)
+        .await
+        .unwrap();
+    for byte in 0..20 {
+        let opaque = opaque.clone();
+        tokio::spawn(async move { opaque.opaque(&[byte; 32]).await });
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        assert_eq!(opaque.of(&client_id, &jti).await, TokenState::Active);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // And there is a connection for other reads.
+    let nobody = TokenState::Ended {
+        code: "client-unknown",
+    };
+    assert_eq!(opaque.of("nobody", &jti).await, nobody);
+    // Nor does the one wait for ever who has such a token.
+    let kept = opaque.opaque(&[99; 32]).await;
+    assert_eq!(kept, udap_host::token_status::Kept::Unavailable);
+    shutdown.trigger();
+}
+
+/// The row by which a token's end is found is one that is there, not one that another node removed.
+#[tokio::test]
+async fn a_token_after_a_new_registration_has_a_note_of_its_certificate_again() {
+    let [one, two] = two_nodes().await;
+    let app = world().a.app("https://noted.nodes.example");
+    let id = two.registered(&app).await;
+    assert_eq!(two.token(&assertion(&app, &id).sign()).await.status, 200);
+    let signers = || one.sql("SELECT COUNT(*) FROM signer");
+    assert_eq!(signers(), "1\n");
+    // As the other node does when it sees a CRL first.
+    one.sql("DELETE FROM signer; UPDATE registration SET generation = generation + 1");
+    assert_eq!(two.register(&statement(&app).sign()).await.status, 200);
+    assert_eq!(two.token(&assertion(&app, &id).sign()).await.status, 200);
+    assert_eq!(signers(), "1\n");
+    // Nor does a start know of rows that no token of this generation has.
+    let two = two.killed_and_started_again().await;
+    assert_eq!(two.token(&assertion(&app, &id).sign()).await.status, 200);
+    assert_eq!(signers(), "1\n");
+}
+
 #[tokio::test]
 async fn a_start_that_may_not_migrate_says_that_the_schema_is_behind() {
     let [one, _] = two_nodes().await;

@@ -3,12 +3,14 @@
 use crate::about_token::{INTROSPECT, REVOKE};
 use crate::support::{
     BASE, Holder, Jwt, Reply, TOKEN, assertion, encoded, form, prepared, request, signer,
-    statement, world,
+    statement, two_nodes_with, world,
 };
 use http::Method;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use udap_host::db::sqlx;
+use udap_host::listen::Shutdown;
 use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::access_token::{self, VerifiedAccessToken};
 use udap_proto::jwk::{Jwk, JwkSet};
@@ -70,6 +72,27 @@ fn table(keys: &str) -> String {
 
 async fn holder(keys: &str) -> Holder {
     Holder::edited(|text| text + &table(keys)).await
+}
+
+/// What another node revoked is not known there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_not_good_at_a_node_that_hears_nothing_of_the_others() {
+    let client = Client::new();
+    let url = udap_testkit::postgres::Postgres::shared().database();
+    let [one, _] = two_nodes_with(&url, &table(&client.settings())).await;
+    let background = tokio::spawn(one.server.clone().run_background(Shutdown::new()));
+    let token = client.token(&one).await;
+    let jti = verified(&one, &token).jti().to_owned();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(one.server.of(ID, &jti).await, TokenState::Active);
+    background.abort();
+    let begun = Instant::now();
+    while one.server.of(ID, &jti).await == TokenState::Active {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let code = "temporarily-unavailable";
+    assert_eq!(one.server.of(ID, &jti).await, TokenState::Ended { code });
 }
 
 /// A good authentication token of the client.

@@ -6,13 +6,14 @@ use crate::problem::Problem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use udap_gateway::{Gateway, GatewayConfig, TokenKeys, UpstreamToken};
 use udap_host::config::{self, Config, DataHolder, Endpoints, TlsRoots};
 use udap_host::health::Readiness;
 use udap_host::listen::{self, Listen, Shutdown};
 use udap_host::metrics::Metrics;
 use udap_host::telemetry;
-use udap_host::token_status::TokenStatus;
+use udap_host::token_status::{TokenStatus, UNKNOWN};
 use udap_server::Server;
 
 /// Run a data holder: signed metadata, registration, tokens, and the gateway to its FHIR server.
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let entered = background.enter();
     let server = background.block_on(Server::open(&config))?;
     let (main, certified) = gateways(&config, &server)?;
-    let refreshing = background.spawn(server.clone().run_background(shutdown.clone()));
+    let works = Works::default();
+    let refreshing = background.spawn(works.watch(&server, &shutdown));
     let metrics = metrics(&config, &server, &shutdown)?;
     let admin = admin(&config, &server, &shutdown)?;
     drop(entered);
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let running = listen::start(
         config.listen(),
         config.workers,
-        routes(&server, main),
+        routes(&server, &works, main),
         shutdown.clone(),
     )?;
     for holder in config.data_holders() {
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     // The same routes, where TLS clients are asked for their certificate.
     let certified = match config.mutual_tls_listen(server.issuers()) {
         Some(listen) => {
-            let routes = routes(&server, certified);
+            let routes = routes(&server, &works, certified);
             let certified = listen::start(listen, config.workers, routes, shutdown.clone())?;
             tracing::info!(addr = %certified.addr(), "serving those who show a certificate");
             Some(certified)
@@ -85,28 +87,70 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 /// The routes of one listener, for each of its workers.
 fn routes(
     server: &Server,
+    works: &Works,
     gateways: Vec<Gateway>,
 ) -> impl Fn() -> axum::Router + Send + Sync + Clone + 'static {
-    let server = server.clone();
+    let (server, works) = (server.clone(), works.clone());
     move || {
-        let own = server.router().merge(readiness(&server).router());
+        let own = server.router().merge(readiness(&server, &works).router());
         own.merge(udap_gateway::router(&gateways))
     }
 }
 
 /// What must hold so that requests are better sent here than to another node.
-fn readiness(server: &Server) -> Readiness {
+fn readiness(server: &Server, works: &Works) -> Readiness {
     let audit = server.audit().clone();
     let communities = server.clone();
+    let (nodes, works) = (server.clone(), works.clone());
     Readiness::new()
         .check("audit", move || {
             audit.trouble().map_or(Ok(()), |error| Err(error.code()))
+        })
+        .check("background", move || match works.gone() {
+            true => Err(UNKNOWN),
+            false => Ok(()),
+        })
+        // What other nodes ended is not known: no token is good here.
+        .check("nodes", move || match nodes.is_behind() {
+            true => Err(UNKNOWN),
+            false => Ok(()),
         })
         // Nothing that another node would do better: it reads the same files.
         .tell("communities", move || {
             let trouble = communities.trouble();
             trouble.first().map_or(Ok(()), |trouble| Err(trouble.code))
         })
+}
+
+/// Whether what runs beside requests still does. Without it no revocation would be seen any more.
+#[derive(Clone, Default)]
+struct Works(Arc<AtomicBool>);
+
+impl Works {
+    fn gone(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The server's work in the background. However it ends, by a panic too, it is told unless it was to.
+    fn watch(&self, server: &Server, shutdown: &Shutdown) -> impl Future<Output = ()> + use<> {
+        let end = End(self.clone(), shutdown.clone());
+        let work = server.clone().run_background(shutdown.clone());
+        async move {
+            let _end = end;
+            work.await;
+        }
+    }
+}
+
+struct End(Works, Shutdown);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.1.is_triggered() {
+            self.0.0.store(true, Ordering::Relaxed);
+            tracing::error!("the work beside requests ended; this node is no longer ready");
+        }
+    }
 }
 
 /// One gateway for each FHIR server to stand in front of, and another for the address that it has at the

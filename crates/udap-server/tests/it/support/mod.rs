@@ -421,8 +421,13 @@ pub(crate) async fn two_nodes() -> [Holder; 2] {
 }
 
 pub(crate) async fn two_nodes_on(url: &str) -> [Holder; 2] {
+    two_nodes_with(url, "").await
+}
+
+/// The same with tables added to the configuration.
+pub(crate) async fn two_nodes_with(url: &str, tables: &str) -> [Holder; 2] {
     let directory = tempfile::tempdir().unwrap();
-    let mut text = configuration(directory.path(), "");
+    let mut text = configuration(directory.path(), "") + tables;
     if !postgres::wanted() {
         text = on_postgres(directory.path(), url, &text);
     }
