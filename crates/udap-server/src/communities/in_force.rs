@@ -6,6 +6,7 @@ use super::Served;
 use super::files::Cas;
 use super::reload::Trouble;
 use crate::app::{StartError, short};
+use serde_json::Value;
 use std::sync::Arc;
 use udap_host::config::{self, BundleSigner, FollowAnchors, Layers};
 use udap_pki::{Anchor, Certificate, Revocation, UnixTime};
@@ -47,8 +48,9 @@ impl InForce {
     /// stands under it. They stay in force when the bundle has ended: rules are not trust.
     ///
     /// What makes trust wider is not taken from a bundle: revocation is asked about as strictly as before
-    /// or more so, no list counts for longer after its end, and whose ID tokens count is followed only
-    /// where anchors are.
+    /// or more so, and no list counts for longer after its end. Where anchors are not followed, neither is
+    /// whose certifications and ID tokens count; rules of extension objects that are known here, and
+    /// whatever else the operator's own description or the profile demands, stay as they are ([`held`]).
     pub(super) fn rules_over(
         &self,
         configured: &config::Community,
@@ -60,8 +62,15 @@ impl InForce {
         };
         let Layers { own, base } = &configured.layers;
         let rules = Definition::from_map(self.bundle.rules());
-        let rules = rules.on_its_profile().map_err(unusable)?;
-        let rules = own.clone().over(rules.over(base.clone()));
+        let mut rules = rules.on_its_profile().map_err(unusable)?;
+        if !follows(configured) {
+            without_known_objects(&mut rules, &configured.layers);
+        }
+        let mut rules = rules.over(base.clone());
+        if !follows(configured) {
+            rules = held(configured).over(rules);
+        }
+        let rules = own.clone().over(rules);
         let mut rules = Community::read(rules).map_err(unusable)?;
         let mut ruled = configured.clone();
         rules.revocation = stricter(rules.revocation, configured.revocation);
@@ -70,6 +79,18 @@ impl InForce {
             rules
                 .credential_providers
                 .clone_from(&configured.rules.credential_providers);
+            let (known, new) = (&configured.rules.certifications, &mut rules.certifications);
+            new.self_signed.clone_from(&known.self_signed);
+            new.certifiers.clone_from(&known.certifiers);
+            new.claims.clone_from(&known.claims);
+            for (known, new) in [
+                (&known.supported, &mut new.supported),
+                (&known.required, &mut new.required),
+            ] {
+                let missing = known.iter().filter(|uri| !new.contains(uri));
+                let missing: Vec<_> = missing.cloned().collect();
+                new.extend(missing);
+            }
         }
         ruled.revocation = rules.revocation;
         ruled.grace_secs = rules.grace_secs;
@@ -213,6 +234,44 @@ pub(super) fn notice(served: &Served, now: UnixTime) -> Option<Trouble> {
         }
     }
     trouble("bundle-anchors-proposed", short(&detail))
+}
+
+/// What a bundle that is not followed lies under although the operator did not set it by itself: the
+/// description that they named, or what its profile demands. Certifications, revocation and grace are
+/// judged one by one.
+fn held(configured: &config::Community) -> Definition {
+    let mut held = configured.layers.base.clone();
+    let free: &[&str] = match configured.definition {
+        Some(_) => &["certifications", "revocation", "grace_secs"],
+        None => &[
+            "certifications",
+            "revocation",
+            "grace_secs",
+            "guide",
+            "algorithms",
+            "title",
+            "source",
+            "draft",
+        ],
+    };
+    for key in free {
+        held.as_map_mut().remove(*key);
+    }
+    held
+}
+
+/// Not even in part: what is not said of an object has a default, which may be the stricter rule.
+fn without_known_objects(rules: &mut Definition, Layers { own, base }: &Layers) {
+    let objects = "extensions";
+    let known = |name: &str| {
+        [own, base].into_iter().any(|layer| {
+            let known = layer.as_map().get(objects);
+            known.is_some_and(|known| known.get(name).is_some())
+        })
+    };
+    if let Some(Value::Object(named)) = rules.as_map_mut().get_mut(objects) {
+        named.retain(|name, _| !known(name));
+    }
 }
 
 fn stricter(one: Revocation, other: Revocation) -> Revocation {

@@ -1,5 +1,6 @@
 //! Bundles that a community publishes about itself: from whom they are taken, and what they may change.
 
+use crate::certifications::{self, PRIVACY, privacy};
 use crate::support::{Community, DAY, Holder, Member, assertion, statement, world, write_private};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, mpsc};
@@ -67,6 +68,8 @@ impl Hub {
         let root = pem::encode("CERTIFICATE", &self.server.tls_root());
         Holder::made(|directory, text| {
             write_private(&directory.join("web.pem"), root.as_bytes());
+            let described = "profile = \"ssraa-2.0\"\nscopes = [\"system/Patient.rs\"]\n";
+            write_private(&directory.join("a.toml"), described.as_bytes());
             write_private(
                 &directory.join("b.issuing.pem"),
                 world().b.issuing.certificate.to_pem().as_bytes(),
@@ -438,6 +441,47 @@ async fn rules_apply_loosen_nothing_and_give_way_to_the_operators() {
     std::fs::write(&path, format!("{}{}", &text[..start], &text[end..])).unwrap();
     holder.server.reload_communities().await;
     assert_eq!(required(&holder).await, None);
+}
+
+/// Where anchors are not followed, a bundle takes back none of what the operator's description and profile
+/// demand, and lets nobody certify who did not; it may demand more.
+#[tokio::test]
+async fn without_follow_a_bundle_loosens_nothing() {
+    let a = &world().a;
+    let of_a = "definition = \"a.toml\"\n";
+    let mut ruled = description(&[root(a)]);
+    ruled["extensions"] = json!({"hl7-b2b": {"use": "supported"}});
+    ruled["scopes"] = json!(["system/*.cruds"]);
+    ruled["certifications"] = json!({
+        "supported": [PRIVACY], "required": [PRIVACY], "self_signed": [PRIVACY],
+    });
+    for (settings, follow) in [(REPORT, false), (FOLLOW, true)] {
+        let hub = Hub::new().await;
+        let holder = hub.holder_of(settings, of_a, "").await;
+        let said = async || {
+            let json = holder.get("/fhir/.well-known/udap").await.json();
+            ["udap_authorization_extensions_required", "scopes_supported"]
+                .map(|name| json.get(name).cloned())
+        };
+        let before = said().await;
+        assert_eq!(before[0], Some(json!(["hl7-b2b"])));
+        hub.publish(&sign(&hub.signer, 1, DAY, &ruled));
+        round(&holder).await;
+        assert_eq!(holder.server.trouble(), [], "follow: {follow}");
+        let [required, scopes] = said().await;
+        assert_eq!(required == before[0], !follow, "{required:?}");
+        assert_eq!(scopes == before[1], !follow, "{scopes:?}");
+        let app = a.app("https://loosens.bundle.example");
+        let own = [privacy(&app).sign()];
+        let reply = certifications::register(&holder, &app, &own).await;
+        match follow {
+            true => assert_eq!(reply.status, 201, "{reply}"),
+            false => assert_eq!(
+                reply.refusal(),
+                "400 unapproved_certification certification-self-signed"
+            ),
+        }
+    }
 }
 
 /// Whom the operator pins is no longer who signed: what was taken does not count, and neither does it
