@@ -86,7 +86,8 @@ impl Bundles {
     }
 
     /// Keeps a bundle if its sequence is higher than the last one's, in one statement, whoever else writes.
-    /// Durable when this returns.
+    /// Durable when this returns. Under a pinned key by which the last one was not signed, counting begins
+    /// anew: whoever had the other key may have used up every sequence.
     pub(crate) async fn keep(&self, new: &KeptBundle, now: UnixTime) -> Result<Kept, DbError> {
         let mut write = self.db.write().await?;
         let written = sqlx::query(
@@ -95,7 +96,9 @@ impl Bundles {
              ON CONFLICT (community) DO UPDATE SET sequence = excluded.sequence, bundle = excluded.bundle,
                     signer = excluded.signer, pinned = excluded.pinned, accepted = excluded.accepted,
                     ended = NULL
-              WHERE community_bundle.sequence < excluded.sequence",
+              WHERE community_bundle.sequence < excluded.sequence
+                 OR (excluded.pinned = 'key ' || excluded.signer
+                     AND community_bundle.signer <> excluded.signer)",
         )
         .bind(&new.community)
         .bind(new.sequence)

@@ -1,6 +1,5 @@
 //! Bundles that a community publishes about itself: from whom they are taken, and what they may change.
 
-use crate::certifications::{self, PRIVACY, privacy};
 use crate::support::{Community, DAY, Holder, Member, assertion, statement, world, write_private};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, mpsc};
@@ -15,17 +14,17 @@ use udap_trust::clock;
 type Pause = (oneshot::Sender<()>, mpsc::Receiver<()>);
 
 /// Where a community publishes, and what.
-struct Hub {
+pub(crate) struct Hub {
     server: TestServer,
     published: Arc<Mutex<(u16, String)>>,
     /// Where it waits once when it is asked.
     pause: Arc<Mutex<Option<Pause>>>,
     /// Who signs: with the URI of community a, under a root that nobody but the operator knows.
-    signer: Member,
+    pub(crate) signer: Member,
 }
 
 impl Hub {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let published = Arc::new(Mutex::new((404, String::new())));
         let answers = Arc::clone(&published);
         let pause = Arc::<Mutex<Option<Pause>>>::default();
@@ -57,12 +56,12 @@ impl Hub {
     }
 
     /// A data holder that takes its bundles, with these settings of `[community.bundle]`.
-    async fn holder(&self, settings: &str) -> Holder {
+    pub(crate) async fn holder(&self, settings: &str) -> Holder {
         self.holder_of(settings, "", "").await
     }
 
     /// With settings of communities a and b besides.
-    async fn holder_of(&self, settings: &str, of_a: &str, of_b: &str) -> Holder {
+    pub(crate) async fn holder_of(&self, settings: &str, of_a: &str, of_b: &str) -> Holder {
         let url = self.server.url("/bundle");
         let host = self.server.host();
         let root = pem::encode("CERTIFICATE", &self.server.tls_root());
@@ -99,22 +98,22 @@ impl Hub {
         .await
     }
 
-    fn publish(&self, bundle: &str) {
+    pub(crate) fn publish(&self, bundle: &str) {
         *self.published.lock().unwrap() = (200, bundle.to_owned());
     }
 
     /// A bundle of community a by this hub's signer.
-    fn bundle(&self, sequence: u64, anchors: &[&Certificate]) -> String {
+    pub(crate) fn bundle(&self, sequence: u64, anchors: &[&Certificate]) -> String {
         sign(&self.signer, sequence, DAY, &description(anchors))
     }
 }
 
-fn description(anchors: &[&Certificate]) -> Value {
+pub(crate) fn description(anchors: &[&Certificate]) -> Value {
     let anchors: Vec<_> = anchors.iter().map(|anchor| anchor.to_pem()).collect();
     json!({"uri": world().a.uri, "anchors": anchors})
 }
 
-fn sign(by: &Member, sequence: u64, lifetime: i64, description: &Value) -> String {
+pub(crate) fn sign(by: &Member, sequence: u64, lifetime: i64, description: &Value) -> String {
     let now = clock::now().plus_secs(-10);
     let bundle = Bundle {
         community: description["uri"].as_str().unwrap(),
@@ -132,20 +131,20 @@ fn sign(by: &Member, sequence: u64, lifetime: i64, description: &Value) -> Strin
 }
 
 /// A round of the schedule, as if its time had come.
-async fn round(holder: &Holder) {
+pub(crate) async fn round(holder: &Holder) {
     holder.server.fetch_bundles_now(clock::now()).await;
 }
 
-fn codes(holder: &Holder) -> Vec<&'static str> {
+pub(crate) fn codes(holder: &Holder) -> Vec<&'static str> {
     let trouble = holder.server.trouble();
     trouble.iter().map(|trouble| trouble.code).collect()
 }
 
-fn root(community: &Community) -> &Certificate {
+pub(crate) fn root(community: &Community) -> &Certificate {
     &community.root.certificate
 }
 
-async fn registers(holder: &Holder, app: &Member) -> String {
+pub(crate) async fn registers(holder: &Holder, app: &Member) -> String {
     let reply = holder.register(&statement(app).sign()).await;
     match reply.status.as_u16() {
         200 | 201 => "ok".to_owned(),
@@ -153,8 +152,8 @@ async fn registers(holder: &Holder, app: &Member) -> String {
     }
 }
 
-const FOLLOW: &str = "signer_anchors = \"auditors.pem\"\nanchors = \"follow\"";
-const REPORT: &str = "signer_anchors = \"auditors.pem\"";
+pub(crate) const FOLLOW: &str = "signer_anchors = \"auditors.pem\"\nanchors = \"follow\"";
+pub(crate) const REPORT: &str = "signer_anchors = \"auditors.pem\"";
 const NOT_TRUSTED: &str = "400 unapproved_software_statement chain-not-trusted";
 
 #[tokio::test]
@@ -443,47 +442,6 @@ async fn rules_apply_loosen_nothing_and_give_way_to_the_operators() {
     assert_eq!(required(&holder).await, None);
 }
 
-/// Where anchors are not followed, a bundle takes back none of what the operator's description and profile
-/// demand, and lets nobody certify who did not; it may demand more.
-#[tokio::test]
-async fn without_follow_a_bundle_loosens_nothing() {
-    let a = &world().a;
-    let of_a = "definition = \"a.toml\"\n";
-    let mut ruled = description(&[root(a)]);
-    ruled["extensions"] = json!({"hl7-b2b": {"use": "supported"}});
-    ruled["scopes"] = json!(["system/*.cruds"]);
-    ruled["certifications"] = json!({
-        "supported": [PRIVACY], "required": [PRIVACY], "self_signed": [PRIVACY],
-    });
-    for (settings, follow) in [(REPORT, false), (FOLLOW, true)] {
-        let hub = Hub::new().await;
-        let holder = hub.holder_of(settings, of_a, "").await;
-        let said = async || {
-            let json = holder.get("/fhir/.well-known/udap").await.json();
-            ["udap_authorization_extensions_required", "scopes_supported"]
-                .map(|name| json.get(name).cloned())
-        };
-        let before = said().await;
-        assert_eq!(before[0], Some(json!(["hl7-b2b"])));
-        hub.publish(&sign(&hub.signer, 1, DAY, &ruled));
-        round(&holder).await;
-        assert_eq!(holder.server.trouble(), [], "follow: {follow}");
-        let [required, scopes] = said().await;
-        assert_eq!(required == before[0], !follow, "{required:?}");
-        assert_eq!(scopes == before[1], !follow, "{scopes:?}");
-        let app = a.app("https://loosens.bundle.example");
-        let own = [privacy(&app).sign()];
-        let reply = certifications::register(&holder, &app, &own).await;
-        match follow {
-            true => assert_eq!(reply.status, 201, "{reply}"),
-            false => assert_eq!(
-                reply.refusal(),
-                "400 unapproved_certification certification-self-signed"
-            ),
-        }
-    }
-}
-
 /// Whom the operator pins is no longer who signed: what was taken does not count, and neither does it
 /// count after a restart.
 #[tokio::test]
@@ -515,6 +473,48 @@ async fn another_pin_takes_the_bundle_away() {
     round(&holder).await;
     assert_eq!(codes(&holder), [""; 0]);
     assert_eq!(registers(&holder, &newcomer).await, "ok");
+}
+
+/// Whoever had the signer's key used up every sequence: the operator pins another key, and it counts anew.
+#[tokio::test]
+async fn another_pinned_key_begins_to_count_anew() {
+    let (a, rogue) = (&world().a, &world().rogue);
+    let mut hub = Hub::new().await;
+    let holder = hub.holder(FOLLOW).await;
+    hub.publish(&hub.bundle(udap_proto::bundle::MAX_SEQUENCE, &[root(rogue)]));
+    round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+    // Another certificate under the same anchors is no other pin.
+    hub.signer = world().auditors.app(&a.uri);
+    hub.publish(&hub.bundle(2, &[root(a)]));
+    round(&holder).await;
+    assert_eq!(codes(&holder), ["bundle-older"]);
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let key = format!("signer_key_sha256 = \"{}\"", hub.signer.signer_sha256());
+    std::fs::write(
+        &path,
+        text.replace("signer_anchors = \"auditors.pem\"", &key),
+    )
+    .unwrap();
+    holder.server.reload_communities().await;
+    round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+    let (member, newcomer) = (
+        a.app("https://anew.bundle.example"),
+        rogue.app("https://anew.bundle.example"),
+    );
+    assert_eq!(registers(&holder, &member).await, "ok");
+    assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+    // From here on as ever.
+    hub.publish(&hub.bundle(1, &[root(rogue)]));
+    round(&holder).await;
+    assert_eq!(codes(&holder), ["bundle-older"]);
+    // Back under the anchors as well.
+    std::fs::write(&path, text).unwrap();
+    holder.server.reload_communities().await;
+    round(&holder).await;
+    assert_eq!(codes(&holder), ["bundle-older"]);
 }
 
 /// Another node may have written it down, or this one without learning so: what is written down is put in
@@ -640,92 +640,6 @@ async fn an_anchor_of_another_community_is_refused() {
     );
     hub.publish(&hub.bundle(1, &[root(a)]));
     round(&holder).await;
-    assert_eq!(codes(&holder), [""; 0]);
-}
-
-/// What a community signs for another's CA counts for nobody: neither without its anchors being followed
-/// nor with.
-#[tokio::test]
-async fn a_bundle_leaves_the_cas_of_other_communities_alone() {
-    let (a, b) = (&world().a, &world().b);
-    let issuing = &b.issuing.certificate;
-    let crossed = a.cross("Community b issuing CA", issuing, "root.crl");
-    let member = b.app("https://alone.bundle.example");
-    let of_b = "intermediates = \"b.issuing.pem\"\n";
-    let named = |anchors: &[&Certificate], intermediates: &[&Certificate]| {
-        let mut named = description(anchors);
-        let pem = intermediates.iter().map(|ca| ca.to_pem());
-        named["intermediates"] = pem.collect::<Vec<_>>().into();
-        named
-    };
-
-    let hub = Hub::new().await;
-    let holder = hub.holder(REPORT).await;
-    hub.publish(&sign(&hub.signer, 1, DAY, &named(&[root(a)], &[&crossed])));
-    round(&holder).await;
-    assert_eq!(codes(&holder), [""; 0]);
-    assert_eq!(registers(&holder, &member).await, "ok");
-
-    for (of_b, named) in [
-        (of_b, named(&[root(a)], &[&crossed])),
-        (of_b, named(&[root(a)], &[issuing])),
-        (of_b, named(&[root(a), &crossed], &[])),
-        (of_b, named(&[root(a), issuing], &[])),
-        // Its root is known, and that it issued this one.
-        ("", named(&[root(a), issuing], &[])),
-        ("", named(&[root(a)], &[issuing])),
-    ] {
-        let holder = hub.holder_of(FOLLOW, "", of_b).await;
-        hub.publish(&sign(&hub.signer, 1, DAY, &named));
-        round(&holder).await;
-        assert_eq!(codes(&holder), ["config-shared-anchor"]);
-        assert_eq!(registers(&holder, &member).await, "ok");
-        // Nothing of it was taken.
-        hub.publish(&hub.bundle(1, &[root(a)]));
-        round(&holder).await;
-        assert_eq!(codes(&holder), [""; 0]);
-        let own = a.app("https://alone.bundle.example");
-        assert_eq!(registers(&holder, &own).await, "ok");
-    }
-}
-
-/// A community named a root before the one whose it is: what the operator configures decides.
-#[tokio::test]
-async fn a_configured_anchor_counts_more_than_one_of_a_bundle() {
-    let (a, rogue) = (&world().a, &world().rogue);
-    let hub = Hub::new().await;
-    let holder = hub.holder(FOLLOW).await;
-    hub.publish(&hub.bundle(1, &[root(a), root(rogue)]));
-    round(&holder).await;
-    let newcomer = rogue.app("https://squat.bundle.example");
-    let id = holder.registered(&newcomer).await;
-    let token = holder.token(&assertion(&newcomer, &id).sign()).await;
-    assert_eq!(token.status, 200);
-    let path = holder.directory().join("udap.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let both = "anchors = [\"b.anchor.pem\", \"nobody.pem\"]";
-    let text = text.replace("anchors = \"b.anchor.pem\"", both);
-    std::fs::write(&path, &text).unwrap();
-    let of_b = async |holder: &Holder| {
-        assert_eq!(codes(holder), ["config-shared-anchor"]);
-        assert_eq!(registers(holder, &newcomer).await, "ok");
-        let own = a.app("https://squatting.bundle.example");
-        assert_eq!(registers(holder, &own).await, "ok");
-        let mut database = holder.database().await;
-        sqlx::query_scalar::<_, String>(
-            "SELECT community FROM registration WHERE uri = 'https://squat.bundle.example' ORDER BY community DESC",
-        )
-        .fetch_one(&mut database)
-        .await
-        .unwrap()
-    };
-    holder.server.reload_communities().await;
-    assert_eq!(of_b(&holder).await, world().b.uri);
-    let holder = holder.killed_and_started_as_configured().await;
-    assert_eq!(of_b(&holder).await, world().b.uri);
-    // The operator changes their mind.
-    std::fs::write(&path, text.replace(both, "anchors = \"b.anchor.pem\"")).unwrap();
-    holder.server.reload_communities().await;
     assert_eq!(codes(&holder), [""; 0]);
 }
 

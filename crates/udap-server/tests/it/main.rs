@@ -13,6 +13,7 @@ mod admin;
 mod any_input;
 mod assertion_grant;
 mod bundle;
+mod bundle_limits;
 mod certifications;
 mod certifiers;
 mod code_apps;
