@@ -574,6 +574,7 @@ mod tests {
             include_str!("smart.rs"),
             include_str!("statement.rs"),
             include_str!("token.rs"),
+            include_str!("vouched.rs"),
         ];
         let mut codes = Vec::new();
         for source in sources {
