@@ -12,6 +12,8 @@ pub const SKEW_SECS: i64 = 30;
 pub const MAX_LIFETIME_SECS: i64 = 300;
 /// The longest `jti` that is kept, in bytes.
 pub const MAX_JTI: usize = 256;
+/// The longest `iss`, in bytes: it is the key of a registration, and a database's index has an end.
+pub const MAX_ISS: usize = 2000;
 
 /// Why the claims of a JWT were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +118,7 @@ impl Claims {
     /// fractions, which are cut off), never strings.
     pub fn read(payload: &Map<String, Value>) -> Result<Self, ClaimError> {
         Ok(Self {
-            iss: text(payload, "iss")?,
+            iss: iss(payload)?,
             sub: text(payload, "sub")?,
             aud: audience(payload)?,
             exp: date(payload, "exp")?,
@@ -248,6 +250,18 @@ pub(crate) fn text(
     }
 }
 
+/// `iss`, short enough to be kept.
+fn iss(payload: &Map<String, Value>) -> Result<String, ClaimError> {
+    let iss = text(payload, "iss")?;
+    if iss.len() > MAX_ISS {
+        return Err(ClaimError::Shape {
+            claim: "iss",
+            expected: "at most 2000 bytes long",
+        });
+    }
+    Ok(iss)
+}
+
 /// `jti`, short enough to be kept.
 pub(crate) fn jti(payload: &Map<String, Value>) -> Result<String, ClaimError> {
     let jti = text(payload, "jti")?;
@@ -369,6 +383,12 @@ mod tests {
                 m.insert(claim.into(), json!(["no"]));
             });
             assert_eq!(wrong.unwrap_err().code(), "claim-malformed", "{claim}");
+        }
+        for (len, fits) in [(MAX_ISS, true), (MAX_ISS + 1, false)] {
+            let long = claims(|m| {
+                m.insert("iss".into(), json!("a".repeat(len)));
+            });
+            assert_eq!(long.is_ok(), fits, "{len}");
         }
         for date in [
             json!("1300"),

@@ -135,6 +135,26 @@ impl Postgres {
         }
     }
 
+    /// Makes the server, which must be stopped, a standby, as one is that was put out of service.
+    pub fn demote(&self) {
+        let file = self.data().join("standby.signal");
+        std::fs::write(&file, b"").unwrap();
+        if let Some((user, group)) = self.user {
+            chown(&file, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// Makes a standby that runs take writes.
+    pub fn promote(&self) {
+        let promoted = self
+            .program("pg_ctl")
+            .args(["promote", "-w", "-D"])
+            .arg(self.data())
+            .output()
+            .unwrap();
+        assert!(promoted.status.success());
+    }
+
     /// Ends the server at once, as a crash of it would. The processes of its connections see that and end
     /// as well; until the last one has, it may answer one more statement, so that is waited for.
     pub fn kill(&self) {

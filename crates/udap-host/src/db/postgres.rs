@@ -110,8 +110,15 @@ fn malformed() -> DbError {
 pub(super) const TAKE_TURN: &str = "SELECT pg_advisory_xact_lock(7305794401)";
 
 /// What was answered survives a crash, also where the server's default is another; waiting for the turn
-/// ends before clients give up; a node that hangs does not keep the turn from the others.
+/// ends before clients give up; a node that hangs does not keep the turn from the others. A standby is
+/// refused: it takes no writes, and may be behind in what it tells. A server becomes one by a restart,
+/// which ends its connections.
 const COMMON: &str = "
+DO $$ BEGIN
+  IF pg_is_in_recovery() THEN
+    RAISE EXCEPTION 'this server is a standby' USING ERRCODE = 'read_only_sql_transaction';
+  END IF;
+END $$;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 SET lock_timeout = '5s';
 SET idle_in_transaction_session_timeout = '10s';

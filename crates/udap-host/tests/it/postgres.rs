@@ -316,6 +316,37 @@ async fn a_server_that_went_away_and_came_back_needs_no_restart() {
     }
 }
 
+/// It takes no writes, and may be behind in what it tells.
+#[tokio::test]
+async fn a_server_that_became_a_standby_is_asked_nothing() {
+    let cluster = Postgres::start(Fsync::Off);
+    let url = cluster.database();
+    let db = open(&url, &[ONE]).await.unwrap();
+    insert(&db, "a", 1).await.unwrap();
+    cluster.stop();
+    cluster.demote();
+    cluster.run();
+    // A connection that was just used is not asked whether it is one still.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // To a pool it is one that lets nobody in; a start is told why.
+    let refused = [
+        insert(&db, "b", 2).await.unwrap_err().code(),
+        sizes(&db).await.unwrap_err().code(),
+        open(&url, &[ONE]).await.unwrap_err().code(),
+    ];
+    assert_eq!(
+        refused,
+        [
+            "database-unreachable",
+            "database-unreachable",
+            "database-read-only"
+        ]
+    );
+    cluster.promote();
+    insert(&db, "b", 2).await.unwrap();
+    assert_eq!(sizes(&db).await.unwrap(), [1, 2]);
+}
+
 #[test]
 fn connections_outlast_the_runtime_that_opened_them() {
     let runtime = || {
