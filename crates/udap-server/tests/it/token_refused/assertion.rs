@@ -209,10 +209,16 @@ async fn the_assertion() {
             "client-unknown",
         ),
         (
+            "a client_id of 2000 bytes, the most an iss may have",
+            assertion(&app, &"x".repeat(2000)),
+            CLIENT,
+            "client-unknown",
+        ),
+        (
             "a client_id of 10 KiB",
             assertion(&app, &"x".repeat(10_240)),
             CLIENT,
-            "client-unknown",
+            "claim-malformed",
         ),
         (
             "the app's URI as client",
