@@ -31,7 +31,10 @@ use self::writer::{Entry, Shared, State};
 pub use self::{
     event::{Action, Event, Refusal, Who, jti_hash},
     fhir::audit_event,
-    store::{CodeCount, Filter, More, Record, entries, migration, recent, refusals_by_code},
+    store::{
+        CodeCount, Filter, MOST_EXAMINED, More, Recent, Record, entries, migration, recent,
+        refusals_by_code,
+    },
     writer::GATHER,
 };
 use crate::db::{Db, DbError};

@@ -43,16 +43,55 @@ pub struct Filter {
     pub refusals: bool,
 }
 
-/// The newest of the entries that are wanted, newest first.
-pub async fn recent(db: &Db, filter: &Filter, limit: u32) -> Result<Vec<Record>, DbError> {
+/// Entries, and how far back they were looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recent {
+    pub records: Vec<Record>,
+    /// Entries before that time were not looked at, and there are some: ask for them with
+    /// [`Filter::until`].
+    pub searched_to: Option<i64>,
+}
+
+/// The newest of the entries that are wanted, newest first, among the [`MOST_EXAMINED`] newest: what
+/// nobody did is not looked for in the trail of years while others wait.
+pub async fn recent(db: &Db, filter: &Filter, limit: u32) -> Result<Recent, DbError> {
+    let searched_to = match filter.is_selective() {
+        true => floor(db, filter).await?,
+        false => None,
+    };
     let sql = format!("{SELECT}{} ORDER BY at DESC LIMIT $6", filter.refusals());
-    let rows = filter
+    let within = Filter {
+        since: filter.since.max(searched_to),
+        ..filter.clone()
+    };
+    let rows = within
         .bind(sqlx::query(AssertSqlSafe(sql)))
         .bind(i64::from(limit))
         .fetch_all(db.reader())
         .await?;
-    rows.iter().map(record).collect()
+    Ok(Recent {
+        records: rows.iter().map(record).collect::<Result<_, _>>()?,
+        searched_to: searched_to.filter(|_| rows.len() < limit as usize),
+    })
 }
+
+/// When the last of the [`MOST_EXAMINED`] newest entries of a span was, if there are more; by an index.
+async fn floor(db: &Db, filter: &Filter) -> Result<Option<i64>, DbError> {
+    let sql = format!(
+        "SELECT at FROM audit WHERE at >= $1 AND at < $2{} ORDER BY at DESC LIMIT 1 OFFSET {}",
+        filter.refusals(),
+        MOST_EXAMINED - 1
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(filter.since.unwrap_or(i64::MIN))
+        .bind(filter.until.unwrap_or(i64::MAX))
+        .fetch_optional(db.reader())
+        .await?;
+    Ok(row.map(|row| row.try_get("at")).transpose()?)
+}
+
+/// Entries that one question looks at: some 100 ms.
+pub const MOST_EXAMINED: u32 = 50_000;
 
 /// The entries that are wanted, oldest first, as they are read.
 pub fn entries(db: &Db, filter: &Filter) -> impl Stream<Item = Result<Record, DbError>> {
@@ -72,8 +111,15 @@ pub struct CodeCount {
     pub last: i64,
 }
 
-/// Which refusals there were since a time, in microseconds since 1970; the most frequent first.
+/// Which refusals there were since a time, in microseconds since 1970, the most frequent first; at most
+/// the [`MOST_EXAMINED`] newest are counted.
 pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<CodeCount>, DbError> {
+    let day = Filter {
+        since: Some(since),
+        refusals: true,
+        ..Filter::default()
+    };
+    let since = floor(db, &day).await?.unwrap_or(since);
     let rows = sqlx::query(
         "SELECT code, COUNT(*) AS count, MAX(at) AS last FROM audit
          WHERE code IS NOT NULL AND at >= $1 GROUP BY code ORDER BY COUNT(*) DESC, code LIMIT $2",
@@ -94,6 +140,11 @@ pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<Code
 }
 
 impl Filter {
+    /// Whether it leaves out entries that no index leaves out.
+    const fn is_selective(&self) -> bool {
+        self.event.is_some() || self.client_id.is_some() || self.code.is_some()
+    }
+
     /// In these words, so that the index over refusals serves.
     fn refusals(&self) -> &'static str {
         if self.refusals {

@@ -116,7 +116,10 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
         tokio::time::sleep(Duration::from_micros(2)).await;
     }
     audit.flush().await.unwrap();
-    let records = audit::recent(&db, &Filter::default(), 100).await.unwrap();
+    let records = audit::recent(&db, &Filter::default(), 100)
+        .await
+        .unwrap()
+        .records;
     let line = |r: &Record| {
         let data = r
             .more
@@ -172,6 +175,53 @@ async fn nothing_is_lost_or_stored_twice_under_load_from_many_threads() {
     assert_eq!((all, distinct), (30_000, 30_000));
 }
 
+/// One question about the trail of years does not look at all of it, says so, and nothing is left out by
+/// who asks on.
+#[tokio::test]
+async fn what_is_rare_is_found_by_asking_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    audit.record(who(1), refused("rare")).await;
+    let most = usize::try_from(audit::MOST_EXAMINED).unwrap();
+    for _ in 0..most {
+        audit.record(who(2), Event::Stopped).await;
+    }
+    audit.flush().await.unwrap();
+    let distinct: i64 = sqlx::query_scalar("SELECT COUNT(DISTINCT at) FROM audit")
+        .fetch_one(db.reader())
+        .await
+        .unwrap();
+    assert_eq!(
+        distinct,
+        i64::from(audit::MOST_EXAMINED) + 1,
+        "two at one time"
+    );
+
+    let rare = Filter {
+        client_id: Some("client-1".to_owned()),
+        ..Filter::default()
+    };
+    let first = audit::recent(&db, &rare, 10).await.unwrap();
+    assert_eq!(first.records, []);
+    let on = Filter {
+        until: Some(first.searched_to.expect("there is more to be looked at")),
+        ..rare
+    };
+    let second = audit::recent(&db, &on, 10).await.unwrap();
+    assert_eq!(second.records.len(), 1);
+    assert_eq!(second.searched_to, None);
+    // Refusals have an index of their own; where nothing is left out, nothing is counted off.
+    let refusals = Filter {
+        refusals: true,
+        client_id: on.client_id,
+        ..Filter::default()
+    };
+    assert_eq!(audit::recent(&db, &refusals, 10).await.unwrap(), second);
+    let all = audit::recent(&db, &Filter::default(), 10).await.unwrap();
+    assert_eq!((all.records.len(), all.searched_to), (10, None));
+}
+
 #[tokio::test]
 async fn what_is_recorded_before_the_last_handle_goes_is_written() {
     let dir = tempfile::tempdir().unwrap();
@@ -183,6 +233,7 @@ async fn what_is_recorded_before_the_last_handle_goes_is_written() {
         audit::recent(&db, &Filter::default(), 1)
             .await
             .unwrap()
+            .records
             .len()
             == 1
     })
@@ -208,7 +259,10 @@ async fn a_database_that_refuses_keeps_entries_until_it_takes_them() {
     run("ALTER TABLE hidden RENAME TO audit").await;
     audit.flush().await.unwrap();
     assert_eq!(audit.trouble(), None);
-    let records = audit::recent(&db, &Filter::default(), 10).await.unwrap();
+    let records = audit::recent(&db, &Filter::default(), 10)
+        .await
+        .unwrap()
+        .records;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].more.detail.as_deref(), Some("kept"));
 }
@@ -229,7 +283,10 @@ async fn a_peer_does_not_choose_how_much_is_stored() {
         )
         .await;
     audit.flush().await.unwrap();
-    let record = &audit::recent(&db, &Filter::default(), 1).await.unwrap()[0];
+    let record = &audit::recent(&db, &Filter::default(), 1)
+        .await
+        .unwrap()
+        .records[0];
     assert_eq!(record.more.uri.as_deref().map(str::len), Some(1024));
     assert_eq!(record.more.detail.as_deref().map(str::len), Some(1024));
 }

@@ -12,7 +12,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use udap_host::audit::{self, Filter, Record};
+use udap_host::audit::{self, Audit, Filter, Recent, Record};
 use udap_host::db::Db;
 use udap_host::when::When;
 use udap_pki::UnixTime;
@@ -99,9 +99,30 @@ impl Asked {
     }
 }
 
-/// When an entry was, for the next page: those before it.
-pub(super) const fn time_of(record: &Record) -> i64 {
-    record.at
+/// One page of entries, and before which time the next one is, if there is one. Where there are many, a
+/// page may have fewer than were asked for, even none, and there is a next one all the same.
+pub(super) async fn some(
+    db: &Db,
+    filter: &Filter,
+    limit: u32,
+) -> Result<(Vec<Record>, Option<i64>), AdminError> {
+    // One more than is shown says whether there is a next page.
+    let Recent {
+        mut records,
+        searched_to,
+    } = audit::recent(db, filter, limit + 1).await?;
+    let more = records.len() > limit as usize;
+    records.truncate(limit as usize);
+    let last = records.last().filter(|_| more).map(|record| record.at);
+    Ok((records, last.or(searched_to)))
+}
+
+/// What was recorded just now is shown too. Entries that cannot be written are told of on the overview,
+/// and the others are shown all the same.
+pub(super) async fn settled(audit: &Audit) {
+    if let Err(error) = audit.flush().await {
+        tracing::warn!(%error, "the newest audit entries are not shown");
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -112,13 +133,8 @@ pub(super) struct EntryList {
 
 pub(super) async fn list(db: &Db, asked: &Asked) -> Result<EntryList, AdminError> {
     let limit = limit(asked.limit.as_deref(), 50)?;
-    let mut entries = audit::recent(db, &asked.filter()?, limit + 1).await?;
-    let more = entries.len() > limit as usize;
-    entries.truncate(limit as usize);
-    Ok(EntryList {
-        next: entries.last().filter(|_| more).map(time_of),
-        entries,
-    })
+    let (entries, next) = some(db, &asked.filter()?, limit).await?;
+    Ok(EntryList { entries, next })
 }
 
 /// Entries as JSON.
@@ -129,7 +145,7 @@ pub(super) async fn api(
 ) -> Response {
     let answer = async {
         let asked = asked(query)?;
-        admin.server.audit.flush().await?;
+        settled(&admin.server.audit).await;
         list(&admin.server.db, &asked).await
     };
     page::api(answer.await)
@@ -163,7 +179,7 @@ pub(super) async fn page(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Rejected> {
     let asked = asked(query)?;
-    admin.server.audit.flush().await?;
+    settled(&admin.server.audit).await;
     let list = list(&admin.server.db, &asked).await?;
     let now = clock::now();
     let page = AuditPage {

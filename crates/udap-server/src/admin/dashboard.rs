@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::access::{Person, Program};
+use super::audit_trail::settled;
 use super::certificates;
 use super::communities;
 use super::error::AdminError;
@@ -41,7 +42,7 @@ pub(super) struct Summary {
 
 async fn summary(admin: &Admin, now: UnixTime) -> Result<Summary, AdminError> {
     let server = &admin.server;
-    server.audit.flush().await?;
+    settled(&server.audit).await;
     let mut apps: BTreeMap<String, i64> = ["active", "suspended", "lapsed", "cancelled"]
         .map(|state| (state.to_owned(), 0))
         .into();

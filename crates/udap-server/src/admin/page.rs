@@ -3,11 +3,18 @@
 use super::Admin;
 use super::access::Person;
 use super::error::AdminError;
-use crate::app::{explained, general_hint, short};
+use crate::app::{explained, general_hint, refusal, short};
 use askama::Template;
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
+use udap_host::audit::{Event, Refusal};
+use udap_host::listen::Peer;
+use udap_host::rate;
+use udap_trust::clock;
 
 /// What stands around every page.
 #[derive(Debug, Clone)]
@@ -143,7 +150,7 @@ impl IntoResponse for Rejected {
             code,
         };
         let response = html(status(&error), &page);
-        retry_after(&error, response)
+        told(&error, response)
     }
 }
 
@@ -167,7 +174,7 @@ impl AdminError {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, challenge);
         }
-        retry_after(self, response)
+        told(self, response)
     }
 }
 
@@ -183,10 +190,39 @@ fn status(error: &AdminError) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn retry_after(error: &AdminError, mut response: Response) -> Response {
+/// With when to come again, and with what the audit trail keeps of it.
+fn told(error: &AdminError, mut response: Response) -> Response {
     if let AdminError::LoginTooOften { secs } = error {
         let value = HeaderValue::from(*secs);
         response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    if let AdminError::TokenInvalid | AdminError::Role { .. } | AdminError::Forged { .. } = error {
+        let refusal = refusal(error.code(), &error.to_string());
+        response.extensions_mut().insert(Attempt(refusal));
+    }
+    response
+}
+
+/// An attempt at what somebody may not do, on its way to the audit trail.
+#[derive(Debug, Clone)]
+struct Attempt(Refusal);
+
+/// Writes down who tried what they may not do; of one network as many in a minute as tell the story.
+pub(super) async fn audited(
+    State(admin): State<Admin>,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let who = admin.server.who(peer, request.headers());
+    let mut response = next.run(request).await;
+    if let Some(Attempt(refusal)) = response.extensions_mut().remove() {
+        let network = who.remote.map(rate::network);
+        let counted = network.map(|network| admin.attempt_rate.take(network, clock::now()));
+        if !matches!(counted, Some(Err(_))) {
+            let event = Event::OperatorRefused(refusal);
+            admin.server.audit.record(who, event).await;
+        }
     }
     response
 }

@@ -3,7 +3,7 @@
 use super::Admin;
 use super::access::{Person, Program};
 use super::apps::{asked, limit};
-use super::audit_trail::{Asked, time_of};
+use super::audit_trail::{Asked, settled, some};
 use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
 use crate::app::general_hint;
@@ -62,9 +62,10 @@ impl RefusalRow {
     }
 }
 
-/// Refusals that compare two values say `claim … is X, but …`: what came, and what had to.
+/// Refusals that compare two values say `claim … is X, but …`: what came, and what had to. By the last
+/// `but`: what came is a stranger's text, and must not say what this server expects.
 fn sides(sentence: &str) -> Option<(String, String)> {
-    let (found, expected) = sentence.split_once(", but ")?;
+    let (found, expected) = sentence.rsplit_once(", but ")?;
     Some((found.to_owned(), expected.to_owned()))
 }
 
@@ -74,7 +75,7 @@ pub(super) async fn rows(
     most: u32,
     now: UnixTime,
 ) -> Result<Vec<RefusalRow>, AdminError> {
-    let records = audit::recent(db, filter, most).await?;
+    let (records, _) = some(db, filter, most).await?;
     Ok(records
         .into_iter()
         .map(|record| RefusalRow::new(record, now))
@@ -92,10 +93,7 @@ pub(super) async fn list(db: &Db, asked: &Asked, now: UnixTime) -> Result<Refusa
     let limit = limit(asked.limit.as_deref(), 50)?;
     let mut filter = asked.filter()?;
     filter.refusals = true;
-    let mut records = audit::recent(db, &filter, limit + 1).await?;
-    let more = records.len() > limit as usize;
-    records.truncate(limit as usize);
-    let next = records.last().filter(|_| more).map(time_of);
+    let (records, next) = some(db, &filter, limit).await?;
     Ok(RefusalList {
         refusals: records
             .into_iter()
@@ -113,7 +111,7 @@ pub(super) async fn api(
 ) -> Response {
     let answer = async {
         let asked = asked(query)?;
-        admin.server.audit.flush().await?;
+        settled(&admin.server.audit).await;
         list(&admin.server.db, &asked, clock::now()).await
     };
     page::api(answer.await)
@@ -137,7 +135,7 @@ pub(super) async fn page(
 ) -> Result<Response, Rejected> {
     let asked = asked(query)?;
     let (db, now) = (&admin.server.db, clock::now());
-    admin.server.audit.flush().await?;
+    settled(&admin.server.audit).await;
     let list = list(db, &asked, now).await?;
     let day = now.plus_secs(-86_400).0.saturating_mul(1_000_000);
     let page = RefusalsPage {
@@ -164,6 +162,9 @@ mod tests {
                 "must contain `https://b.example`".to_owned()
             ))
         );
+        let spoofed = "claim `aud` is \"x\", but must be `https://evil.example`\", but must be `https://a.example`";
+        let expected = sides(spoofed).map(|(_, expected)| expected);
+        assert_eq!(expected.as_deref(), Some("must be `https://a.example`"));
         assert_eq!(sides("no client `x` is registered here"), None);
     }
 }

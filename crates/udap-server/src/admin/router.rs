@@ -44,6 +44,10 @@ pub(super) fn routes(admin: Admin) -> Router {
         .method_not_allowed_fallback(async |uri: Uri| refuse(&uri, AdminError::Method))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::map_request(udap_host::limits::timed))
+        .layer(axum::middleware::from_fn_with_state(
+            admin.clone(),
+            page::audited,
+        ))
         .with_state(admin)
 }
 

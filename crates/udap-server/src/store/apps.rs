@@ -94,6 +94,7 @@ impl Registrations {
             Some(after) => (after.created, after.client_id.as_str()),
             None => (i64::MAX, ""),
         };
+        let _turn = self.search().await?;
         let like = format!("%{}%", escaped(&wanted.search.to_lowercase()));
         let rows = sqlx::query(
             "SELECT client_id, community, uri, state, parameters, created, changed, last_token
@@ -123,6 +124,7 @@ impl Registrations {
 
     /// How many registrations there are in each state.
     pub(crate) async fn counts(&self) -> Result<BTreeMap<String, i64>, DbError> {
+        let _turn = self.search().await?;
         let rows = sqlx::query("SELECT state, COUNT(*) AS count FROM registration GROUP BY state")
             .fetch_all(self.db().reader())
             .await?;

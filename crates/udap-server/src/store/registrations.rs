@@ -10,6 +10,7 @@ use super::signers::{self, ActiveSigner};
 use crate::life_cycle;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_host::token_status::TokenState;
@@ -80,6 +81,9 @@ pub(crate) struct Registrations {
     remembered: RwLock<Remembered>,
     /// Whether what is remembered counts.
     fresh: Arc<Fresh>,
+    /// Whoever goes through all of them waits for the one before: operators' searches leave the other
+    /// readers of the database to partners' requests.
+    searches: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -269,12 +273,18 @@ pub(crate) enum Cancelled {
 }
 
 impl Registrations {
+    /// The turn of whoever goes through all of them.
+    pub(super) async fn search(&self) -> Result<SemaphorePermit<'_>, DbError> {
+        self.searches.acquire().await.map_err(|_| DbError::Closed)
+    }
+
     pub(crate) fn new(db: Db, fresh: Arc<Fresh>) -> Self {
         Self {
             db,
             together: Together::default(),
             remembered: RwLock::default(),
             fresh,
+            searches: Semaphore::new(1),
         }
     }
 

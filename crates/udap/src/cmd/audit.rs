@@ -64,8 +64,20 @@ pub(crate) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
 
 async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
     let (db, _) = args.filter.open().await?;
-    let filter = args.filter.filter(clock::now())?;
-    let mut newest = audit::recent(&db, &filter, args.limit).await?;
+    let mut filter = args.filter.filter(clock::now())?;
+    let mut newest = Vec::new();
+    // However far back they are: nobody else waits for these questions.
+    loop {
+        let missing = args
+            .limit
+            .saturating_sub(u32::try_from(newest.len()).unwrap_or(u32::MAX));
+        let recent = audit::recent(&db, &filter, missing).await?;
+        newest.extend(recent.records);
+        let Some(searched_to) = recent.searched_to else {
+            break;
+        };
+        filter.until = Some(searched_to);
+    }
     newest.reverse();
     match format {
         Format::Json => output::json(&json!({ "entries": newest }))?,

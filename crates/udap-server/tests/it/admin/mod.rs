@@ -1,6 +1,7 @@
 //! The administration: who gets in, what they see, what they can do.
 
 mod api;
+mod attempts;
 mod local;
 mod login;
 mod pages;
@@ -135,7 +136,7 @@ impl Site {
     }
 
     async fn audited(&self, event: &str) -> Vec<Value> {
-        let query = [("event", event.to_owned())];
+        let query = [("event", event.to_owned()), ("limit", "500".to_owned())];
         self.holder.server.audit().flush().await.unwrap();
         let found = self.local.get("audit", &query).await.unwrap();
         found["entries"].as_array().unwrap().clone()
