@@ -28,7 +28,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// The longest URL that is looked at, in bytes.
 pub const MAX_URL: usize = 2048;
@@ -47,6 +47,8 @@ pub const EVIDENCE_TIMEOUT: Duration = Duration::from_millis(2500);
 pub enum Kind {
     /// Metadata, registration, tokens, FHIR: https only.
     Api,
+    /// A server's administration by its own operator, with a secret: https, or http to this very machine.
+    Administration,
     /// A CRL: signed in itself, so http is allowed (RFC 5280 §8).
     Crl,
     /// An OCSP response: signed in itself, so http is allowed.
@@ -62,12 +64,22 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn allows_http(self) -> bool {
-        !matches!(self, Self::Api | Self::Document | Self::Status | Self::Keys)
+    /// Whether http will do for that host.
+    fn allows_http(self, host: Option<Host<&str>>) -> bool {
+        match self {
+            Self::Crl | Self::Ocsp | Self::Issuer => true,
+            Self::Administration => match host {
+                Some(Host::Ipv4(address)) => address.is_loopback(),
+                Some(Host::Ipv6(address)) => address.is_loopback(),
+                Some(Host::Domain(name)) => name == "localhost",
+                None => false,
+            },
+            Self::Api | Self::Document | Self::Status | Self::Keys => false,
+        }
     }
     const fn max_bytes(self) -> usize {
         match self {
-            Self::Api | Self::Crl => MAX_BYTES,
+            Self::Api | Self::Administration | Self::Crl => MAX_BYTES,
             Self::Ocsp | Self::Issuer | Self::Document | Self::Status | Self::Keys => {
                 MAX_SMALL_BYTES
             }
@@ -75,7 +87,7 @@ impl Kind {
     }
     const fn timeout(self) -> Duration {
         match self {
-            Self::Api | Self::Document => TIMEOUT,
+            Self::Api | Self::Administration | Self::Document => TIMEOUT,
             _ => EVIDENCE_TIMEOUT,
         }
     }
@@ -247,7 +259,7 @@ pub fn check_url(kind: Kind, url: &str) -> Result<Url, FetchError> {
     let parsed = Url::parse(url).map_err(|_| refused("it is not an absolute URL"))?;
     match parsed.scheme() {
         "https" => {}
-        "http" if kind.allows_http() => {}
+        "http" if kind.allows_http(parsed.host()) => {}
         "http" => return Err(refused("its scheme must be https")),
         _ => return Err(refused("its scheme is not http or https")),
     }

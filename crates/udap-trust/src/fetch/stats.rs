@@ -46,7 +46,7 @@ const KINDS: [Kind; 7] = [
 
 const fn index(kind: Kind) -> usize {
     match kind {
-        Kind::Api => 0,
+        Kind::Api | Kind::Administration => 0,
         Kind::Crl => 1,
         Kind::Ocsp => 2,
         Kind::Issuer => 3,
@@ -58,7 +58,7 @@ const fn index(kind: Kind) -> usize {
 
 const fn name(kind: Kind) -> &'static str {
     match kind {
-        Kind::Api => "api",
+        Kind::Api | Kind::Administration => "api",
         Kind::Crl => "crl",
         Kind::Ocsp => "ocsp",
         Kind::Issuer => "issuer",

@@ -56,6 +56,42 @@ async fn http_is_only_for_what_is_signed_in_itself() {
     assert_eq!(server.count("/x"), 2);
 }
 
+/// An operator's secret crosses no network in the clear.
+#[tokio::test]
+async fn an_administration_is_asked_by_http_only_on_this_machine() {
+    let server = Publisher::start().await;
+    server.put("/x", Reply::ok("x"));
+    let port = server.url("/x").rsplit(':').next().unwrap().to_owned();
+    let hosts = [
+        "127.0.0.1",
+        "localhost",
+        "10.0.0.7",
+        "admin.example",
+        "localhost.example",
+        "[::2]",
+    ];
+    let listed: Vec<String> = hosts
+        .iter()
+        .map(|host| format!("{host}:{}", port.trim_end_matches("/x")))
+        .collect();
+    let fetcher = fetcher(&listed);
+    for (host, expected) in hosts.iter().zip([
+        "fetched",
+        "fetched",
+        "url-refused",
+        "url-refused",
+        "url-refused",
+        "url-refused",
+    ]) {
+        let url = format!("http://{host}:{port}");
+        assert_eq!(
+            code(&fetcher, Kind::Administration, &url).await,
+            expected,
+            "{url}"
+        );
+    }
+}
+
 /// Every way to write an address that is not public. The decimal, octal, hexadecimal and short forms
 /// are those of RFC 3986's bad memories: the URL standard makes ordinary addresses of them.
 #[tokio::test]

@@ -289,7 +289,20 @@ impl<'a> Session<'a> {
 
 /// RFC 6749 §5.2: `invalid_client` is also what a server says of a client it forgot.
 fn no_longer_known(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused(refused)
-        if refused.endpoint == Endpoint::Token
-            && refused.error.as_deref() == Some("invalid_client"))
+    let ClientError::Refused(refused) = error else {
+        return false;
+    };
+    // A server that says why is believed: who is suspended stays so, whatever it registers.
+    let mended = match refused.udap_code.as_deref() {
+        None => true,
+        Some(code) => [
+            "client-unknown",
+            "registration-cancelled",
+            "certification-lapsed",
+        ]
+        .contains(&code),
+    };
+    mended
+        && refused.endpoint == Endpoint::Token
+        && refused.error.as_deref() == Some("invalid_client")
 }

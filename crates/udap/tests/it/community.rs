@@ -14,6 +14,8 @@ pub(crate) struct Community {
     dir: TempDir,
     running: Vec<Running>,
     pub(crate) base_url: String,
+    /// Of the administration.
+    pub(crate) admin_url: String,
     ca_host: String,
     host: String,
 }
@@ -94,7 +96,9 @@ impl Community {
     pub(crate) fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, ca, fhir) = (free_port(), free_port(), free_port());
+        let admin = free_port();
         let mut community = Self {
+            admin_url: format!("http://127.0.0.1:{admin}"),
             base_url: format!("https://localhost:{server}/fhir"),
             ca_host: format!("localhost:{ca}"),
             host: format!("localhost:{server}"),
@@ -118,7 +122,7 @@ impl Community {
         community.tls();
         let config = format!(
             "base_url = \"{base_url}\"\nupstream = \"http://localhost:{fhir}/fhir\"\n\
-             listen = \"127.0.0.1:{server}\"\nworkers = 1\nstate_dir = \"state\"\n\
+             listen = \"127.0.0.1:{server}\"\nadmin_listen = \"127.0.0.1:{admin}\"\nworkers = 1\nstate_dir = \"state\"\n\
              tls = {{ cert = \"tls.pem\", key_file = \"tls.key\" }}\n\
              [fetch]\nallow_hosts = [\"{}\"]\n\
              [[community]]\nuri = \"{COMMUNITY}\"\nanchors = \"ca/root.pem\"\n\

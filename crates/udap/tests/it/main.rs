@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod bundle;
 mod certify;
 mod community;

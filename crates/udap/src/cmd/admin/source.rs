@@ -24,7 +24,7 @@ pub(super) struct SourceArgs {
         conflicts_with = "url"
     )]
     config: PathBuf,
-    /// Where its administration is served, by https
+    /// Where its administration is served, by https, or by http on this machine
     #[arg(long, value_name = "URL", requires = "token_file")]
     url: Option<String>,
     /// A file with a token of `udap admin token create`, which only its owner can read
@@ -123,7 +123,7 @@ impl Api {
             },
         };
         let secret = read_private(token)
-            .map_err(|error| Problem::from(udap_server::StartError::from(error)))?;
+            .map_err(|error| Problem::from(udap_server::StartError::from(error)).unreadable())?;
         let secret = String::from_utf8_lossy(&secret);
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", secret.trim()))
             .map_err(|_| usage(format!("{} does not hold a token", token.display())))?;
@@ -157,7 +157,7 @@ impl Api {
         );
         let sent = self
             .fetcher
-            .send(Kind::Api, method, url.as_str(), headers, body);
+            .send(Kind::Administration, method, url.as_str(), headers, body);
         let answer = sent.await?;
         let value: Value = serde_json::from_slice(answer.body()).map_err(|_| {
             let status = answer.status().as_u16();

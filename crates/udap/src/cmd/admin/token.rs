@@ -2,17 +2,19 @@
 
 use super::operator::ConfigArgs;
 use super::{source, trust};
+use crate::files::{self, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use comfy_table::{Table, presets};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use udap_server::Role;
 
 /// Tokens with which programs use the administration's API.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a token; it is printed this once
+    /// Make a token; it is shown this once
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateArgs),
     /// Every token: whose, what it may, until when
@@ -34,6 +36,9 @@ pub(crate) struct CreateArgs {
     /// How long it lives
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     days: i64,
+    /// Where to put it, in a file that only its owner can read [default: printed]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -56,14 +61,26 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
             } else {
                 Role::Viewer
             };
-            let made = local.create_token(&args.name, role, args.days).await?;
+            let mut made = local.create_token(&args.name, role, args.days).await?;
+            if let Some(path) = &args.out {
+                let token = format!("{}\n", trust::text(&made["token"]));
+                if let Err(problem) = files::create(path, token.as_bytes(), Privacy::Private) {
+                    local.revoke_token(&trust::text(&made["id"])).await?;
+                    return Err(problem);
+                }
+                if let Some(members) = made.as_object_mut() {
+                    members.remove("token");
+                    members.insert("file".to_owned(), json!(path));
+                }
+            }
             match format {
                 Format::Json => output::json(&made)?,
                 Format::Human => {
-                    // Alone on stdout, so that it can be put into a file.
-                    output::data(&trust::text(&made["token"]))?;
+                    // Alone on stdout, for a program that takes it from there.
+                    let shown = if args.out.is_some() { "file" } else { "token" };
+                    output::data(&trust::text(&made[shown]))?;
                     output::talk(&format!(
-                        "role {}, ends {}, id {}; it is not shown again",
+                        "role {}, ends {}, id {}; the token is not shown again",
                         trust::text(&made["role"]),
                         trust::told(&made["expires"]),
                         trust::text(&made["id"])
@@ -113,7 +130,7 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
 
 const CREATE_EXAMPLES: &str = "\
 EXAMPLES
-  udap admin token create monitoring > monitoring.token
+  udap admin token create monitoring --out monitoring.token
   udap admin token create incident-bot --operator --days 30";
 
 const LIST_EXAMPLES: &str = "\
