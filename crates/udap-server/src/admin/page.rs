@@ -58,12 +58,21 @@ impl Frame {
 /// A page, with the headers that keep it to itself.
 pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
-        Ok(text) => with_headers((status, text).into_response(), "text/html; charset=utf-8"),
+        Ok(text) => {
+            let text = text.replace(is_bidi_control, "\u{fffd}");
+            with_headers((status, text).into_response(), "text/html; charset=utf-8")
+        }
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// Characters that turn the text after them around, which a stranger's text must not do with ours. Letters of
+/// any script find their direction without them.
+const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The one style sheet.

@@ -5,7 +5,8 @@ use crate::support::{BASE, DAY, Holder, rsa, statement, world};
 use http::{StatusCode, header};
 use udap_pki::issue::Profile;
 
-const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+/// With what would run, and what turns the text after it around.
+const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}\u{2066}";
 
 #[tokio::test]
 async fn every_page_is_kept_to_itself_and_runs_nothing() {
@@ -87,6 +88,8 @@ async fn what_an_app_says_of_itself_is_text_and_never_called_verified() {
             !page.contains("<script") && !page.contains("<img"),
             "{path}"
         );
+        assert!(!page.contains(['\u{202e}', '\u{2066}']), "{path}");
+        assert!(page.contains("\u{fffd}\u{fffd}"), "{path}");
     }
     let page = text(&site.page(&format!("/apps/{id}"), &cookie).await);
     let (verified, claimed) = page.split_once("What the app says of itself").unwrap();
