@@ -11,10 +11,12 @@ mod floor;
 mod gateway;
 mod growth;
 mod load;
+mod memory;
 mod metadata;
 mod place;
 mod register;
 mod report;
+mod start;
 mod store;
 mod token;
 mod trust;
@@ -93,6 +95,28 @@ pub struct GrowthBench {
     pub connections: usize,
     /// How the result is told.
     pub format: Format,
+}
+
+/// What `udap bench start` was asked for.
+#[derive(Clone, Debug)]
+pub struct StartBench {
+    /// How often, 1 to 1,000.
+    pub starts: u32,
+    /// How the result is told.
+    pub format: Format,
+}
+
+/// Measures how long a data holder takes from its start to its first answer, and what it holds in memory
+/// when nobody asks. The floor is the same program with an empty handler.
+///
+/// Exits with 1 when nothing could be measured.
+#[must_use]
+pub fn start(options: StartBench) -> ExitCode {
+    let format = options.format;
+    measure(format, start::run(options), |start| {
+        report::start(&start, format);
+        0
+    })
 }
 
 /// Measures what token requests of 1,000 active clients cost among few registrations and among many,

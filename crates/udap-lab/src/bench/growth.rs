@@ -10,6 +10,7 @@ use udap_proto::metadata;
 use super::{
     Alg, BenchError, GrowthBench, cpu, empty, floor,
     load::{Load, Measured},
+    memory,
     place::Place,
     register::Newcomers,
     report::{Report, note, per_request},
@@ -79,7 +80,8 @@ async fn measure(options: &GrowthBench, place: &Place) -> Result<Growth, BenchEr
 
     let many = token(options, place, &address, &clients).await?;
     let uniform = once_each(options, place, &address, &strangers).await?;
-    let memory = place.actors.pid("data-holder").and_then(resident);
+    let memory = place.actors.pid("data-holder").and_then(memory::of);
+    let memory = memory.map(|held| held.resident);
     Ok(Growth {
         few,
         many,
@@ -225,14 +227,6 @@ async fn report(
 )]
 fn per_client(wanted: f64, clients: usize) -> usize {
     (wanted / clients.max(1) as f64).clamp(1.0, 1_000.0) as usize
-}
-
-/// What a process holds in memory, in bytes.
-fn resident(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
 }
 
 fn other(error: impl ToString) -> BenchError {

@@ -153,6 +153,45 @@ pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
     );
 }
 
+/// What starting took, and what is held in memory afterwards.
+pub(super) fn start(start: &super::start::Start, format: Format) {
+    let (server, floor) = (&start.data_holder, &start.floor);
+    let mib = |bytes: u64| tenths(as_f64(bytes) / 1024.0 / 1024.0);
+    let resident = |of: &super::start::Process| of.idle.map(|held| mib(held.resident));
+    let anonymous = |of: &super::start::Process| of.idle.map(|held| mib(held.anonymous));
+    let ratio = server.first_answer_ms / floor.first_answer_ms;
+    let mut out = anstream::stdout().lock();
+    if format == Format::Json {
+        let object = json!({
+            "what": "start",
+            "first_answer_ms": tenths(server.first_answer_ms),
+            "floor_ms": tenths(floor.first_answer_ms),
+            "ratio": thousandths(ratio),
+            "idle_mib": resident(server),
+            "idle_anonymous_mib": anonymous(server),
+            "floor_idle_mib": resident(floor),
+            "floor_idle_anonymous_mib": anonymous(floor),
+        });
+        let _ = writeln!(out, "{object}");
+        return;
+    }
+    let told = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.1}"));
+    let _ = writeln!(
+        out,
+        "{:<14} {:>15} {:>9} {:>22}",
+        "what", "first answer ms", "idle MiB", "of it in no file MiB"
+    );
+    for (name, of) in [("data holder", server), ("empty handler", floor)] {
+        let _ = writeln!(
+            out,
+            "{name:<14} {:>15.1} {:>9} {:>22}",
+            of.first_answer_ms,
+            told(resident(of)),
+            told(anonymous(of)),
+        );
+    }
+}
+
 /// CPU time for each request, in microseconds.
 pub(super) fn per_request(
     before: Option<std::time::Duration>,

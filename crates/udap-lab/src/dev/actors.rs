@@ -173,7 +173,7 @@ struct Process {
 }
 
 impl Actors {
-    /// Starts all of them, and waits until each serves.
+    /// Starts all of them, authorities before the others, and waits until each serves.
     pub(crate) async fn start(
         program: &Path,
         specs: &[Spec],
@@ -182,13 +182,20 @@ impl Actors {
         let mut actors = Self {
             running: Vec::with_capacity(specs.len()),
         };
-        for spec in specs {
-            actors.running.push(spawn(program, spec)?);
-        }
-        for (at, spec) in specs.iter().enumerate() {
-            if let Err(error) = actors.ready(at, spec, tls).await {
-                actors.stop().await?;
-                return Err(error);
+        // Authorities first: whoever asks for a CRL as it starts, and does not get it, asks again only after
+        // some seconds.
+        let authorities = specs.iter().take_while(|spec| spec.name.starts_with("ca-"));
+        let (first, others) = specs.split_at(authorities.count());
+        for wave in [first, others] {
+            let begin = actors.running.len();
+            for spec in wave {
+                actors.running.push(spawn(program, spec)?);
+            }
+            for (at, spec) in (begin..).zip(wave) {
+                if let Err(error) = actors.ready(at, spec, tls).await {
+                    actors.stop().await?;
+                    return Err(error);
+                }
             }
         }
         Ok(actors)
@@ -342,7 +349,7 @@ fn strings(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
 
-const POLL: Duration = Duration::from_millis(25);
+const POLL: Duration = Duration::from_millis(2);
 /// A busy machine may take seconds to start five processes; a good one takes 100 ms.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
 /// The processes of a sandbox that was killed end by themselves within this time.

@@ -77,6 +77,28 @@ fn one_object_with_the_same_members_whatever_is_measured() {
 }
 
 #[test]
+fn starting_is_measured_beside_the_same_program_with_an_empty_handler() {
+    let home = Home::new();
+    let ran = home.run(&["bench", "start", "--starts", "1", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let measured = &ran.json()[0];
+    let member = |name: &str| measured[name].as_f64().unwrap_or_default();
+    assert_eq!(measured["what"], "start");
+    assert!(
+        member("first_answer_ms") > 0.0 && member("floor_ms") > 0.0,
+        "{measured}"
+    );
+    for of in ["", "floor_"] {
+        let (all, own) = (format!("{of}idle_mib"), format!("{of}idle_anonymous_mib"));
+        assert!(
+            member(&all) > member(&own) && member(&own) > 0.0,
+            "{measured}"
+        );
+    }
+    assert_eq!(home.processes(), []);
+}
+
+#[test]
 fn it_aims_at_a_server_that_is_running() {
     let home = Home::new();
     let mut running = home.start(&[]);

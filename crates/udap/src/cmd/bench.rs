@@ -5,7 +5,9 @@ use crate::output::Format;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use udap_lab::bench::{self, Alg, GrowthBench, LoadBench, Target, TokenBench, TrustBench};
+use udap_lab::bench::{
+    self, Alg, GrowthBench, LoadBench, StartBench, Target, TokenBench, TrustBench,
+};
 use url::Url;
 
 /// What a request costs, beside the floor of this machine in the same minute.
@@ -26,6 +28,9 @@ pub(crate) enum Command {
     /// Reads through the gateway, beside the same without any check
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(LoadArgs),
+    /// From the start to the first answer, and what is held in memory afterwards
+    #[command(after_help = START_EXAMPLES)]
+    Start(StartArgs),
     /// Deciding that a certificate is good, beside its signature verifications
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
@@ -92,6 +97,13 @@ pub(crate) struct GrowthArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    /// How often
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    starts: u32,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
     /// How long to measure
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -144,6 +156,10 @@ pub(crate) fn run(command: Command, format: Format) -> ExitCode {
             seconds: args.seconds,
             format,
         }),
+        Command::Start(args) => bench::start(StartBench {
+            starts: args.starts,
+            format,
+        }),
         Command::Growth(args) => bench::growth(GrowthBench {
             registrations: args.registrations,
             seconds: args.load.seconds,
@@ -181,6 +197,11 @@ const GATEWAY_EXAMPLES: &str = "\
 EXAMPLES
   udap bench gateway
   udap bench gateway --seconds 30 --json";
+
+const START_EXAMPLES: &str = "\
+EXAMPLES
+  udap bench start
+  udap bench start --starts 100 --json";
 
 const TRUST_EXAMPLES: &str = "\
 EXAMPLES
