@@ -289,6 +289,8 @@ pub(crate) fn prepare(text: &str) -> Option<String> {
     let normal = normalise(&folded)?;
     let mut out = String::with_capacity(normal.len());
     squeeze(&mut out, normal.chars());
+    // A mark that stood on a space that is gone now begins the text, which is prohibited.
+    normalise(&out)?;
     Some(out)
 }
 
