@@ -1,6 +1,6 @@
 //! A sandbox for the length of a benchmark: in a directory of its own, at ports of its own.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, path::PathBuf, sync::Arc};
 
 use rustls::ClientConfig;
 
@@ -10,6 +10,8 @@ use crate::dev::{Actors, DevError, Layout, Spec, files, setup, specs};
 /// What is running for a benchmark.
 pub(super) struct Place {
     pub(super) layout: Layout,
+    /// This very program, which the actors are.
+    pub(super) program: PathBuf,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) actors: Actors,
 }
@@ -51,6 +53,7 @@ impl Place {
         let actors = Actors::start(&program, &specs, &tls).await?;
         Ok(Self {
             layout: layout.clone(),
+            program,
             tls,
             actors,
         })

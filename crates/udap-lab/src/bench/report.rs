@@ -124,7 +124,7 @@ pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
         .zip(many)
         .filter(|(few, _)| *few > 0.0)
         .map(|(few, many)| many / few);
-    let mebibytes = growth.memory.map(|bytes| as_f64(bytes) / 1024.0 / 1024.0);
+    let memory_mib = growth.memory.map(mebibytes);
     for report in [&growth.few, &growth.many, &growth.uniform] {
         report.print(format);
     }
@@ -137,7 +137,7 @@ pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
             "many_us": many.map(tenths),
             "uniform_us": growth.uniform.server_cpu_us.map(tenths),
             "ratio": ratio.map(thousandths),
-            "memory_mib": mebibytes.map(tenths),
+            "memory_mib": memory_mib.map(tenths),
             "disk_bytes_each": growth.disk_each,
         });
         let _ = writeln!(out, "{object}");
@@ -148,7 +148,7 @@ pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
         "a token among {} registrations costs {} times what it costs among few; {} MiB of memory, {} bytes of disk a registration",
         growth.registrations,
         ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
-        mebibytes.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}")),
+        memory_mib.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}")),
         growth.disk_each
     );
 }
@@ -156,7 +156,7 @@ pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
 /// What starting took, and what is held in memory afterwards.
 pub(super) fn start(start: &super::start::Start, format: Format) {
     let (server, floor) = (&start.data_holder, &start.floor);
-    let mib = |bytes: u64| tenths(as_f64(bytes) / 1024.0 / 1024.0);
+    let mib = |bytes: u64| tenths(mebibytes(bytes));
     let resident = |of: &super::start::Process| of.idle.map(|held| mib(held.resident));
     let anonymous = |of: &super::start::Process| of.idle.map(|held| mib(held.anonymous));
     let ratio = server.first_answer_ms / floor.first_answer_ms;
@@ -218,6 +218,10 @@ pub(super) fn failure(format: Format, code: &str, sentence: &str, hint: &str) {
     if !hint.is_empty() {
         let _ = writeln!(anstream::stderr(), "  hint: {hint}");
     }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    as_f64(bytes) / 1024.0 / 1024.0
 }
 
 fn tenths(value: f64) -> f64 {

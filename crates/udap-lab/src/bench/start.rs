@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{BenchError, StartBench, empty, memory, place::Place, report::note, require};
-use crate::dev::{Actors, DevError, Spec, specs};
+use crate::dev::{Actors, Spec, specs};
 
 /// What starting took, of the data holder and of an empty handler in the same program.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub(super) struct Start {
     pub(super) floor: Process,
 }
 
-/// The median of some starts.
-#[derive(Clone, Debug, Default)]
+/// The median of some starts, and what the last one held.
+#[derive(Clone, Debug)]
 pub(super) struct Process {
     /// From the start to the first answer over TLS, in milliseconds.
     pub(super) first_answer_ms: f64,
@@ -38,34 +38,42 @@ async fn measure(starts: u32, place: &Place) -> Result<Start, BenchError> {
     // It makes its keys and tables the first time, which is not what an operator waits for.
     once(place, &data_holder, Duration::ZERO).await?;
     note(&format!("starting {starts} times"));
-    let mut taken = [const { Vec::new() }; 2];
-    let mut idle = [None, None];
+    let (mut of_data_holder, mut of_floor) = (Starts::default(), Starts::default());
     for round in 1..=starts {
         let rest = if round == starts {
             IDLE
         } else {
             Duration::ZERO
         };
-        for (at, spec) in [&data_holder, &floor].into_iter().enumerate() {
+        for (spec, so_far) in [(&data_holder, &mut of_data_holder), (&floor, &mut of_floor)] {
             let (ms, held) = once(place, spec, rest).await?;
-            if let (Some(taken), Some(idle)) = (taken.get_mut(at), idle.get_mut(at)) {
-                taken.push(ms);
-                *idle = held;
-            }
+            so_far.first_answers_ms.push(ms);
+            so_far.idle = held;
         }
     }
-    let [of_data_holder, of_floor] = taken.map(median);
-    let [data_holder_idle, floor_idle] = idle;
     Ok(Start {
-        data_holder: Process {
-            first_answer_ms: of_data_holder,
-            idle: data_holder_idle,
-        },
-        floor: Process {
-            first_answer_ms: of_floor,
-            idle: floor_idle,
-        },
+        data_holder: of_data_holder.process(),
+        floor: of_floor.process(),
     })
+}
+
+/// What was measured so far.
+#[derive(Default)]
+struct Starts {
+    first_answers_ms: Vec<f64>,
+    /// Of the last one.
+    idle: Option<memory::Held>,
+}
+
+impl Starts {
+    fn process(mut self) -> Process {
+        self.first_answers_ms.sort_by(f64::total_cmp);
+        let median = self.first_answers_ms.get(self.first_answers_ms.len() / 2);
+        Process {
+            first_answer_ms: median.copied().unwrap_or_default(),
+            idle: self.idle,
+        }
+    }
 }
 
 /// Starts a process, and ends it after so long: how many milliseconds it took to answer, and what it held.
@@ -74,22 +82,13 @@ async fn once(
     spec: &Spec,
     rest: Duration,
 ) -> Result<(f64, Option<memory::Held>), BenchError> {
-    let program = std::env::current_exe().map_err(|error| DevError::System {
-        what: "this program's path",
-        detail: error.to_string(),
-    })?;
     let began = Instant::now();
-    let actors = Actors::start(&program, std::slice::from_ref(spec), &place.tls).await?;
+    let actors = Actors::start(&place.program, std::slice::from_ref(spec), &place.tls).await?;
     let ms = began.elapsed().as_secs_f64() * 1e3;
     tokio::time::sleep(rest).await;
     let held = actors.pid(spec.name).and_then(memory::of);
     actors.stop().await?;
     Ok((ms, held))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// Long enough for what it does after its start.
