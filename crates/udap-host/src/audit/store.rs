@@ -114,12 +114,12 @@ pub struct CodeCount {
 /// Which refusals there were since a time, in microseconds since 1970, the most frequent first; at most
 /// the [`MOST_EXAMINED`] newest are counted.
 pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<CodeCount>, DbError> {
-    let day = Filter {
+    let refusals = Filter {
         since: Some(since),
         refusals: true,
         ..Filter::default()
     };
-    let since = floor(db, &day).await?.unwrap_or(since);
+    let since = floor(db, &refusals).await?.unwrap_or(since);
     let rows = sqlx::query(
         "SELECT code, COUNT(*) AS count, MAX(at) AS last FROM audit
          WHERE code IS NOT NULL AND at >= $1 GROUP BY code ORDER BY COUNT(*) DESC, code LIMIT $2",

@@ -101,7 +101,7 @@ impl Asked {
 
 /// One page of entries, and before which time the next one is, if there is one. Where there are many, a
 /// page may have fewer than were asked for, even none, and there is a next one all the same.
-pub(super) async fn some(
+pub(super) async fn page_of(
     db: &Db,
     filter: &Filter,
     limit: u32,
@@ -133,7 +133,7 @@ pub(super) struct EntryList {
 
 pub(super) async fn list(db: &Db, asked: &Asked) -> Result<EntryList, AdminError> {
     let limit = limit(asked.limit.as_deref(), 50)?;
-    let (entries, next) = some(db, &asked.filter()?, limit).await?;
+    let (entries, next) = page_of(db, &asked.filter()?, limit).await?;
     Ok(EntryList { entries, next })
 }
 

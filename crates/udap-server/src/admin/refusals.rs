@@ -3,7 +3,7 @@
 use super::Admin;
 use super::access::{Person, Program};
 use super::apps::{asked, limit};
-use super::audit_trail::{Asked, settled, some};
+use super::audit_trail::{Asked, page_of, settled};
 use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
 use crate::app::general_hint;
@@ -75,8 +75,9 @@ pub(super) async fn rows(
     most: u32,
     now: UnixTime,
 ) -> Result<Vec<RefusalRow>, AdminError> {
-    let (records, _) = some(db, filter, most).await?;
-    Ok(records
+    let recent = audit::recent(db, filter, most).await?;
+    Ok(recent
+        .records
         .into_iter()
         .map(|record| RefusalRow::new(record, now))
         .collect())
@@ -93,7 +94,7 @@ pub(super) async fn list(db: &Db, asked: &Asked, now: UnixTime) -> Result<Refusa
     let limit = limit(asked.limit.as_deref(), 50)?;
     let mut filter = asked.filter()?;
     filter.refusals = true;
-    let (records, next) = some(db, &filter, limit).await?;
+    let (records, next) = page_of(db, &filter, limit).await?;
     Ok(RefusalList {
         refusals: records
             .into_iter()

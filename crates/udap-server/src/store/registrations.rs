@@ -273,11 +273,6 @@ pub(crate) enum Cancelled {
 }
 
 impl Registrations {
-    /// The turn of whoever goes through all of them.
-    pub(super) async fn search(&self) -> Result<SemaphorePermit<'_>, DbError> {
-        self.searches.acquire().await.map_err(|_| DbError::Closed)
-    }
-
     pub(crate) fn new(db: Db, fresh: Arc<Fresh>) -> Self {
         Self {
             db,
@@ -286,6 +281,11 @@ impl Registrations {
             fresh,
             searches: Semaphore::new(1),
         }
+    }
+
+    /// The turn of whoever goes through all of them.
+    pub(super) async fn search(&self) -> Result<SemaphorePermit<'_>, DbError> {
+        self.searches.acquire().await.map_err(|_| DbError::Closed)
     }
 
     /// The registration of that name, from memory if it was read before and other nodes are heard.
