@@ -83,7 +83,7 @@ pub use evidence::{Evidence, Need};
 pub use extensions::KeyUsage;
 pub use general_name::{Form, GeneralName};
 pub use key::{AlgorithmError, KeyError, KeyKind, PublicKey, Scheme, SignatureError};
-pub use names::Name;
+pub use names::{Name, is_bidi_control};
 pub use ocsp::{OcspError, OcspResponse};
 pub use time::{Civil, TimeError, UnixTime};
 pub use trace::{Mark, Step, Trace};

@@ -366,7 +366,7 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '#' if at == 0 => f.write_str("\\#")?,
             c if c.is_control()
                 || tables::change_display_properties_or_deprecated(c)
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+                || is_bidi_control(c) =>
             {
                 let mut octets = [0; 4];
                 c.encode_utf8(&mut octets)
@@ -377,6 +377,14 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Whether a character turns the text after it around (Unicode UAX #9 §2: embeddings, overrides and
+/// isolates), which a stranger's text must not do with ours. Letters of any script find their direction
+/// without them.
+#[must_use]
+pub const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// No real name has more; the bound keeps comparison cheap.
@@ -484,6 +492,14 @@ mod tests {
         assert_eq!(odd.to_string(), "CN=\\#x+1.2.3=#040101,O=\\ a\\,b\\0a");
         assert_eq!(name(&[]).to_string(), "");
         assert!(name(&[]).is_empty());
+    }
+
+    /// A mark on a space, of which the space goes: RFC 4518 §2.4 permits no text that begins with a mark.
+    #[test]
+    fn a_mark_alone_is_not_prepared() {
+        assert_eq!(prepare("\u{fe72}"), None);
+        assert_eq!(prepare("\u{64c}"), None);
+        assert_eq!(prepare("a\u{fe72}b").as_deref(), Some("a \u{64c}b"));
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use serde_json::json;
 use udap_host::audit::{Event, Refusal};
 use udap_host::listen::Peer;
 use udap_host::rate;
+use udap_pki::is_bidi_control;
 use udap_trust::clock;
 
 /// What stands around every page.
@@ -67,12 +68,6 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
-}
-
-/// Characters that turn the text after them around, which a stranger's text must not do with ours. Letters of
-/// any script find their direction without them.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The one style sheet.

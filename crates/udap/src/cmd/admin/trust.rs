@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 use std::process::ExitCode;
 use udap_host::when::when;
-use udap_pki::UnixTime;
+use udap_pki::{UnixTime, is_bidi_control};
 use udap_trust::clock;
 
 #[derive(Debug, clap::Args)]
@@ -174,7 +174,7 @@ pub(super) fn text(value: &Value) -> String {
 /// Strangers wrote some of it: nothing in it moves the cursor or turns the text around.
 fn printable(text: &str) -> String {
     let shown = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns = is_bidi_control(c) || matches!(c, '\u{200e}' | '\u{200f}');
         if c.is_control() || turns {
             '\u{fffd}'
         } else {
