@@ -8,6 +8,7 @@ use crate::extensions::{self, ExtensionError};
 use crate::jwk::JwkSet;
 use crate::jws::{Header, Jws, JwsAlg, JwsError, Signer, Unsigned};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::sync::Arc;
 use udap_pki::{Certificate, UnixTime, Valid};
 
@@ -236,7 +237,7 @@ impl Verified {
     ///
     /// # Errors
     /// [`ExtensionError::NotAnObject`]
-    pub fn extensions(&self) -> Result<Map<String, Value>, ExtensionError> {
+    pub fn extensions(&self) -> Result<Cow<'_, Map<String, Value>>, ExtensionError> {
         extensions::read(self.jws.payload())
     }
 }

@@ -10,6 +10,7 @@ use crate::extensions::{self, ExtensionError};
 use crate::jws::{Jws, JwsAlg, JwsError, Signer};
 use crate::scope::ScopeSet;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use udap_pki::{UnixTime, Valid};
 
 /// The longest lifetime of an assertion, in seconds: an hour, as the profile recommends.
@@ -241,7 +242,7 @@ impl Verified {
     ///
     /// # Errors
     /// [`ExtensionError::NotAnObject`]
-    pub fn extensions(&self) -> Result<Map<String, Value>, ExtensionError> {
+    pub fn extensions(&self) -> Result<Cow<'_, Map<String, Value>>, ExtensionError> {
         extensions::read(self.jws.payload())
     }
 }

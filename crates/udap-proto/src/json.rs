@@ -5,6 +5,7 @@
 //! U+0000, at which some programs end a text, and which some databases cannot hold.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -119,14 +120,15 @@ impl<'de> Visitor<'de> for Strict {
         let mut map = Map::new();
         while let Some(name) = access.next_key::<String>()? {
             without_nul(&name)?;
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!(
-                    "member `{}` appears twice",
-                    name.chars().take(64).collect::<String>()
-                )));
-            }
-            let value = access.next_value_seed(deeper)?;
-            map.insert(name, value);
+            match map.entry(name) {
+                Entry::Vacant(place) => place.insert(access.next_value_seed(deeper)?),
+                Entry::Occupied(first) => {
+                    return Err(A::Error::custom(format_args!(
+                        "member `{}` appears twice",
+                        first.key().chars().take(64).collect::<String>()
+                    )));
+                }
+            };
         }
         Ok(Value::Object(map))
     }

@@ -15,6 +15,7 @@ pub use object::{Object, Use};
 use crate::community::{CommunityError, Definition, shipped_objects};
 use crate::error::Refusal;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use udap_pki::UnixTime;
 
@@ -268,10 +269,10 @@ pub fn purposes_of_use(extensions: &Map<String, Value>) -> Vec<&str> {
 ///
 /// # Errors
 /// [`ExtensionError::NotAnObject`]
-pub fn read(payload: &Map<String, Value>) -> Result<Map<String, Value>, ExtensionError> {
+pub fn read(payload: &Map<String, Value>) -> Result<Cow<'_, Map<String, Value>>, ExtensionError> {
     match payload.get("extensions") {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(map)) => Ok(map.clone()),
+        None | Some(Value::Null) => Ok(Cow::default()),
+        Some(Value::Object(map)) => Ok(Cow::Borrowed(map)),
         Some(_) => Err(ExtensionError::NotAnObject),
     }
 }

@@ -399,10 +399,15 @@ impl Codes {
     fn check(&self, text: &str, now: UnixTime) -> Result<(), CodeProblem> {
         let (system, code) = text.split_once('#').ok_or(CodeProblem::Form)?;
         let blank = |c: char| c.is_whitespace() || c.is_control() || c == '#';
-        if code.is_empty() || code.contains(blank) || !is_uri(system) {
+        if code.is_empty() || code.contains(blank) {
             return Err(CodeProblem::Form);
         }
-        if !self.systems.is_empty() && !self.systems.iter().any(|known| known == system) {
+        // Systems that the community names were found to be URIs when it was read.
+        let named = match self.systems.as_slice() {
+            [] => self.lists.iter().any(|list| list.system == system) || is_uri(system),
+            systems => systems.iter().any(|known| known == system),
+        };
+        if !named {
             return Err(CodeProblem::Form);
         }
         if self.lists.is_empty() {

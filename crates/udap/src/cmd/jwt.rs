@@ -181,8 +181,8 @@ fn verify_authn(args: &Args, judge: &Judge, compact: &str) -> Result<Valid, Prob
         (None, []) => String::new(),
     };
     let verified = signed.verify(&valid, &uri).map_err(refused)?;
-    udap_proto::extensions::check_everywhere(&verified.extensions().map_err(refused)?)
-        .map_err(refused)?;
+    let extensions = verified.extensions().map_err(refused)?;
+    udap_proto::extensions::check_everywhere(&extensions).map_err(refused)?;
     require_iss(args, verified.claims())?;
     Ok(valid)
 }
