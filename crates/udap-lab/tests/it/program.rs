@@ -167,6 +167,14 @@ impl Running {
     }
 }
 
+/// A test that fails leaves nothing running: the actors see that it is gone.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Sends a signal; the process may be gone already.
 pub(crate) fn kill(pid: u32, signal: &str) {
     let pid = pid.to_string();
