@@ -111,14 +111,14 @@ impl IntoResponse for OperationOutcome {
 
 /// A JSON answer that no cache keeps: tokens, registrations and refusals alike (RFC 6749 §5.1).
 pub fn json(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response {
-    let mut text = Vec::with_capacity(ANSWER_BYTES);
-    let mut status = status;
-    if let Err(error) = serde_json::to_writer(&mut text, body) {
-        tracing::error!(%error, "an answer cannot be written as JSON");
-        status = StatusCode::INTERNAL_SERVER_ERROR;
-        text.clear();
-    }
-    let mut response = Response::new(Body::from(text));
+    let (status, body) = match serde_json::to_vec(body) {
+        Ok(body) => (status, body),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+        }
+    };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -126,9 +126,6 @@ pub fn json(status: StatusCode, media_type: &'static str, body: &impl Serialize)
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
-
-/// Room for an access token and what stands around it, the most frequent of all answers.
-const ANSWER_BYTES: usize = 1536;
 
 /// RFC 6749 §5.2 allows %x20-21 / %x23-5B / %x5D-7E: quotes become apostrophes, a backslash a
 /// slash, anything else a question mark.

@@ -402,23 +402,21 @@ impl Codes {
         if code.is_empty() || code.contains(blank) {
             return Err(CodeProblem::Form);
         }
-        // Systems that the community names were found to be URIs when it was read.
-        let named = match self.systems.as_slice() {
-            [] => self.lists.iter().any(|list| list.system == system) || is_uri(system),
-            systems => systems.iter().any(|known| known == system),
-        };
-        if !named {
-            return Err(CodeProblem::Form);
-        }
-        if self.lists.is_empty() {
-            return Ok(());
-        }
         let mut of_system = self
             .lists
             .iter()
             .filter(|list| list.system == system)
             .peekable();
-        if of_system.peek().is_none() && self.other_systems {
+        let listed = of_system.peek().is_some();
+        // Systems that the community names were found to be URIs when it was read.
+        let fits = match self.systems.as_slice() {
+            [] => listed || is_uri(system),
+            systems => systems.iter().any(|known| known == system),
+        };
+        if !fits {
+            return Err(CodeProblem::Form);
+        }
+        if self.lists.is_empty() || (!listed && self.other_systems) {
             return Ok(());
         }
         let mut problem = CodeProblem::Unknown;
