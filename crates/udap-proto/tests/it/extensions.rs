@@ -141,6 +141,16 @@ fn hl7_b2b_by_the_guide() {
                 "extension-member-malformed",
             ),
             (
+                "a purpose of a system that is no URI",
+                with("purpose_of_use", json!(["purposes#TREAT"])),
+                "extension-member-malformed",
+            ),
+            (
+                "a purpose of a system with a blank",
+                with("purpose_of_use", json!(["urn:oid:2.16 .840#TREAT"])),
+                "extension-member-malformed",
+            ),
+            (
                 "a purpose that HL7 does not have",
                 with(
                     "purpose_of_use",
