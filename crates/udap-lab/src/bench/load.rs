@@ -1,6 +1,8 @@
 //! The load: some connections that are kept alive, each with one request under way at a time.
 
 use std::{
+    fs,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 
-use super::BenchError;
+use super::{BenchError, report::note};
 use crate::wire::{Address, Wire};
 
 /// What to send, and for how long.
@@ -55,12 +57,16 @@ impl Measured {
 
 impl Load {
     /// Sends until the time is over or there is nothing more to send, on a thread of its own: the
-    /// client is one thread, so that the server's threads find a core.
+    /// client is one thread, so that the server's threads find a core. They share the cores with it, so it
+    /// is a batch job, which does not break into a request of the server whenever an answer comes.
     pub(super) async fn run(self) -> Result<Measured, BenchError> {
         let (send, receive) = tokio::sync::oneshot::channel();
         thread::Builder::new()
             .name("udap-load".to_owned())
             .spawn(move || {
+                if !in_batch() {
+                    note("the load cannot be a batch job here, and disturbs the server more");
+                }
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
@@ -136,6 +142,23 @@ impl Load {
         }
         mine
     }
+}
+
+/// Makes the calling thread one of the scheduling policy `SCHED_BATCH`: it waits for a core until whoever
+/// has it is done, where it would else take it away when its answer comes.
+fn in_batch() -> bool {
+    let Some(thread) = fs::read_link("/proc/thread-self").ok() else {
+        return false;
+    };
+    let id = thread.file_name().unwrap_or_default();
+    let chrt = Command::new("chrt")
+        .args(["--batch", "--pid", "0"])
+        .arg(id)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    chrt.is_ok_and(|status| status.success())
 }
 
 fn describe(answer: &Response<Bytes>) -> String {
