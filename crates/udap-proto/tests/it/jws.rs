@@ -5,6 +5,7 @@ use crate::map;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use udap_proto::Refusal as _;
 use udap_proto::jws::{Jws, JwsAlg, MAX_BYTES, MAX_X5C, Signer};
 
@@ -28,6 +29,55 @@ fn raw(header: &str, payload: &str) -> String {
 fn signed(key: &Key, alg: JwsAlg, chain: &[&[u8]]) -> String {
     let header = map(json!({"alg": alg.as_str(), "x5c": x5c(chain)}));
     key.jwt(alg, &header, &json!({"iss": "a"}))
+}
+
+/// A header that comes again is neither read nor hashed again; all else is looked at as before.
+#[test]
+fn what_is_kept_of_a_header_lets_no_other_signature_pass() {
+    let rsa = Key::rsa();
+    for (alg, key, other) in [
+        (JwsAlg::RS256, &rsa, &Key::rsa()),
+        (JwsAlg::PS256, &rsa, &Key::rsa()),
+        (JwsAlg::ES256, &Key::p256(), &Key::p256()),
+        (JwsAlg::ES384, &Key::p384(), &Key::p384()),
+        (JwsAlg::EdDSA, &Key::ed25519(), &Key::ed25519()),
+    ] {
+        let header = map(json!({"alg": alg.as_str(), "x5c": x5c(&[&key.certificate])}));
+        let first = Jws::parse(&key.jwt(alg, &header, &json!({"jti": "1"}))).unwrap();
+        first.verify_by_leaf(ALL).unwrap();
+        let (text, known) = first.header_read();
+        let again = |compact: &str| {
+            let jws = Jws::parse_with(compact, |sent| {
+                assert_eq!(sent, text);
+                Some(Arc::clone(known))
+            });
+            let jws = jws.unwrap();
+            jws.verify_by_leaf(ALL).map_err(|e| e.code())
+        };
+        // Twice, since the first one makes the hash.
+        for jti in ["2", "3"] {
+            let good = key.jwt(alg, &header, &json!({ "jti": jti }));
+            let signer = again(&good).unwrap();
+            assert_eq!(signer.leaf().der(), key.certificate, "{alg}");
+            let mut parts: Vec<_> = good.split('.').map(str::to_owned).collect();
+            parts[1] = b64(r#"{"jti":"4"}"#);
+            for (what, wrong) in [
+                ("another payload", parts.join(".")),
+                ("another key", other.jwt(alg, &header, &json!({"jti": "5"}))),
+            ] {
+                assert_eq!(
+                    again(&wrong).unwrap_err(),
+                    "jwt-signature-invalid",
+                    "{alg} {what}"
+                );
+            }
+        }
+        let policy = Jws::parse_with(&key.jwt(alg, &header, &json!({})), |_| {
+            Some(Arc::clone(known))
+        });
+        let refused = policy.unwrap().verify_by_leaf(&[JwsAlg::ES512]);
+        assert_eq!(refused.unwrap_err().code(), "jwt-alg-refused");
+    }
 }
 
 #[test]
