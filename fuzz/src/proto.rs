@@ -168,7 +168,8 @@ pub fn scope(data: &[u8]) {
 /// A token request's form.
 pub fn form(data: &[u8]) {
     if let Ok(request) = TokenRequest::read(data) {
-        let again = TokenRequest::read(request.to_form().as_bytes());
+        let form = request.to_form();
+        let again = TokenRequest::read(form.as_bytes());
         assert_eq!(again, Ok(request));
     }
 }

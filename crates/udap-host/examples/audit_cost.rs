@@ -48,7 +48,7 @@ async fn main() {
                     who.clone(),
                     Event::TokenIssued {
                         scope: scope.clone(),
-                        purpose_of_use,
+                        purpose_of_use: purpose_of_use.into(),
                     },
                 )
                 .await;

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use udap_pki::UnixTime;
 
 /// The declared type, without which a JWT is no access token (RFC 9068 §2.1).
@@ -23,11 +24,11 @@ pub const MAX_LIFETIME_SECS: i64 = 3600;
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccessToken {
     /// Who issued it.
-    pub iss: String,
+    pub iss: Arc<str>,
     /// The FHIR base URL it is for.
-    pub aud: String,
+    pub aud: Arc<str>,
     /// The registration it was issued to. For client credentials `sub` is the same (RFC 9068 §2.2).
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// What it permits.
     pub scope: ScopeSet,
     /// When it was issued.
@@ -38,12 +39,12 @@ pub struct AccessToken {
     pub jti: String,
     /// The community in which the app is trusted; empty for a client of SMART's, which is known by its
     /// keys and belongs to none.
-    pub community: String,
+    pub community: Arc<str>,
     /// The app's URI, as registered; empty for the same.
-    pub uri: String,
+    pub uri: Arc<str>,
     /// The authorization extension objects it was asked for with: an access token serves only the
     /// subject and purpose they name (HL7 SSRAA §5.2.2).
-    pub extensions: Map<String, Value>,
+    pub extensions: Arc<Map<String, Value>>,
     /// What its presenter must prove to hold.
     pub cnf: Confirmation,
 }
@@ -58,7 +59,7 @@ impl AccessToken {
                 alg: alg.as_str(),
                 kid,
             },
-            &self.payload(&self.scope.to_string()),
+            &self.payload(&self.scope.to_text()),
         )
     }
 
@@ -67,7 +68,7 @@ impl AccessToken {
     #[must_use]
     pub fn record(&self) -> String {
         // Strings, numbers and objects of them always serialize.
-        serde_json::to_string(&self.payload(&self.scope.to_string())).unwrap_or_default()
+        serde_json::to_string(&self.payload(&self.scope.to_text())).unwrap_or_default()
     }
 
     fn payload<'a>(&'a self, scope: &'a str) -> Payload<'a> {
@@ -303,11 +304,11 @@ fn read(
             .and_then(|udap| udap.get(member))
             .and_then(Value::as_str)
             .unwrap_or_default()
-            .to_owned()
+            .into()
     };
     Ok(VerifiedAccessToken(AccessToken {
-        aud: audience.to_owned(),
-        client_id: text("client_id")?,
+        aud: audience.into(),
+        client_id: text("client_id")?.into(),
         // Absent or empty permits nothing.
         scope: match payload.get("scope") {
             None => ScopeSet::default(),
@@ -326,9 +327,10 @@ fn read(
             .get("extensions")
             .and_then(Value::as_object)
             .cloned()
+            .map(Arc::new)
             .unwrap_or_default(),
         cnf: Confirmation::read(payload)?,
-        iss: claims.iss,
+        iss: claims.iss.into(),
         iat: claims.iat,
         exp: claims.exp,
         jti: claims.jti,

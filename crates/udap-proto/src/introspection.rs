@@ -7,6 +7,7 @@ use crate::extensions;
 use crate::token::{Dialect, Form, FormError, TokenType};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The request (RFC 7009 §2.1, RFC 7662 §2.1) by a client that authenticates with an assertion.
 /// `token_type_hint` is not read: there is one kind of token.
@@ -29,11 +30,11 @@ impl AboutToken {
     /// # Errors
     /// [`FormError`]
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let form = Form::read(body)?;
+        let mut form = Form::read(body)?;
         if form.get("client_secret").is_some() {
             return Err(FormError::Secret);
         }
-        let client_assertion = form.assertion()?;
+        let client_assertion = form.assertion()?.map(Cow::into_owned);
         Ok(Self {
             dialect: Dialect::read(&form)?,
             token: form.need("token")?.to_owned(),
@@ -176,7 +177,7 @@ mod tests {
             jti: "1.x".into(),
             community: "https://community.example".into(),
             uri: "https://app.example".into(),
-            extensions: extensions.as_object().cloned().unwrap(),
+            extensions: extensions.as_object().cloned().unwrap().into(),
             cnf: Confirmation::default(),
         };
         let said = serde_json::to_value(Active::from(&token)).unwrap();
@@ -199,7 +200,7 @@ mod tests {
             "extensions": extensions,
         });
         assert_eq!(said, expected);
-        token.extensions.clear();
+        token.extensions = Default::default();
         token.cnf.key = Some([0; 32]);
         let said = serde_json::to_value(Active::from(&token)).unwrap();
         assert_eq!(said["token_type"], "DPoP");

@@ -117,7 +117,12 @@ impl<'de> Visitor<'de> for Strict {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let deeper = self.deeper()?;
-        let mut map = Map::new();
+        // Claims, extension objects and what stands in one: to grow again and again costs more than room
+        // that is not used.
+        let mut map = Map::with_capacity(match self.depth {
+            0..=2 => 8,
+            _ => 0,
+        });
         while let Some(name) = access.next_key::<String>()? {
             without_nul(&name)?;
             match map.entry(name) {

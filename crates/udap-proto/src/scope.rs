@@ -7,12 +7,15 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// The longest scope string that is taken from a message, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
 /// The most scopes that are taken from a message. An app that reads every resource type of US Core
 /// with granular queries names some 200; sets are compared pair by pair, so there must be an end.
 pub const MAX_SCOPES: usize = 500;
+/// Texts up to here hold so few scopes that each is compared with all.
+const FEW_BYTES: usize = 256;
 /// The two limits, for the sentence of an error.
 pub(crate) const LIMITS: &str = "at most 500 scopes in 16 KiB";
 
@@ -135,7 +138,7 @@ impl fmt::Display for Permissions {
     }
 }
 
-/// One scope.
+/// One scope. Cloning is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Access to FHIR resources.
@@ -143,23 +146,23 @@ pub enum Scope {
         /// On whose behalf.
         context: Context,
         /// A resource type, or `*`.
-        resource: String,
+        resource: Arc<str>,
         /// What may be done.
         permissions: Permissions,
         /// Search parameters that narrow it, without the `?`.
-        query: Option<String>,
+        query: Option<Arc<str>>,
         /// As it was written, so that a partner finds its own words in the answer.
-        written: String,
+        written: Arc<str>,
     },
     /// Anything else, as it was written.
-    Other(String),
+    Other(Arc<str>),
 }
 
 impl Scope {
     /// Reads one scope; what is not a resource scope is [`Scope::Other`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self::resource(text).unwrap_or_else(|| Self::Other(text.to_owned()))
+        Self::resource(text).unwrap_or_else(|| Self::Other(text.into()))
     }
 
     fn resource(text: &str) -> Option<Self> {
@@ -171,7 +174,7 @@ impl Scope {
             _ => return None,
         };
         let (rest, query) = match rest.split_once('?') {
-            Some((rest, query)) if !query.is_empty() => (rest, Some(query.to_owned())),
+            Some((rest, query)) if !query.is_empty() => (rest, Some(query.into())),
             Some(_) => return None,
             None => (rest, None),
         };
@@ -183,10 +186,10 @@ impl Scope {
         }
         Some(Self::Resource {
             context,
-            resource: resource.to_owned(),
+            resource: resource.into(),
             permissions: Permissions::parse(permissions)?,
             query,
-            written: text.to_owned(),
+            written: text.into(),
         })
     }
 
@@ -202,7 +205,7 @@ impl Scope {
     /// Whether its resource type is `*` (a wildcard scope, HL7 SSRAA §7.3).
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
-        matches!(self, Self::Resource { resource, .. } if resource == "*")
+        matches!(self, Self::Resource { resource, .. } if **resource == *"*")
     }
 
     /// Whether whoever has this scope has the other one too.
@@ -227,7 +230,7 @@ impl Scope {
                 },
             ) => {
                 context == their_context
-                    && (resource == "*" || resource == their_resource)
+                    && (**resource == *"*" || resource == their_resource)
                     && permissions.includes(*their_permissions)
                     && (query.is_none() || query == their_query)
             }
@@ -264,7 +267,7 @@ impl Scope {
         else {
             return None;
         };
-        let resource = match (resource.as_str(), their_resource.as_str()) {
+        let resource = match (&**resource, &**their_resource) {
             (mine, theirs) if mine == theirs => mine,
             ("*", theirs) => theirs,
             (mine, "*") => mine,
@@ -283,9 +286,9 @@ impl Scope {
         let narrowed = query.as_ref().map(|q| format!("?{q}")).unwrap_or_default();
         Some(Self::Resource {
             context: *context,
-            resource: resource.to_owned(),
+            resource: resource.into(),
             permissions,
-            written: format!("{}/{resource}.{permissions}{narrowed}", context.as_str()),
+            written: format!("{}/{resource}.{permissions}{narrowed}", context.as_str()).into(),
             query,
         })
     }
@@ -306,8 +309,18 @@ impl ScopeSet {
     /// permits nothing.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut seen = HashSet::new();
         let words = text.split_ascii_whitespace();
+        // A few are looked through faster than hashed.
+        if text.len() <= FEW_BYTES {
+            let mut few = Self::default();
+            for word in words {
+                if !few.has(word) {
+                    few.0.push(Scope::parse(word));
+                }
+            }
+            return few;
+        }
+        let mut seen = HashSet::new();
         Self(
             words
                 .filter(|word| seen.insert(*word))
@@ -326,14 +339,36 @@ impl ScopeSet {
 
     /// Adds a scope unless it is there.
     pub fn insert(&mut self, scope: Scope) {
-        if !self.0.iter().any(|s| s.as_str() == scope.as_str()) {
+        if !self.has(scope.as_str()) {
             self.0.push(scope);
         }
+    }
+
+    /// Leaves those scopes of which it is true.
+    pub fn retain(&mut self, which: impl FnMut(&Scope) -> bool) {
+        self.0.retain(which);
+    }
+
+    fn has(&self, written: &str) -> bool {
+        self.0.iter().any(|scope| scope.as_str() == written)
     }
 
     /// The scopes in their order.
     pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
         self.0.iter()
+    }
+    /// All of them between blanks, as they go into a message.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let bytes = self.0.iter().map(|scope| scope.as_str().len() + 1).sum();
+        let mut text = String::with_capacity(bytes);
+        for scope in &self.0 {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(scope.as_str());
+        }
+        text
     }
     /// Whether there is none.
     #[must_use]
@@ -369,7 +404,7 @@ impl ScopeSet {
                 query,
                 ..
             } if *context == wanted
-                && (resource == "*" || resource == wanted_resource)
+                && (**resource == *"*" || **resource == *wanted_resource)
                 && permissions.contains(permission) =>
             {
                 Some(query.as_deref())
@@ -409,13 +444,7 @@ impl<'a> IntoIterator for &'a ScopeSet {
 
 impl fmt::Display for ScopeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, scope) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope.as_str())?;
-        }
-        Ok(())
+        f.write_str(&self.to_text())
     }
 }
 
@@ -455,7 +484,7 @@ mod tests {
             "/Patient.rs",
             "system/.rs",
         ] {
-            assert_eq!(Scope::parse(text), Scope::Other(text.to_owned()), "{text}");
+            assert_eq!(Scope::parse(text), Scope::Other(text.into()), "{text}");
         }
     }
 

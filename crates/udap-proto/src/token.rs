@@ -114,13 +114,13 @@ impl Dialect {
 
 /// A token request by a client that authenticates with an assertion.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokenRequest {
+pub struct TokenRequest<'a> {
     /// What it asks with.
     pub grant: Grant,
     /// Whether it is one of UDAP's.
     pub dialect: Dialect,
     /// The authentication token in compact form; none of a client that its TLS certificate tells.
-    pub client_assertion: Option<String>,
+    pub client_assertion: Option<Cow<'a, str>>,
     /// `client_id`, if it was sent; must equal the token's `iss`.
     pub client_id: Option<String>,
     /// `scope`; empty where it was left out, which SMART and HL7 SSRAA §5.2.2 since 2.0 do not permit those
@@ -131,7 +131,7 @@ pub struct TokenRequest {
 }
 
 /// Without the assertions.
-impl std::fmt::Debug for TokenRequest {
+impl std::fmt::Debug for TokenRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenRequest")
             .field("grant", &self.grant)
@@ -142,13 +142,13 @@ impl std::fmt::Debug for TokenRequest {
     }
 }
 
-impl TokenRequest {
+impl<'a> TokenRequest<'a> {
     /// Reads the form.
     ///
     /// # Errors
     /// [`FormError`]
-    pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        let form = Form::read(body)?;
+    pub fn read(body: &'a [u8]) -> Result<Self, FormError> {
+        let mut form = Form::read(body)?;
         if form.get("client_secret").is_some() {
             return Err(FormError::Secret);
         }
@@ -263,14 +263,16 @@ impl<'a> Form<'a> {
     }
 
     /// The assertion by which a client authenticates. Without any trace of one the client is known by
-    /// other means, or not at all.
-    pub(crate) fn assertion(&self) -> Result<Option<String>, FormError> {
+    /// other means, or not at all. It is taken out, and not copied.
+    pub(crate) fn assertion(&mut self) -> Result<Option<Cow<'a, str>>, FormError> {
         if self.get("client_assertion_type").is_none() && self.get("client_assertion").is_none() {
             return Ok(None);
         }
         self.fixed("client_assertion_type", ASSERTION_TYPE)?;
-        self.need("client_assertion")
-            .map(|text| Some(text.to_owned()))
+        let name = "client_assertion";
+        self.need(name)?;
+        let sent = self.0.iter_mut().find(|(known, _)| known == name);
+        Ok(sent.map(|(_, text)| std::mem::take(text)))
     }
 
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, FormError> {
@@ -320,12 +322,15 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
             .map(Cow::Borrowed)
             .map_err(|_| NOT_UTF8);
     }
-    let spaced: Vec<u8> = bytes
-        .iter()
-        .map(|b| if *b == b'+' { b' ' } else { *b })
-        .collect();
-    let text = percent_decode(&spaced).decode_utf8();
-    text.map(|text| Cow::Owned(text.into_owned()))
+    let mut decoded = Vec::with_capacity(bytes.len());
+    for (at, word) in bytes.split(|b| *b == b'+').enumerate() {
+        if at > 0 {
+            decoded.push(b' ');
+        }
+        decoded.extend(percent_decode(word));
+    }
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
         .map_err(|_| NOT_UTF8)
 }
 
@@ -370,7 +375,7 @@ impl Serialize for Answer {
         map.serialize_entry("token_type", &self.token_type)?;
         map.serialize_entry("expires_in", &self.expires_in)?;
         if let Some(scope) = &self.scope {
-            map.serialize_entry("scope", &scope.to_string())?;
+            map.serialize_entry("scope", &scope.to_text())?;
         }
         map.end()
     }
@@ -404,7 +409,7 @@ mod tests {
     use super::*;
     use crate::scope::MAX_SCOPES;
 
-    fn code(form: &str) -> Result<TokenRequest, &'static str> {
+    fn code(form: &str) -> Result<TokenRequest<'_>, &'static str> {
         TokenRequest::read(form.as_bytes()).map_err(|e| e.code())
     }
 
@@ -453,7 +458,8 @@ mod tests {
         assert!(code(good).is_ok());
         // Whether it may be left out depends on who asks.
         for none in ["scope=", "x=1"] {
-            let request = code(&good.replacen("scope=s", none, 1)).unwrap();
+            let form = good.replacen("scope=s", none, 1);
+            let request = code(&form).unwrap();
             let refused = request.require_scope().map_err(|e| e.code());
             assert_eq!(refused, Err("parameter-missing"));
         }
@@ -504,7 +510,8 @@ mod tests {
                 }
             );
         }
-        let plain = code(&good.replacen("udap=1", "x=1", 1)).unwrap();
+        let plain = good.replacen("udap=1", "x=1", 1);
+        let plain = code(&plain).unwrap();
         assert_eq!(plain.dialect, Dialect::Plain);
         let missing = plain.dialect.require_udap().unwrap_err();
         assert_eq!(missing.code(), "parameter-missing");

@@ -4,6 +4,7 @@ use crate::access_key::AccessKey;
 use crate::base::{Aliases, Base, Common, Places};
 use crate::certifications::Watch;
 use crate::client_authentication::ClientError;
+use crate::client_authentication::KnownClients;
 use crate::communities::Communities;
 use crate::life_cycle::LifeCycle;
 use crate::smart_clients::SmartClients;
@@ -14,7 +15,6 @@ use crate::store::{
 use crate::{binding, nodes, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
-use moka::sync::Cache;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ use udap_pki::{Explanation, UnixTime};
 use udap_proto::Refusal;
 use udap_proto::access_token::{self, AccessTokenError, VerifiedAccessToken};
 use udap_proto::jwk::JwkSet;
-use udap_proto::jws::{Header, JwsAlg};
+use udap_proto::jws::JwsAlg;
 use udap_proto::scope::ScopeSet;
 use udap_trust::clock;
 use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
@@ -48,9 +48,6 @@ use udap_trust::providers::Providers;
 const REFRESH: Duration = Duration::from_secs(30);
 /// How often it is looked whether an operator suspended or cancelled an app by the command line.
 const NOTES: Duration = Duration::from_millis(500);
-/// How many bytes of texts of JWT headers are remembered: some 8,000 of 4 KB, the active clients of a
-/// busy server. Read, each takes about three times as much.
-const MAX_HEADERS: u64 = 32 * 1024 * 1024;
 /// The longest sentence that is answered and kept, in bytes: it may hold what a sender wrote, and a
 /// small request must not make a large row of every refusal.
 const MAX_SENTENCE: usize = 1000;
@@ -114,8 +111,8 @@ pub struct App {
     pub(crate) scopes: ScopeSet,
     /// Lifetime of access tokens, in seconds.
     pub(crate) token_lifetime_secs: i64,
-    /// What the headers of clients' JWTs say, certificates parsed, by their text.
-    pub(crate) headers: Cache<Box<str>, Arc<Header>, foldhash::quality::RandomState>,
+    /// What is remembered of clients that were found good.
+    pub(crate) known_clients: KnownClients,
     /// Proxies whose word about a client's address is taken.
     pub(crate) trusted_proxies: TrustedProxies,
     /// The most bytes of a request's body.
@@ -250,10 +247,7 @@ impl Server {
             access_key,
             scopes: ScopeSet::parse(&config.scopes_supported.join(" ")),
             token_lifetime_secs: config.token_lifetime_secs,
-            headers: Cache::builder()
-                .max_capacity(MAX_HEADERS)
-                .weigher(weight)
-                .build_with_hasher(foldhash::quality::RandomState::default()),
+            known_clients: KnownClients::new(),
             trusted_proxies: config.trusted_proxies.clone(),
             max_body_bytes: config.limits.max_body_bytes,
             registration_rate: Rate::new(config.rates.registrations_per_minute),
@@ -317,7 +311,7 @@ impl Server {
             None
         };
         let keys = self.access_key.keys();
-        let verify = |audience: &String| match &record {
+        let verify = |audience: &str| match &record {
             Some(record) => access_token::read_record(record, &base.issuer, audience, now),
             None => access_token::verify(token, &keys, &base.issuer, audience, now),
         };
@@ -570,11 +564,6 @@ fn capabilities(smart: &SmartClients) -> Vec<&'static str> {
         capabilities.insert(0, "client-confidential-asymmetric");
     }
     capabilities
-}
-
-#[expect(clippy::borrowed_box, reason = "the cache hands over its keys so")]
-fn weight(text: &Box<str>, _: &Arc<Header>) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
 }
 
 fn ticks() -> tokio::time::Interval {

@@ -46,7 +46,7 @@ pub(crate) async fn verify(
     let community = &registration.community;
     let served = server.communities.select(Some(community));
     let served = served.ok_or_else(|| ClientError::CommunityGone {
-        community: community.clone(),
+        community: community.to_string(),
     })?;
     let (algorithms, issuers) = (&served.community.algorithms, served.assertion_issuers());
 

@@ -27,7 +27,7 @@ pub(crate) struct Base {
     /// URL may then change.
     pub(crate) registrar: String,
     /// `iss` of access tokens.
-    pub(crate) issuer: String,
+    pub(crate) issuer: Arc<str>,
     /// `aud` of software statements.
     pub(crate) registration_endpoint: String,
     /// `aud` of authentication tokens.
@@ -37,7 +37,7 @@ pub(crate) struct Base {
     /// The same.
     pub(crate) revocation_endpoint: String,
     /// For which base URLs there are tokens at this token endpoint; `aud` of a token is one of them.
-    pub(crate) audiences: Vec<String>,
+    pub(crate) audiences: Vec<Arc<str>>,
     /// The endpoints at the port where clients show a certificate, if there is one.
     pub(crate) mutual_tls: Option<Aliases>,
     /// What is said to those who know nothing of UDAP.
@@ -134,7 +134,7 @@ impl Base {
             .filter(|other| issuer == &first.base_url && other.endpoints == Endpoints::Shared);
         let audiences = std::iter::once(issuer)
             .chain(shared.map(|other| &other.base_url))
-            .cloned()
+            .map(|url| url.as_str().into())
             .collect();
         let introspection_endpoint = format!("{issuer}{}", path::INTROSPECT);
         let revocation_endpoint = format!("{issuer}{}", path::REVOKE);
@@ -165,7 +165,7 @@ impl Base {
             path: path_of(&holder.base_url),
             endpoints: holder.endpoints,
             registrar,
-            issuer: issuer.clone(),
+            issuer: issuer.as_str().into(),
             registration_endpoint: place.registration_endpoint,
             token_endpoint: place.token_endpoint,
             introspection_endpoint,
@@ -178,16 +178,16 @@ impl Base {
 
     /// For which base URL a token is, by the `resource` of its request (RFC 8707 §2). One token is for one
     /// base URL: were it good at several, whoever receives it at one could use it at another.
-    pub(crate) fn audience(&self, resource: Option<&str>) -> Result<&str, TargetError> {
+    pub(crate) fn audience(&self, resource: Option<&str>) -> Result<Arc<str>, TargetError> {
         match (resource, self.audiences.as_slice()) {
-            (None, [only]) => Ok(only),
+            (None, [only]) => Ok(Arc::clone(only)),
             (None, _) => Err(TargetError::Missing {
                 known: self.audiences.join(", "),
             }),
             (Some(resource), known) => known
                 .iter()
-                .find(|audience| *audience == resource)
-                .map(String::as_str)
+                .find(|audience| ***audience == *resource)
+                .map(Arc::clone)
                 .ok_or_else(|| TargetError::Unknown {
                     resource: resource.to_owned(),
                     known: known.join(", "),

@@ -5,10 +5,12 @@
 //! client is refused: who has one of its credentials must not get around the other.
 
 mod certified;
+mod known;
 mod smart;
 mod tls;
 
 pub(crate) use certified::{Certified, still_trusted};
+pub(crate) use known::KnownClients;
 pub(crate) use tls::{judge, presented};
 
 use crate::app::{Server, Told, general_hint, short};

@@ -26,7 +26,10 @@ use udap_proto::introspection::{Active, Inactive};
 fn is_resource_server(server: &Server, client: &Client) -> bool {
     let registration = &client.registration;
     let served = server.communities.select(Some(&registration.community));
-    served.is_some_and(|served| served.resource_servers().contains(&registration.uri))
+    served.is_some_and(|served| {
+        let mut servers = served.resource_servers().iter();
+        servers.any(|uri| **uri == *registration.uri)
+    })
 }
 
 /// Answers what there is to say of a token.
@@ -88,7 +91,8 @@ async fn introspect(
         Ok(token) => token,
         Err(error) => return Ok(Err(error.code())),
     };
-    if token.client_id() != client.registration.client_id && !is_resource_server(server, &client) {
+    if *token.client_id() != *client.registration.client_id && !is_resource_server(server, &client)
+    {
         return Ok(Err("token-of-another"));
     }
     if let TokenState::Ended { code } = server.of(token.client_id(), token.jti()).await {

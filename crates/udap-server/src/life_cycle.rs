@@ -6,6 +6,7 @@
 
 use crate::app::{Server, refusal};
 use crate::store::ActiveSigner;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use udap_host::audit::{Event, Who};
 use udap_host::db::DbError;
@@ -78,7 +79,7 @@ impl Server {
 
     async fn look_at_signers(&self, ends: &[&str], now: UnixTime) -> Result<(), DbError> {
         self.signers.forget_expired(now).await?;
-        let mut after = (String::new(), [0; 32]);
+        let mut after = (Arc::default(), [0; 32]);
         loop {
             let (page, last) = self.signers.active(now, &after).await?;
             for signer in &page {
@@ -122,12 +123,8 @@ impl Server {
         let ended = ended.await?;
         self.signers.forget(signer);
         if ended {
-            let who = Who {
-                community: Some(registration.community.as_str().into()),
-                client_id: Some(client_id.as_str().into()),
-                uri: Some(registration.uri.as_str().into()),
-                ..Who::default()
-            };
+            let mut who = Who::default();
+            registration.tell(&mut who);
             let refusal = refusal(error.code(), &error);
             self.audit.record(who, Event::TokensEnded(refusal)).await;
         }

@@ -71,7 +71,7 @@ async fn revoke(
         Ok(token) => token,
         Err(error) => return Ok(Some(WithoutEffect::NoToken(error))),
     };
-    if token.client_id() != client.registration.client_id {
+    if *token.client_id() != *client.registration.client_id {
         return Ok(Some(WithoutEffect::Anothers));
     }
     client.still_trusted(server).await?;

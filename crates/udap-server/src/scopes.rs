@@ -54,13 +54,8 @@ fn negotiate(
     available: &ScopeSet,
     fits: impl Fn(&Scope) -> bool,
 ) -> Result<ScopeSet, ScopeError> {
-    let granted = requested.under(available);
-    let mut usable = ScopeSet::default();
-    for scope in &granted {
-        if fits(scope) {
-            usable.insert(scope.clone());
-        }
-    }
+    let mut usable = requested.under(available);
+    usable.retain(fits);
     let wildcard_available = |wanted: &Scope| {
         available
             .iter()

@@ -49,7 +49,7 @@ pub(crate) async fn post(
     let answer = match result {
         Ok(issued) => {
             let event = Event::TokenIssued {
-                scope: issued.scope.to_string().into(),
+                scope: issued.scope.to_text().into(),
                 purpose_of_use: issued.purpose_of_use,
             };
             server.audit.record(who, event).await;
@@ -68,7 +68,7 @@ pub(crate) async fn post(
 struct Issued {
     answer: Answer,
     scope: ScopeSet,
-    purpose_of_use: Vec<String>,
+    purpose_of_use: Arc<[String]>,
 }
 
 async fn token(
@@ -127,7 +127,7 @@ async fn token(
             let sent = sent.map_err(AssertedError::from)?;
             Authorized {
                 limits: granted.assertion.limits().clone(),
-                asserted: asserted::judge(server, &served, registration, &sent, now).await?,
+                asserted: asserted::judge(server, &served, registration, &sent, None, now).await?,
                 by: Some(Box::new(granted)),
                 ceiling: Some(served),
             }
@@ -147,9 +147,10 @@ async fn token(
                 // Nothing that a TLS connection shows could hold an extension object.
                 None => Default::default(),
             };
+            let last = certified.known.as_ref().map(|known| &known.asserted);
             Authorized {
                 limits,
-                asserted: asserted::judge(server, &served, registration, &sent, now).await?,
+                asserted: asserted::judge(server, &served, registration, &sent, last, now).await?,
                 by: None,
                 ceiling: Some(served),
             }
@@ -196,8 +197,8 @@ async fn token(
     }
     let exp = now.plus_secs(expires_in);
     let token = AccessToken {
-        iss: server.base().issuer.clone(),
-        aud: audience.to_owned(),
+        iss: Arc::clone(&server.base().issuer),
+        aud: audience,
         client_id: registration.client_id.clone(),
         scope: scope.clone(),
         iat: now,

@@ -102,8 +102,8 @@ async fn a_token_for_one_base_url_is_refused_at_another() {
         async move { Answer::of(router.call(request).await.unwrap()).await }
     };
     let mut of_second = claims("system/Patient.rs");
-    of_second.iss = second.to_owned();
-    of_second.aud = second.to_owned();
+    of_second.iss = second.into();
+    of_second.aud = second.into();
     let of_second = kit.issuer.sign(&of_second);
     let of_first = kit.issuer.token("system/Patient.rs");
 
@@ -128,7 +128,7 @@ async fn a_token_for_one_base_url_is_refused_at_another() {
     }
     // The issuer may be one where endpoints are shared; the audience never is.
     let mut shared = claims("system/Patient.rs");
-    shared.aud = second.to_owned();
+    shared.aud = second.into();
     let answer = send("/r4/Patient/1", &kit.issuer.sign(&shared), "gw.example").await;
     assert_eq!(answer.refusal(), (401, "aud-mismatch".to_owned()));
     for target in [
@@ -166,9 +166,9 @@ async fn tokens_that_do_not_count_are_refused_with_the_reason() {
     let kit = Kit::new().await;
     let good = claims("system/*.rs");
     let mut wrong_issuer = good.clone();
-    wrong_issuer.iss = "https://other.example/r4".to_owned();
+    wrong_issuer.iss = "https://other.example/r4".into();
     let mut wrong_audience = good.clone();
-    wrong_audience.aud = "https://other.example/r4".to_owned();
+    wrong_audience.aud = "https://other.example/r4".into();
     let mut expired = good.clone();
     expired.exp = UnixTime(NOW);
     let stranger = Issuer::new("key-1");

@@ -503,7 +503,7 @@ async fn an_opaque_token_is_looked_up_once_and_judged_like_any_other() {
         (503, "temporarily-unavailable".to_owned())
     );
     let elsewhere = AccessToken {
-        aud: "https://other.example/r4".to_owned(),
+        aud: "https://other.example/r4".into(),
         ..claims(SCOPE)
     };
     kit.status.keeps(&token, Kept::Record(elsewhere.record()));
@@ -616,7 +616,7 @@ async fn the_audience_of_tokens_can_be_another_address() {
     let answer = ask(&kit, bearer(&elsewhere), None, &[]).await;
     assert_eq!(answer.refusal(), (401, "aud-mismatch".to_owned()));
     let token = AccessToken {
-        aud: "https://main.example/r4".to_owned(),
+        aud: "https://main.example/r4".into(),
         ..claims(SCOPE)
     };
     let token = kit.issuer.sign(&token);

@@ -250,16 +250,16 @@ impl Issuer {
 
 pub(crate) fn claims(scope: &str) -> AccessToken {
     AccessToken {
-        iss: BASE.to_owned(),
-        aud: BASE.to_owned(),
-        client_id: "client-1".to_owned(),
+        iss: BASE.into(),
+        aud: BASE.into(),
+        client_id: "client-1".into(),
         scope: ScopeSet::parse(scope),
         iat: UnixTime(NOW),
         exp: UnixTime(NOW + 300),
-        jti: "token-1".to_owned(),
-        community: "https://community.example".to_owned(),
-        uri: "https://app.example".to_owned(),
-        extensions: serde_json::Map::new(),
+        jti: "token-1".into(),
+        community: "https://community.example".into(),
+        uri: "https://app.example".into(),
+        extensions: Arc::default(),
         cnf: Confirmation::default(),
     }
 }

@@ -18,7 +18,7 @@ pub enum Event {
     RegistrationRestored,
     TokenIssued {
         scope: Arc<str>,
-        purpose_of_use: Vec<String>,
+        purpose_of_use: Arc<[String]>,
     },
     TokenRefused(Refusal),
     /// All access tokens of a client, since the certificate they were asked for with is not good any more.

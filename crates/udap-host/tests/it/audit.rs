@@ -70,7 +70,7 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
         Event::RegistrationRestored,
         Event::TokenIssued {
             scope: "system/*.rs".into(),
-            purpose_of_use: vec!["TREAT".to_owned()],
+            purpose_of_use: ["TREAT".to_owned()].into(),
         },
         Event::TokenRefused(refusal()),
         Event::TokenRevoked,

@@ -97,6 +97,12 @@ impl CodeList {
             .filter(move |code| self.standing(code, now) == Standing::InForce)
     }
 
+    /// When codes begin and end.
+    pub fn dates(&self) -> impl Iterator<Item = UnixTime> {
+        let periods = self.codes.values();
+        periods.flat_map(|period| [period.from, period.until].into_iter().flatten())
+    }
+
     /// A code as a request writes it, `system#code`.
     #[must_use]
     pub fn written(&self, code: &str) -> String {

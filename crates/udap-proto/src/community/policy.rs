@@ -99,7 +99,7 @@ impl Community {
     ) -> Result<(), PolicyError> {
         if let Some(list) = &self.registration.purpose_in_uri {
             let registered = list.written(&purpose_of(uri, list, now)?);
-            if asserted.purposes != [registered.as_str()] {
+            if *asserted.purposes != [registered.as_str()] {
                 return Err(PolicyError::OtherPurpose {
                     registered,
                     asserted: asserted.purposes.iter().take(4).cloned().collect(),

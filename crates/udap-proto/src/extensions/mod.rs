@@ -31,9 +31,9 @@ pub struct Extensions(Vec<Object>);
 pub struct Asserted {
     /// What the access token says of it: described members of described objects, and nobody's ID token
     /// or FHIR resource.
-    pub carried: Map<String, Value>,
+    pub carried: Arc<Map<String, Value>>,
     /// Its purposes.
-    pub purposes: Vec<String>,
+    pub purposes: Arc<[String]>,
     /// ID tokens that are still to be verified.
     pub id_tokens: Vec<IdToken>,
 }
@@ -182,7 +182,7 @@ impl Extensions {
         sent: &Map<String, Value>,
         now: UnixTime,
     ) -> Result<Asserted, ExtensionError> {
-        let mut asserted = Asserted::default();
+        let (mut carried, mut id_tokens) = (Map::new(), Vec::new());
         for object in &self.0 {
             match (sent.get(&object.name), object.usage) {
                 (None, Use::Required) => {
@@ -197,15 +197,15 @@ impl Extensions {
                     });
                 }
                 (Some(value), Use::Required | Use::Supported) => {
-                    let carried = object.check(value, now, &mut asserted.id_tokens)?;
-                    asserted.carried.insert(object.name.clone(), carried.into());
+                    let of_it = object.check(value, now, &mut id_tokens)?;
+                    carried.insert(object.name.clone(), of_it.into());
                 }
             }
         }
         // What is particular to one object.
-        hl7_b2b_user::check(&asserted.carried)?;
-        tefca_ias::check(sent, &asserted.carried)?;
-        asserted.purposes = purposes_of_use(&asserted.carried)
+        hl7_b2b_user::check(&carried)?;
+        tefca_ias::check(sent, &carried)?;
+        let purposes: Arc<[_]> = purposes_of_use(&carried)
             .into_iter()
             .map(str::to_owned)
             .collect();
@@ -213,8 +213,8 @@ impl Extensions {
             if let Some(purpose) = object
                 .required_for
                 .iter()
-                .find(|purpose| asserted.purposes.contains(purpose))
-                && !asserted.carried.contains_key(&object.name)
+                .find(|purpose| purposes.contains(purpose))
+                && !carried.contains_key(&object.name)
             {
                 return Err(ExtensionError::MissingForPurpose {
                     name: object.name.clone(),
@@ -222,7 +222,19 @@ impl Extensions {
                 });
             }
         }
-        Ok(asserted)
+        Ok(Asserted {
+            carried: Arc::new(carried),
+            purposes,
+            id_tokens,
+        })
+    }
+
+    /// The next time at which a code begins or ends, so that what [`Self::check`] finds may be otherwise
+    /// then; `None` when none does any more.
+    #[must_use]
+    pub fn next_date(&self, now: UnixTime) -> Option<UnixTime> {
+        let dates = self.0.iter().flat_map(Object::dates);
+        dates.filter(|date| *date > now).min()
     }
 }
 

@@ -144,6 +144,15 @@ impl Object {
             .any(|m| matches!(m.form, Form::IdToken(_)))
     }
 
+    /// When codes of its members begin or end.
+    pub(super) fn dates(&self) -> impl Iterator<Item = UnixTime> {
+        let lists = self.members.iter().flat_map(|member| match &member.form {
+            Form::Code(codes) => codes.lists.as_slice(),
+            _ => &[],
+        });
+        lists.flat_map(|list| list.dates())
+    }
+
     /// Checks an object as it was sent; what of it an access token may carry, and the ID tokens in it.
     /// Members that are not described are passed over.
     pub(super) fn check(

@@ -61,7 +61,7 @@ fn what_is_issued_is_accepted() {
         jti: "t-1".into(),
         community: "https://community.example".into(),
         uri: "https://app.example".into(),
-        extensions: map(json!({"hl7-b2b": {"version": "1"}})),
+        extensions: map(json!({"hl7-b2b": {"version": "1"}})).into(),
         cnf: Confirmation {
             certificate: Some([1; 32]),
             key: Some([2; 32]),

@@ -1,5 +1,6 @@
 //! By a certificate of the client's community (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1).
 
+use super::known::Known;
 use super::{Client, ClientError, Credentials, Proof, few_strangers, name, record, registered};
 use crate::app::Server;
 use crate::store::{Once, State};
@@ -23,6 +24,8 @@ pub(crate) struct Certified {
     /// The certificate itself, and those that came along.
     pub(crate) leaf: Certificate,
     pub(crate) intermediates: Vec<Certificate>,
+    /// What is remembered of it, where its certificates came with its assertion.
+    pub(crate) known: Option<Arc<Known>>,
 }
 
 /// `own` is set once the sender's certificate has the URI of the client that it names.
@@ -35,11 +38,10 @@ pub(super) async fn prove(
     own: &mut bool,
 ) -> Result<Client, ClientError> {
     // Shape, audience, time: what costs nothing, before the registration is looked for.
-    let mut remembered = false;
+    let mut known = None;
     let parsed = assertion::parse_with(sent.assertion()?, audiences, now, |text| {
-        let known = server.headers.get(text);
-        remembered = known.is_some();
-        known
+        known = server.known_clients.get(text);
+        known.as_ref().map(|known| Arc::clone(&known.header))
     })?;
     let client_id = parsed.client_id().to_owned();
     name(server, sent, &client_id, now, who)?;
@@ -48,8 +50,7 @@ pub(super) async fn prove(
     }
     let registration = registered(server, &client_id).await?;
     let registration = registration.ok_or(ClientError::UnknownClient { client_id })?;
-    who.community = Some(registration.community.as_str().into());
-    who.uri = Some(registration.uri.as_str().into());
+    registration.tell(who);
     if registration.state != State::Active {
         return Err(ClientError::NotActive {
             code: registration.state.code(),
@@ -62,7 +63,7 @@ pub(super) async fn prove(
         .communities
         .select(Some(&registration.community))
         .ok_or_else(|| ClientError::CommunityGone {
-            community: registration.community.clone(),
+            community: registration.community.to_string(),
         })?;
     let algorithms = &served.community.algorithms;
     let by_url = server.experimental_jku && parsed.jku().is_some();
@@ -86,7 +87,7 @@ pub(super) async fn prove(
         signed.signer().leaf().clone(),
         signed.signer().intermediates().to_vec(),
     );
-    *own = leaf.uri_names().contains(&registration.uri);
+    *own = registration.is_named_by(&leaf);
     few_strangers(
         server,
         &registration.community,
@@ -101,10 +102,9 @@ pub(super) async fn prove(
         .verify(&registration.community, &leaf, &intermediates, now)
         .await?;
 
-    // The headers of clients that were found good are remembered; others cost nobody any memory.
-    if !remembered && !by_url {
+    if known.is_none() && !by_url {
         let (text, header) = signed.header_read();
-        server.headers.insert(text.into(), Arc::clone(header));
+        known = Some(server.known_clients.add(text, header));
     }
 
     // The registered URI is a name of that very certificate.
@@ -136,6 +136,7 @@ pub(super) async fn prove(
             verdict,
             leaf,
             intermediates,
+            known,
         }),
     })
 }

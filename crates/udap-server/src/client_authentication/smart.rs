@@ -74,11 +74,10 @@ async fn vouched(
     }
     let community = &registration.community;
     if server.statement_issuers.get(community).is_none() {
-        let community = community.clone();
+        let community = community.to_string();
         return Err(ClientError::CommunityGone { community });
     }
-    who.community = Some(community.as_str().into());
-    who.uri = Some(registration.uri.as_str().into());
+    registration.tell(who);
     if registration.state != State::Active {
         return Err(ClientError::NotActive {
             code: registration.state.code(),

@@ -52,8 +52,7 @@ pub(super) async fn prove(
     let registration = registration.ok_or_else(|| ClientError::UnknownClient {
         client_id: client_id.to_owned(),
     })?;
-    who.community = Some(registration.community.as_str().into());
-    who.uri = Some(registration.uri.as_str().into());
+    registration.tell(who);
     if registration.state != State::Active {
         let code = registration.state.code();
         return Err(ClientError::NotActive { code });
@@ -62,10 +61,10 @@ pub(super) async fn prove(
     let binding = server.binding_in(&registration.community)?;
     if !binding.tls_client_auth {
         return Err(ClientError::NotOffered {
-            community: registration.community.clone(),
+            community: registration.community.to_string(),
         });
     }
-    *own = shown.leaf.uri_names().contains(&registration.uri);
+    *own = registration.is_named_by(&shown.leaf);
     let (community, leaf) = (&registration.community, &shown.leaf);
     few_strangers(server, community, leaf, &shown.intermediates, now, who)?;
     let verdict = judge(server, &registration, shown, now).await?;
@@ -82,6 +81,7 @@ pub(super) async fn prove(
             verdict,
             leaf: shown.leaf.clone(),
             intermediates: shown.intermediates.clone(),
+            known: None,
         }),
     })
 }
@@ -120,9 +120,9 @@ pub(crate) async fn judge(
     let verdict = trust
         .verify(community, leaf, &shown.intermediates, now)
         .await?;
-    if !leaf.uri_names().contains(&registration.uri) {
+    if !registration.is_named_by(leaf) {
         let error = AssertionError::NotInCertificate {
-            uri: registration.uri.clone(),
+            uri: registration.uri.to_string(),
             names: leaf.uri_names().to_vec(),
         };
         return Err(error.into());
@@ -207,15 +207,15 @@ impl Server {
         }
         let served = asserted::community_of(self, &registration)?;
         let sent = serde_json::Map::new();
-        let asserted = asserted::judge(self, &served, &registration, &sent, now).await?;
+        let asserted = asserted::judge(self, &served, &registration, &sent, None, now).await?;
         let nothing = |error: ScopeError| ClientError::Nothing { code: error.code() };
         let mut scope = scopes::grant(&registration.scope, &self.scopes).map_err(nothing)?;
         if let Some(ceiling) = &served.community.scopes {
             scope = scopes::grant(&scope, ceiling).map_err(nothing)?;
         }
         let record = AccessToken {
-            iss: self.base().issuer.clone(),
-            aud: self.base().base_url.clone(),
+            iss: Arc::clone(&self.base().issuer),
+            aud: self.base().base_url.as_str().into(),
             client_id: registration.client_id.clone(),
             scope,
             iat: now,

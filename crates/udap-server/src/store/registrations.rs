@@ -11,10 +11,11 @@ use crate::life_cycle;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use udap_host::audit::Who;
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_host::token_status::TokenState;
-use udap_pki::UnixTime;
+use udap_pki::{Certificate, UnixTime};
 use udap_proto::certification::RequestLimits;
 use udap_proto::registration::{Authentication, ClientMetadata, Grant, Method};
 use udap_proto::scope::ScopeSet;
@@ -96,11 +97,11 @@ struct Remembered {
 /// What a token request and the gateway need to know of a registration.
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
-    pub(crate) client_id: String,
+    pub(crate) client_id: Arc<str>,
     /// With which data holder: nothing for the first one, else its base URL.
     pub(crate) registrar: String,
-    pub(crate) community: String,
-    pub(crate) uri: String,
+    pub(crate) community: Arc<str>,
+    pub(crate) uri: Arc<str>,
     pub(crate) state: State,
     pub(crate) scope: ScopeSet,
     /// How it may ask for tokens; `None` for what is not understood, and then it may not.
@@ -157,10 +158,10 @@ impl Registration {
     /// Of a client that is registered by nothing but the configuration, and ends with it.
     pub(crate) fn by_configuration(client_id: &str, scope: ScopeSet, generation: i64) -> Self {
         Self {
-            client_id: client_id.to_owned(),
+            client_id: client_id.into(),
             registrar: String::new(),
-            community: String::new(),
-            uri: String::new(),
+            community: Arc::default(),
+            uri: Arc::default(),
             state: State::Active,
             scope,
             grant: Some(Grant::ClientCredentials),
@@ -169,6 +170,21 @@ impl Registration {
             generation,
             ended: None,
         }
+    }
+
+    /// Tells the audit trail of whom a request is.
+    pub(crate) fn tell(&self, who: &mut Who) {
+        who.client_id = Some(Arc::clone(&self.client_id));
+        who.community = Some(Arc::clone(&self.community));
+        who.uri = Some(Arc::clone(&self.uri));
+    }
+
+    /// Whether its URI is a name of that certificate.
+    pub(crate) fn is_named_by(&self, certificate: &Certificate) -> bool {
+        certificate
+            .uri_names()
+            .iter()
+            .any(|name| **name == *self.uri)
     }
 
     /// A name for a new access token: it tells the generation, so that no table of tokens is needed
@@ -326,10 +342,10 @@ impl Registrations {
             state = State::Suspended;
         }
         let registration = Arc::new(Registration {
-            client_id: row.try_get("client_id")?,
+            client_id: row.try_get::<String, _>("client_id")?.into(),
             registrar: row.try_get("registrar")?,
-            community: row.try_get("community")?,
-            uri: row.try_get("uri")?,
+            community: row.try_get::<String, _>("community")?.into(),
+            uri: row.try_get::<String, _>("uri")?.into(),
             state,
             authentication: authentication.unwrap_or_default(),
             scope: ScopeSet::parse(&row.try_get::<String, _>("scope")?),

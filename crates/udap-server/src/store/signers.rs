@@ -6,7 +6,7 @@
 
 use super::Registration;
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use udap_host::db::sqlx::{self, Row as _};
 use udap_host::db::{Db, DbError, Migration};
 use udap_pki::{Certificate, UnixTime};
@@ -32,7 +32,7 @@ const SPARE_SECS: i64 = 3600;
 /// How many are read at once.
 const PAGE: i64 = 500;
 
-type Key = (String, [u8; 32]);
+type Key = (Arc<str>, [u8; 32]);
 
 #[derive(Debug)]
 pub(crate) struct Signers {
@@ -75,7 +75,8 @@ impl Signers {
                     generation: row.try_get("generation")?,
                     until: UnixTime(row.try_get("until")?),
                 };
-                known.insert((row.try_get("client_id")?, hash), noted);
+                let client_id: String = row.try_get("client_id")?;
+                known.insert((client_id.into(), hash), noted);
             }
         }
         Ok(Self {
@@ -95,7 +96,7 @@ impl Signers {
     ) -> Result<(), DbError> {
         let client_id = &registration.client_id;
         let generation = registration.generation();
-        let key = (client_id.clone(), *leaf.sha256());
+        let key = (Arc::clone(client_id), *leaf.sha256());
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             let noted = known.get(&key);
@@ -111,7 +112,7 @@ impl Signers {
             "INSERT INTO signer (client_id, leaf_sha256, chain, until) VALUES ($1, $2, $3, $4)
              ON CONFLICT (client_id, leaf_sha256) DO UPDATE SET chain = $3, until = $4",
         )
-        .bind(client_id)
+        .bind(&**client_id)
         .bind(key.1.to_vec())
         .bind(chain)
         .bind(until.0)
@@ -120,7 +121,7 @@ impl Signers {
         // For operators: when it was last used, to the hour, which costs nothing here.
         sqlx::query("UPDATE registration SET last_token = $1 WHERE client_id = $2")
             .bind(now.0)
-            .bind(client_id)
+            .bind(&**client_id)
             .execute(&mut *write)
             .await?;
         write.commit().await?;
@@ -141,7 +142,7 @@ impl Signers {
              ORDER BY client_id, leaf_sha256 LIMIT $4",
         )
         .bind(now.0)
-        .bind(&after.0)
+        .bind(&*after.0)
         .bind(after.1.to_vec())
         .bind(PAGE)
         .fetch_all(self.db.reader())
@@ -154,7 +155,7 @@ impl Signers {
             let chain: Vec<u8> = row.try_get("chain")?;
             last = <[u8; 32]>::try_from(hash)
                 .ok()
-                .map(|h| (client_id.clone(), h));
+                .map(|h| (client_id.as_str().into(), h));
             let mut certificates = certificates(&chain).into_iter();
             if let Some(leaf) = certificates.next() {
                 active.push(ActiveSigner {
@@ -169,7 +170,7 @@ impl Signers {
 
     /// Forgets one whose row was [removed](remove).
     pub(crate) fn forget(&self, signer: &ActiveSigner) {
-        let key = (signer.client_id.clone(), *signer.leaf.sha256());
+        let key = (signer.client_id.as_str().into(), *signer.leaf.sha256());
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&key);
     }
@@ -180,7 +181,7 @@ impl Signers {
             return;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(client_id, _), _| !clients.contains(client_id));
+        known.retain(|(client_id, _), _| !clients.contains(&**client_id));
     }
 
     pub(super) fn forget_all(&self) {

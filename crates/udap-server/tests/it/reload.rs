@@ -288,3 +288,42 @@ async fn what_is_required_by_now_is_looked_at_again() {
         "400 invalid_client certification-lapsed"
     );
 }
+
+/// What an app asserted last is remembered, with what its community says of it: no longer than the community
+/// says so.
+#[tokio::test]
+async fn what_was_asserted_before_is_judged_by_the_rules_of_today() {
+    let holder = Holder::edited(|text| text).await;
+    let app = world().b.app("https://asserted.reload.example");
+    let id = holder.registered(&app).await;
+    for _ in 0..3 {
+        token(&holder, &app, &id).await.unwrap();
+    }
+    // Another assertion of the same client is another matter, and leaves the first one as it was.
+    let mut other = assertion(&app, &id);
+    other.claims["extensions"]["hl7-b2b"]["purpose_of_use"] = json!("no code");
+    assert_eq!(
+        holder.token(&other.sign()).await.refusal(),
+        "400 invalid_grant extension-member-malformed"
+    );
+    token(&holder, &app, &id).await.unwrap();
+
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let described = format!(
+        "profile = \"ssraa-2.0\"\nuri = \"{}\"\n\
+         [extensions.hl7-b2b.members.organization_name]\nrequired = true\n",
+        world().b.uri
+    );
+    std::fs::write(holder.directory().join("b.toml"), described).unwrap();
+    std::fs::write(&path, format!("{text}definition = \"b.toml\"\n")).unwrap();
+    holder.server.reload_communities().await;
+    assert_eq!(trouble(&holder), []);
+    assert_eq!(
+        token(&holder, &app, &id).await.unwrap_err(),
+        "400 invalid_grant extension-member-missing"
+    );
+    std::fs::write(&path, text).unwrap();
+    holder.server.reload_communities().await;
+    token(&holder, &app, &id).await.unwrap();
+}

@@ -74,7 +74,7 @@ fn claims(holder: &Holder, reply: &Reply) -> Value {
     let token = reply.text("access_token");
     let now = clock::now();
     let verified = access_token::verify(&token, &holder.server.keys(), BASE, BASE, now).unwrap();
-    Value::Object(verified.claims().extensions.clone())
+    Value::Object((*verified.claims().extensions).clone())
 }
 
 #[tokio::test]
