@@ -42,9 +42,12 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
 /// [`JsonError::Malformed`] as for [`object`].
 pub fn value(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut reader)
-        .map_err(|e| JsonError::Malformed(e.to_string()))?;
+    let value = Strict {
+        depth: 0,
+        listed: false,
+    }
+    .deserialize(&mut reader)
+    .map_err(|e| JsonError::Malformed(e.to_string()))?;
     reader
         .end()
         .map_err(|e| JsonError::Malformed(e.to_string()))?;
@@ -54,6 +57,8 @@ pub fn value(bytes: &[u8]) -> Result<Value, JsonError> {
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
+    /// Within an array, of which there may be thousands of elements.
+    listed: bool,
 }
 
 impl Strict {
@@ -65,6 +70,7 @@ impl Strict {
         }
         Ok(Self {
             depth: self.depth + 1,
+            ..self
         })
     }
 }
@@ -108,7 +114,10 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::String(v))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let deeper = self.deeper()?;
+        let deeper = Self {
+            listed: true,
+            ..self.deeper()?
+        };
         let mut items = Vec::new();
         while let Some(item) = seq.next_element_seed(deeper)? {
             items.push(item);
@@ -117,14 +126,14 @@ impl<'de> Visitor<'de> for Strict {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let deeper = self.deeper()?;
-        // Claims, extension objects and what stands in one: to grow again and again costs more than room
-        // that is not used.
-        let mut map = Map::with_capacity(match self.depth {
-            0..=2 => 8,
-            _ => 0,
-        });
+        let mut map = Map::new();
         while let Some(name) = access.next_key::<String>()? {
             without_nul(&name)?;
+            // Claims, extension objects, and what stands in one: few, and to grow again and again costs more
+            // than room that is not used.
+            if map.is_empty() && self.depth <= 2 && !self.listed {
+                map = Map::with_capacity(8);
+            }
             match map.entry(name) {
                 Entry::Vacant(place) => place.insert(access.next_value_seed(deeper)?),
                 Entry::Occupied(first) => {

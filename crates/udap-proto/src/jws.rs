@@ -211,6 +211,20 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Whether it took not much more memory to read than its text is long, so that it may be kept: few members,
+    /// and all of them texts but `x5c`.
+    #[must_use]
+    pub fn is_modest(&self) -> bool {
+        let modest = |(name, value): (&String, &Value)| match value {
+            Value::Array(items) => name == "x5c" && items.len() <= MAX_X5C,
+            Value::Object(_) => false,
+            _ => true,
+        };
+        self.members.len() <= 16 && self.members.iter().all(modest)
+    }
+}
+
 /// A JWS whose shape is right and whose signature nobody has looked at yet.
 #[derive(Debug, Clone)]
 pub struct Jws {

@@ -111,7 +111,7 @@ pub struct App {
     pub(crate) scopes: ScopeSet,
     /// Lifetime of access tokens, in seconds.
     pub(crate) token_lifetime_secs: i64,
-    /// What is remembered of clients that were found good.
+    /// What is remembered of clients whose certificates are trusted.
     pub(crate) known_clients: KnownClients,
     /// Proxies whose word about a client's address is taken.
     pub(crate) trusted_proxies: TrustedProxies,

@@ -17,8 +17,8 @@ use udap_proto::extensions::id_token::{Audience, Presented, PresentedError, Uses
 use udap_proto::extensions::{Asserted, ExtensionError, IdToken, hl7_b2b, tefca_ias};
 use udap_trust::providers::ProviderError;
 
-/// What a client asserted last and was found good: most assert the same with each request, and need not be
-/// judged anew.
+/// What a client asserted last and its community's description takes: most assert the same with each request,
+/// and it need not be held against the description anew. What else is asked of a request is asked each time.
 #[derive(Debug, Default)]
 pub(crate) struct Last(ArcSwapOption<Judged>);
 
@@ -33,7 +33,7 @@ struct Judged {
 }
 
 /// The most that is remembered of one client, in bytes of memory.
-const MAX_REMEMBERED: usize = 8 * 1024;
+pub(crate) const MAX_REMEMBERED: usize = 8 * 1024;
 
 impl Last {
     /// What the community's description says of `sent`, if it is what was judged last.

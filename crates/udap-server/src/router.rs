@@ -15,30 +15,33 @@ use udap_proto::discovery::{OAUTH_PATH, SMART_PATH};
 pub(crate) fn routes(server: Server) -> Router {
     let bases = server.bases.iter();
     let routes = bases.map(|base| under(server.at(base), base));
-    let router = routes.fold(Router::new(), Router::merge);
-    router
-        .layer(DefaultBodyLimit::max(server.max_body_bytes))
-        .layer(axum::middleware::map_request(udap_host::limits::timed))
+    routes.fold(Router::new(), Router::merge)
 }
 
 fn under(server: Server, base: &Arc<Base>) -> Router {
     let at = |path: &str| format!("{}{path}", base.path);
-    let mut router = Router::new()
+    let mut documents = Router::new()
         .route(&at(udap_proto::metadata::PATH), get(metadata::get))
         .route(&at(SMART_PATH), get(discovery::smart_configuration));
+    let mut endpoints = Router::new();
     if base.endpoints == Endpoints::Own {
-        router = router.route(&at(path::REGISTER), post(registration::post));
+        endpoints = endpoints.route(&at(path::REGISTER), post(registration::post));
     }
     if base.endpoints != Endpoints::Shared {
-        router = router
+        documents = documents
             .route(
                 &format!("{OAUTH_PATH}{}", base.path),
                 get(discovery::oauth_metadata),
             )
+            .route(&at(path::JWKS), get(jwks::get));
+        endpoints = endpoints
             .route(&at(path::TOKEN), post(token::post))
             .route(&at(path::INTROSPECT), post(introspection::post))
-            .route(&at(path::REVOKE), post(revocation::post))
-            .route(&at(path::JWKS), get(jwks::get));
+            .route(&at(path::REVOKE), post(revocation::post));
     }
-    router.with_state(server)
+    // Nobody reads a body that comes with a request for a document.
+    let endpoints = endpoints
+        .layer(DefaultBodyLimit::max(server.max_body_bytes))
+        .layer(axum::middleware::map_request(udap_host::limits::timed));
+    documents.merge(endpoints).with_state(server)
 }

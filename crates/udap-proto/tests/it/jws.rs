@@ -37,9 +37,12 @@ fn what_is_kept_of_a_header_lets_no_other_signature_pass() {
     let rsa = Key::rsa();
     for (alg, key, other) in [
         (JwsAlg::RS256, &rsa, &Key::rsa()),
+        (JwsAlg::RS384, &rsa, &Key::rsa()),
+        (JwsAlg::RS512, &rsa, &Key::rsa()),
         (JwsAlg::PS256, &rsa, &Key::rsa()),
         (JwsAlg::ES256, &Key::p256(), &Key::p256()),
         (JwsAlg::ES384, &Key::p384(), &Key::p384()),
+        (JwsAlg::ES512, &Key::p521(), &Key::p521()),
         (JwsAlg::EdDSA, &Key::ed25519(), &Key::ed25519()),
     ] {
         let header = map(json!({"alg": alg.as_str(), "x5c": x5c(&[&key.certificate])}));
@@ -75,8 +78,31 @@ fn what_is_kept_of_a_header_lets_no_other_signature_pass() {
         let policy = Jws::parse_with(&key.jwt(alg, &header, &json!({})), |_| {
             Some(Arc::clone(known))
         });
-        let refused = policy.unwrap().verify_by_leaf(&[JwsAlg::ES512]);
+        let refused = policy.unwrap().verify_by_leaf(&[]);
         assert_eq!(refused.unwrap_err().code(), "jwt-alg-refused");
+    }
+}
+
+#[test]
+fn only_a_header_that_takes_little_memory_is_one_to_keep() {
+    let many: serde_json::Map<_, _> = (0..20).map(|i| (format!("m{i}"), json!(i))).collect();
+    for (more, modest) in [
+        (json!({}), true),
+        (
+            json!({"typ": "JWT", "kid": "k", "n": 1, "x5c": ["a", "b"]}),
+            true,
+        ),
+        (json!({"x5c": vec!["a"; MAX_X5C + 1]}), false),
+        (json!({"x": [{}, {}]}), false),
+        (json!({"x": {}}), false),
+        (json!({"x": []}), false),
+        (Value::Object(many), false),
+    ] {
+        let mut header = map(json!({"alg": "ES256"}));
+        header.extend(map(more.clone()));
+        let compact = raw(&Value::Object(header).to_string(), "{}");
+        let jws = Jws::parse(&compact).unwrap();
+        assert_eq!(jws.header_read().1.is_modest(), modest, "{more}");
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn prove(
 
     if known.is_none() && !by_url {
         let (text, header) = signed.header_read();
-        known = Some(server.known_clients.add(text, header));
+        known = server.known_clients.add(text, header);
     }
 
     // The registered URI is a name of that very certificate.

@@ -1,16 +1,17 @@
-//! What is remembered of clients that were found good, by the header of their JWTs, which is the same each
-//! time: what it says, certificates parsed, and what they asserted last. Others cost nobody any memory.
+//! What is remembered of those whose certificates a community vouches for, by the header of their JWTs, which is
+//! the same each time: what it says, certificates parsed, and what they asserted last. Nothing of it says that
+//! they are the client they claim to be. Others cost nobody any memory.
 
-use crate::asserted::Last;
+use crate::asserted::{self, Last};
 use moka::sync::Cache;
 use std::sync::Arc;
 use udap_proto::jws::Header;
 
-/// How many bytes of texts of headers are remembered: some 8,000 of 4 KB, the active clients of a busy
-/// server. Read, each takes about three times as much, and up to 8 KB more for what was asserted.
-const MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// How much is remembered, in bytes: of texts of headers, and the most that is kept of what was asserted. Some
+/// 8,000 of 4 and 8 KB, the active clients of a busy server. Read, a header takes about three times its text.
+const MAX_BYTES: u64 = 96 * 1024 * 1024;
 
-/// One client.
+/// One of them.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(super) header: Arc<Header>,
@@ -27,23 +28,25 @@ impl KnownClients {
         Self(cache.build_with_hasher(foldhash::quality::RandomState::default()))
     }
 
-    /// The client whose header is that text.
+    /// The one whose header is that text.
     pub(super) fn get(&self, text: &str) -> Option<Arc<Known>> {
         self.0.get(text)
     }
 
-    /// Remembers a client that was found good.
-    pub(super) fn add(&self, text: &str, header: &Arc<Header>) -> Arc<Known> {
-        let known = Arc::new(Known {
-            header: Arc::clone(header),
-            asserted: Last::default(),
-        });
+    /// Remembers one whose certificate is trusted, unless its header would take far more memory than its text.
+    pub(super) fn add(&self, text: &str, header: &Arc<Header>) -> Option<Arc<Known>> {
+        let known = header.is_modest().then(|| {
+            Arc::new(Known {
+                header: Arc::clone(header),
+                asserted: Last::default(),
+            })
+        })?;
         self.0.insert(text.into(), Arc::clone(&known));
-        known
+        Some(known)
     }
 }
 
 #[expect(clippy::borrowed_box, reason = "the cache hands over its keys so")]
 fn weight(text: &Box<str>, _: &Arc<Known>) -> u32 {
-    u32::try_from(text.len()).unwrap_or(u32::MAX)
+    u32::try_from(text.len() + asserted::MAX_REMEMBERED).unwrap_or(u32::MAX)
 }
