@@ -10,6 +10,7 @@ use axum::{body::Body, extract::rejection::BytesRejection};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 /// What one listener allows its peers. [`Default`] is the constants below; `[limits]` of
 /// `udap.toml` changes the first three.
@@ -91,6 +92,27 @@ pub async fn timed(request: http::Request<Body>) -> http::Request<Body> {
     })
 }
 
+/// Reads a body whole, of at most so many bytes and within [`BODY_READ`].
+///
+/// # Errors
+/// [`BodyError`]
+pub async fn read(body: Body, max_bytes: usize) -> Result<Bytes, BodyError> {
+    read_within(body, max_bytes, BODY_READ).await
+}
+
+async fn read_within(body: Body, max_bytes: usize, patience: Duration) -> Result<Bytes, BodyError> {
+    let timed = Timed {
+        body,
+        patience,
+        until: None,
+    };
+    match Limited::new(timed, max_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { max_bytes }),
+        Err(error) => Err(BodyError::cause_of(&*error)),
+    }
+}
+
 struct Timed {
     body: Body,
     patience: Duration,
@@ -145,7 +167,11 @@ impl BodyError {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::TooLarge { max_bytes };
         }
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(rejection);
+        Self::cause_of(rejection)
+    }
+
+    fn cause_of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(known) = error.downcast_ref::<Self>() {
                 return known.clone();
@@ -191,7 +217,14 @@ mod tests {
 
     const TIME: Duration = Duration::from_millis(50);
 
-    async fn read(body: Body) -> Result<Bytes, BodyError> {
+    /// By a handler under layers, and at once.
+    async fn read(body: impl Fn() -> Body) -> Result<Bytes, BodyError> {
+        let found = read_under_layers(body()).await;
+        assert_eq!(read_within(body(), 4, TIME).await, found);
+        found
+    }
+
+    async fn read_under_layers(body: Body) -> Result<Bytes, BodyError> {
         let timed = Body::new(Timed {
             body,
             patience: TIME,
@@ -221,16 +254,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_within_the_limit_is_read() {
-        assert_eq!(read(Body::from("four")).await, Ok(Bytes::from("four")));
-        assert_eq!(read(Body::empty()).await, Ok(Bytes::new()));
+        let four = || Body::from("four");
+        assert_eq!(read(four).await, Ok(Bytes::from("four")));
+        assert_eq!(read(Body::empty).await, Ok(Bytes::new()));
     }
 
     #[tokio::test]
     async fn a_body_too_large_is_refused_declared_or_not() {
-        let chunks =
-            ["fi", "ve", "s"].map(|s| Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from(s))));
-        let streamed = stream(futures_util::stream::iter(chunks));
-        for body in [Body::new(Full::from("fives")), streamed] {
+        let declared = || Body::new(Full::from("fives"));
+        let streamed = || {
+            let chunks = ["fi", "ve", "s"]
+                .map(|s| Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from(s))));
+            stream(futures_util::stream::iter(chunks))
+        };
+        for body in [declared as fn() -> Body, streamed] {
             let error = read(body).await.unwrap_err();
             assert_eq!(error, BodyError::TooLarge { max_bytes: 4 });
             assert_eq!(
@@ -242,28 +279,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_stalls_or_breaks_is_refused() {
-        let stalled = stream(futures_util::stream::pending::<Result<_, axum::Error>>());
+        let stalled = || stream(futures_util::stream::pending::<Result<_, axum::Error>>());
         // A byte now and then does not help.
-        let dripping = stream(futures_util::stream::unfold((), |()| async {
-            tokio::time::sleep(TIME / 3).await;
-            Some((
-                Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from("x"))),
-                (),
-            ))
-        }));
-        for body in [stalled, dripping] {
+        let dripping = || {
+            stream(futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(TIME / 3).await;
+                Some((
+                    Ok::<_, axum::Error>(http_body::Frame::data(Bytes::from("x"))),
+                    (),
+                ))
+            }))
+        };
+        for body in [stalled as fn() -> Body, dripping] {
             let error = read(body).await.unwrap_err();
             assert_eq!(
                 (error.code(), error.status().as_u16()),
                 ("body-too-slow", 408)
             );
         }
-        let broken = [Err::<http_body::Frame<Bytes>, _>(std::io::Error::other(
-            "gone",
-        ))];
-        let error = read(stream(futures_util::stream::iter(broken)))
-            .await
-            .unwrap_err();
+        let broken = || {
+            let gone = std::io::Error::other("gone");
+            let frames = [Err::<http_body::Frame<Bytes>, _>(gone)];
+            stream(futures_util::stream::iter(frames))
+        };
+        let error = read(broken).await.unwrap_err();
         assert_eq!(
             (error.code(), error.status().as_u16()),
             ("body-broken", 400)

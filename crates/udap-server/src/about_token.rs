@@ -3,10 +3,10 @@
 use crate::app::Server;
 use crate::base::Aliases;
 use crate::client_authentication::{self, Client, ClientError, Credentials, Way, authenticate};
-use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::HeaderMap;
 use udap_host::audit::{Who, jti_hash};
+use udap_host::limits::BodyError;
 use udap_host::listen::MutualTls;
 use udap_proto::access_token::{AccessTokenError, VerifiedAccessToken};
 use udap_proto::introspection::AboutToken;
@@ -32,12 +32,12 @@ pub(crate) async fn read(
     server: &Server,
     tls: Option<&MutualTls>,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, BodyError>,
     endpoint: Endpoint<'_>,
     who: &mut Who,
 ) -> Result<Asked, ClientError> {
     let now = clock::now();
-    let body = client_authentication::form(server, headers, body)?;
+    let body = client_authentication::form(headers, body)?;
     let request = AboutToken::read(&body)?;
     let sent = Credentials {
         assertion: request.client_assertion.as_deref(),

@@ -16,7 +16,6 @@ pub(crate) use tls::{judge, presented};
 use crate::app::{Server, Told, general_hint, short};
 use crate::life_cycle::FINAL;
 use crate::store::{Once, Registration, Seen};
-use axum::extract::rejection::BytesRejection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use std::net::IpAddr;
@@ -109,9 +108,8 @@ impl Way {
 /// The form of a request whose sender is not known yet. HL7 SSRAA §5.2.2: no Authorization header, no
 /// secret.
 pub(crate) fn form(
-    server: &Server,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, BodyError>,
 ) -> Result<Bytes, ClientError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return Err(ClientError::AuthorizationHeader);
@@ -129,8 +127,7 @@ pub(crate) fn form(
     {
         return Err(ClientError::MediaType);
     }
-    let max_bytes = server.max_body_bytes;
-    Ok(body.map_err(|rejection| BodyError::of(&rejection, max_bytes))?)
+    Ok(body?)
 }
 
 /// Finds out who asks. The assertion must be meant for one of `audiences`; it serves once, whichever

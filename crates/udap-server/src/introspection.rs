@@ -5,15 +5,16 @@
 
 use crate::about_token::{self, Asked, Endpoint};
 use crate::app::{Server, refusal};
+use crate::body::Whole;
 use crate::client_authentication::{Client, ClientError};
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
+use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
 use udap_host::token_status::{TokenState, TokenStatus as _, UNKNOWN};
@@ -38,7 +39,7 @@ pub(crate) async fn post(
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
@@ -78,7 +79,7 @@ async fn introspect(
     server: &Server,
     tls: Option<&MutualTls>,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, BodyError>,
     who: &mut Who,
 ) -> Result<Result<VerifiedAccessToken, &'static str>, ClientError> {
     let endpoint = Endpoint {

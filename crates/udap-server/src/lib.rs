@@ -30,6 +30,7 @@ mod asserted;
 mod assertion_grant;
 mod base;
 mod binding;
+mod body;
 pub mod catalogue;
 mod certifications;
 mod client_authentication;

@@ -4,6 +4,7 @@
 mod vouched;
 
 use crate::app::{Server, Told, general_hint, refusal, short};
+use crate::body::Whole;
 use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
@@ -11,7 +12,6 @@ use crate::statement_issuers::Voucher;
 use crate::store::{Cancelled, NewRegistration, Once, Seen, Written};
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -44,7 +44,7 @@ pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
     let who = server.who(peer, &headers);
     match tokio::spawn(answer(server, who, body)).await {
@@ -56,7 +56,7 @@ pub(crate) async fn post(
     }
 }
 
-async fn answer(server: Server, mut who: Who, body: Result<Bytes, BytesRejection>) -> Response {
+async fn answer(server: Server, mut who: Who, body: Result<Bytes, limits::BodyError>) -> Response {
     match register(&server, body, &mut who).await {
         Ok((status, event, answer)) => {
             server.audit.record(who, event).await;
@@ -87,7 +87,7 @@ type Answer = (StatusCode, Event, serde_json::Map<String, Value>);
 
 async fn register(
     server: &Server,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, limits::BodyError>,
     who: &mut Who,
 ) -> Result<Answer, RegistrationError> {
     let now = clock::now();
@@ -96,9 +96,7 @@ async fn register(
         taken.map_err(|_| RegistrationError::TooMany)?;
     }
     // Shape. UDAP Dynamic Client Registration §3.
-    let max_bytes = server.max_body_bytes;
-    let body = body.map_err(|rejection| limits::BodyError::of(&rejection, max_bytes))?;
-    let body = Body::read(&body)?;
+    let body = Body::read(&body?)?;
     // Who vouches for it, if not a community: an issuer that signs by a key.
     if let Voucher::Issuer(by) = Voucher::of(&server.statement_issuers, &body.software_statement) {
         return vouched::register(server, &by, &body.software_statement, now, who).await;

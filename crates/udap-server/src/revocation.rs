@@ -5,15 +5,16 @@
 
 use crate::about_token::{self, Asked, Endpoint};
 use crate::app::{Server, refusal};
+use crate::body::Whole;
 use crate::client_authentication::ClientError;
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
+use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::json;
 use udap_proto::Refusal as _;
@@ -25,7 +26,7 @@ pub(crate) async fn post(
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
@@ -58,7 +59,7 @@ async fn revoke(
     server: &Server,
     tls: Option<&MutualTls>,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, BodyError>,
     who: &mut Who,
 ) -> Result<Option<WithoutEffect>, ClientError> {
     let endpoint = Endpoint {

@@ -4,7 +4,6 @@ use crate::app::Server;
 use crate::base::Base;
 use crate::{discovery, introspection, jwks, metadata, path, registration, revocation, token};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use std::sync::Arc;
 use udap_host::config::Endpoints;
@@ -20,28 +19,22 @@ pub(crate) fn routes(server: Server) -> Router {
 
 fn under(server: Server, base: &Arc<Base>) -> Router {
     let at = |path: &str| format!("{}{path}", base.path);
-    let mut documents = Router::new()
+    let mut router = Router::new()
         .route(&at(udap_proto::metadata::PATH), get(metadata::get))
         .route(&at(SMART_PATH), get(discovery::smart_configuration));
-    let mut endpoints = Router::new();
     if base.endpoints == Endpoints::Own {
-        endpoints = endpoints.route(&at(path::REGISTER), post(registration::post));
+        router = router.route(&at(path::REGISTER), post(registration::post));
     }
     if base.endpoints != Endpoints::Shared {
-        documents = documents
+        router = router
             .route(
                 &format!("{OAUTH_PATH}{}", base.path),
                 get(discovery::oauth_metadata),
             )
-            .route(&at(path::JWKS), get(jwks::get));
-        endpoints = endpoints
             .route(&at(path::TOKEN), post(token::post))
             .route(&at(path::INTROSPECT), post(introspection::post))
-            .route(&at(path::REVOKE), post(revocation::post));
+            .route(&at(path::REVOKE), post(revocation::post))
+            .route(&at(path::JWKS), get(jwks::get));
     }
-    // Nobody reads a body that comes with a request for a document.
-    let endpoints = endpoints
-        .layer(DefaultBodyLimit::max(server.max_body_bytes))
-        .layer(axum::middleware::map_request(udap_host::limits::timed));
-    documents.merge(endpoints).with_state(server)
+    router.with_state(server)
 }

@@ -6,6 +6,7 @@ use crate::asserted::{self, AssertedError};
 use crate::assertion_grant::{self, AssertionGrantError, Granted};
 use crate::base::TargetError;
 use crate::binding::{self, BindingError};
+use crate::body::Whole;
 use crate::client_authentication::{
     self, ClientError, Credentials, Proof, Way, authenticate, judge,
 };
@@ -14,7 +15,6 @@ use crate::scopes::{self, ScopeError};
 use crate::store::NotDurable;
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use udap_host::audit::{Event, Who};
 use udap_host::config::AccessTokens;
+use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
 use udap_proto::access_token::{self, AccessToken};
@@ -39,7 +40,7 @@ pub(crate) async fn post(
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
@@ -75,11 +76,11 @@ async fn token(
     server: &Server,
     tls: Option<&MutualTls>,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Bytes, BodyError>,
     who: &mut Who,
 ) -> Result<Issued, TokenError> {
     let now = clock::now();
-    let body = client_authentication::form(server, headers, body)?;
+    let body = client_authentication::form(headers, body)?;
     let request = TokenRequest::read(&body).map_err(ClientError::from)?;
     // Where no community lets a scope be left out, nobody's assertion is looked at for that.
     if request.scope.is_empty()
