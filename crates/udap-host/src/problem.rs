@@ -118,6 +118,11 @@ pub fn json(status: StatusCode, media_type: &'static str, body: &impl Serialize)
             (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
         }
     };
+    written(status, media_type, body)
+}
+
+/// The same of a text that is JSON already.
+pub fn written(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

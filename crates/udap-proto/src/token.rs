@@ -370,11 +370,21 @@ pub struct Answer {
 /// The JSON form. `scope` is always written: the client then need not remember what it asked for.
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        WithToken(self, &self.access_token).serialize(serializer)
+    }
+}
+
+/// An answer with this text as the token.
+struct WithToken<'a>(&'a Answer, &'a str);
+
+impl Serialize for WithToken<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(answer, token) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("access_token", &self.access_token)?;
-        map.serialize_entry("token_type", &self.token_type)?;
-        map.serialize_entry("expires_in", &self.expires_in)?;
-        if let Some(scope) = &self.scope {
+        map.serialize_entry("access_token", token)?;
+        map.serialize_entry("token_type", &answer.token_type)?;
+        map.serialize_entry("expires_in", &answer.expires_in)?;
+        if let Some(scope) = &answer.scope {
             map.serialize_entry("scope", &scope.to_text())?;
         }
         map.end()
@@ -382,6 +392,22 @@ impl Serialize for Answer {
 }
 
 impl Answer {
+    /// The JSON form in bytes. The token, which is most of it, is not looked through letter by letter for what
+    /// JSON escapes: it has nothing of the kind (RFC 6750 §2.1).
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        const START: &[u8] = b"{\"access_token\":\"";
+        let token = self.access_token.as_bytes();
+        let escapes = |b: &u8| (*b < b' ') | (*b == b'"') | (*b == b'\\');
+        let plain = !token.iter().fold(false, |found, b| found | escapes(b));
+        // Strings, numbers and objects of them always serialize.
+        let written = |token| serde_json::to_vec(&WithToken(self, token)).unwrap_or_default();
+        match written("").strip_prefix(START) {
+            Some(rest) if plain => [START, token, rest].concat(),
+            _ => written(&self.access_token),
+        }
+    }
+
     /// Reads an answer; `None` when it lacks a token or is not a bearer token.
     #[must_use]
     pub fn from_json(map: &Map<String, Value>) -> Option<Self> {
@@ -407,10 +433,35 @@ impl Answer {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::json;
     use crate::scope::MAX_SCOPES;
 
     fn code(form: &str) -> Result<TokenRequest<'_>, &'static str> {
         TokenRequest::read(form.as_bytes()).map_err(|e| e.code())
+    }
+
+    #[test]
+    fn an_answer_is_the_json_that_serde_writes() {
+        for token in [
+            "a.b-_~+/=c",
+            "",
+            "quote\"",
+            "back\\slash",
+            "line\n",
+            "\u{7f}é",
+        ] {
+            for scope in [None, Some(ScopeSet::parse("system/Patient.rs a\"b"))] {
+                let answer = Answer {
+                    access_token: token.to_owned(),
+                    token_type: TokenType::Bearer,
+                    expires_in: 300,
+                    scope,
+                };
+                assert_eq!(answer.to_json(), serde_json::to_vec(&answer).unwrap());
+                let read = json::object(&answer.to_json()).unwrap();
+                assert_eq!(Answer::from_json(&read), Some(answer));
+            }
+        }
     }
 
     #[test]

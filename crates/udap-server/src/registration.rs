@@ -4,7 +4,7 @@
 mod vouched;
 
 use crate::app::{Server, Told, general_hint, refusal, short};
-use crate::body::Whole;
+use crate::body::Sent;
 use crate::certifications::{self, Applicant, Judged, Lacking};
 use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
@@ -14,7 +14,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 use udap_host::audit::{Event, Who, jti_hash};
 use udap_host::config::{DpopRule, RegistrationGrant};
@@ -43,8 +43,7 @@ const MAX_TRIES: usize = 3;
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    Whole(body): Whole,
+    Sent { headers, body }: Sent,
 ) -> Response {
     let who = server.who(peer, &headers);
     match tokio::spawn(answer(server, who, body)).await {

@@ -5,7 +5,7 @@
 
 use crate::about_token::{self, Asked, Endpoint};
 use crate::app::{Server, refusal};
-use crate::body::Whole;
+use crate::body::Sent;
 use crate::client_authentication::ClientError;
 use axum::Extension;
 use axum::extract::State;
@@ -25,8 +25,7 @@ pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
-    headers: HeaderMap,
-    Whole(body): Whole,
+    Sent { headers, body }: Sent,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);

@@ -6,7 +6,7 @@ use crate::asserted::{self, AssertedError};
 use crate::assertion_grant::{self, AssertionGrantError, Granted};
 use crate::base::TargetError;
 use crate::binding::{self, BindingError};
-use crate::body::Whole;
+use crate::body::Sent;
 use crate::client_authentication::{
     self, ClientError, Credentials, Proof, Way, authenticate, judge,
 };
@@ -24,7 +24,7 @@ use udap_host::audit::{Event, Who};
 use udap_host::config::AccessTokens;
 use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
-use udap_host::problem::{OAuthError, json};
+use udap_host::problem::{OAuthError, written};
 use udap_proto::access_token::{self, AccessToken};
 use udap_proto::authorization::Limits;
 use udap_proto::community::Demand;
@@ -39,8 +39,7 @@ pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
-    headers: HeaderMap,
-    Whole(body): Whole,
+    Sent { headers, body }: Sent,
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
@@ -54,7 +53,7 @@ pub(crate) async fn post(
                 purpose_of_use: issued.purpose_of_use,
             };
             server.audit.record(who, event).await;
-            json(StatusCode::OK, "application/json", &issued.answer)
+            written(StatusCode::OK, "application/json", issued.answer.to_json())
         }
         Err(error) => {
             let answer = error.to_wire();
