@@ -209,9 +209,7 @@ impl Header {
             hashed: OnceLock::new(),
         })
     }
-}
 
-impl Header {
     /// Whether it took not much more memory to read than its text is long, so that it may be kept: few members,
     /// and all of them texts but `x5c`.
     #[must_use]
