@@ -2,7 +2,7 @@
 //! whatever comes, no answer is a 5xx, and each is one that the document has.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,6 +14,12 @@ use crate::program::Home;
 /// What is asked of each answer.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance,negative_data_rejection";
+
+/// Seed of what is sent. The same one always, so that a change is judged by the same requests as the one before
+/// it; `UDAP_FUZZ_SEED` sets another, to look for more.
+fn seed() -> String {
+    env::var("UDAP_FUZZ_SEED").unwrap_or_else(|_| "1".to_owned())
+}
 
 #[test]
 #[ignore = "needs schemathesis, which `./check openapi` installs"]
@@ -69,7 +75,7 @@ fn openapi_documents_hold_whatever_is_sent() {
                 "40",
                 "--continue-on-failure",
             ])
-            .args(["--no-color", "--warnings", "off"])
+            .args(["--seed", &seed(), "--no-color", "--warnings", "off"])
             .args(which)
             .env("PYTHONPATH", project().join("target/schemathesis"))
             .current_dir(home.path());

@@ -462,4 +462,9 @@ async fn what_is_not_there_is_refused_with_a_reason() {
         .await;
     assert_eq!(problem(&reply), "405 admin-method");
     assert_eq!(reply.header(header::CACHE_CONTROL), "no-store");
+    // What is not percent-encoded ends the path: here `/api/v1/apps/a` is what was asked for.
+    let reply = site
+        .api(Method::POST, "/api/v1/apps/a?b/suspend", "x", &Value::Null)
+        .await;
+    assert_eq!(problem(&reply), "405 admin-method");
 }
