@@ -65,6 +65,9 @@ pub(crate) fn for_client(
     if text && is_compressed(&head.headers) {
         return Err(UpstreamError::Compressed);
     }
+    if text && !is_utf8(&head.headers) {
+        return Err(UpstreamError::Charset);
+    }
     let mut headers = headers::to_client(&head.headers, bases);
     let body = if text && !empty {
         Body::new(RewrittenBody {
@@ -104,6 +107,22 @@ fn is_text(headers: &HeaderMap) -> bool {
             || sub.eq_ignore_ascii_case("xml")
             || ends("+json")
             || ends("+xml"))
+}
+
+/// As FHIR has it (R4 §2.6.1), and as said: in other encodings addresses would not be found.
+fn is_utf8(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+    let mut parameters = value.split(';').skip(1).map(str::trim);
+    parameters.all(|parameter| {
+        let Some(charset) = parameter.strip_prefix("charset") else {
+            return true;
+        };
+        let charset = charset.trim_start().trim_start_matches('=').trim();
+        matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
+    })
 }
 
 fn is_compressed(headers: &HeaderMap) -> bool {
@@ -200,5 +219,32 @@ mod tests {
             assert_eq!(is_text(&headers), expected, "{media_type}");
         }
         assert!(!is_text(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn text_of_another_encoding_is_known() {
+        for (media_type, expected) in [
+            ("application/fhir+json", true),
+            ("application/fhir+json;charset=UTF-8", true),
+            (
+                "application/fhir+json; fhirVersion=4.0; charset=\"utf-8\"",
+                true,
+            ),
+            ("text/xml; charset=us-ascii", true),
+            ("application/fhir+json; charset=utf-16", false),
+            ("application/fhir+json; Charset=UTF-16LE", false),
+            ("application/fhir+xml; charset=\"iso-8859-1\"", false),
+            (
+                "application/fhir+json; charset=utf-8; charset=utf-16",
+                false,
+            ),
+            ("application/fhir+json; charset = utf-16", false),
+        ] {
+            let headers = [(header::CONTENT_TYPE, media_type.parse().unwrap())]
+                .into_iter()
+                .collect();
+            assert_eq!(is_utf8(&headers), expected, "{media_type}");
+        }
+        assert!(is_utf8(&HeaderMap::new()));
     }
 }

@@ -348,6 +348,11 @@ catalogue! {
         "It was asked not to, since addresses cannot be replaced in compressed text.",
         "For the operator: switch compression off in the FHIR server; clients that want it get it from the gateway's side.",
         "RFC 9110 §12.5.3";
+    "upstream-charset":
+        "The FHIR server answered in another encoding than UTF-8",
+        "FHIR's JSON and XML are UTF-8, and in other encodings the server's address cannot be replaced.",
+        "For the operator: let the FHIR server answer in UTF-8 only.",
+        "FHIR R4 §2.6.1";
     "gateway-url-malformed":
         "Not a URL",
         "`base_url`, `upstream` or an alias cannot be read as a URL.",

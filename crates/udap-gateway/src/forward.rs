@@ -12,18 +12,20 @@ mod link;
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
     task::Poll,
     time::Instant,
 };
 
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
 pub use self::body::UpstreamBody;
-use self::link::{Dialer, Link};
+use self::{
+    body::Reading,
+    link::{Dialer, Link, Slot},
+};
 use crate::config::{ConfigError, GatewayConfig, Timeouts};
 
 /// One worker's connections to the FHIR server.
@@ -36,6 +38,19 @@ struct Pool {
     timeouts: Timeouts,
     /// The last one used is the first one taken, so that the rest can grow old and go.
     idle: Mutex<Vec<Link>>,
+    /// Bodies that were not at their end when they began; those that have ended go when there are many.
+    reading: Mutex<Vec<Weak<Reading>>>,
+    /// How many requests without a token use a connection.
+    strangers: Arc<AtomicUsize>,
+}
+
+/// Who a request is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody with an access token that counts.
+    Known,
+    /// Anybody: few such requests run at once.
+    Stranger,
 }
 
 impl Upstream {
@@ -48,6 +63,8 @@ impl Upstream {
             dialer: Dialer::new(config)?,
             timeouts: config.timeouts,
             idle: Mutex::default(),
+            reading: Mutex::default(),
+            strangers: Arc::default(),
         })))
     }
 
@@ -58,6 +75,8 @@ impl Upstream {
             dialer: self.0.dialer.for_worker(),
             timeouts: self.0.timeouts,
             idle: Mutex::default(),
+            reading: Mutex::default(),
+            strangers: Arc::default(),
         }))
     }
 
@@ -71,13 +90,13 @@ impl Upstream {
         request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let (link, kept) = self.link().await?;
-        match self.exchange(link, request).await {
+        match self.exchange(link, None, request).await {
             Err(Lost {
                 unsent: Some(request),
                 ..
             }) if kept == Kept::Yes => {
-                let link = self.0.dialer.dial().await?;
-                self.exchange(link, request)
+                let link = self.0.dial().await?;
+                self.exchange(link, None, request)
                     .await
                     .map_err(|lost| lost.error)
             }
@@ -93,16 +112,20 @@ impl Upstream {
     /// [`UpstreamError`]
     pub async fn send_safe(
         &self,
+        asker: Asker,
         make: impl Fn() -> Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let share = self.0.share(asker)?;
         let (link, kept) = self.link().await?;
-        match self.exchange(link, make()).await {
+        match self.exchange(link, share, make()).await {
             Err(Lost {
                 error: UpstreamError::Broken,
                 ..
             }) if kept == Kept::Yes => {
-                let link = self.0.dialer.dial().await?;
-                self.exchange(link, make()).await.map_err(|lost| lost.error)
+                let share = self.0.share(asker)?;
+                let link = self.0.dial().await?;
+                let again = self.exchange(link, share, make()).await;
+                again.map_err(|lost| lost.error)
             }
             other => other.map_err(|lost| lost.error),
         }
@@ -115,12 +138,13 @@ impl Upstream {
                 return Ok((link, Kept::Yes));
             }
         }
-        Ok((self.0.dialer.dial().await?, Kept::No))
+        Ok((self.0.dial().await?, Kept::No))
     }
 
     async fn exchange(
         &self,
         mut link: Link,
+        share: Option<Slot>,
         request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, Lost> {
         let mut answer = pin!(link.sender.try_send_request(request));
@@ -143,16 +167,58 @@ impl Upstream {
                     error: UpstreamError::Broken,
                 })
             }
-            Ok(Some(Ok(response))) => Ok(response.map(|incoming| self.body(incoming, link))),
+            Ok(Some(Ok(response))) => {
+                let pool = Arc::clone(&self.0);
+                Ok(response.map(|incoming| UpstreamBody::new(incoming, link, share, pool)))
+            }
         }
-    }
-
-    fn body(&self, incoming: Incoming, link: Link) -> UpstreamBody {
-        UpstreamBody::new(incoming, link, Arc::clone(&self.0))
     }
 }
 
 impl Pool {
+    /// A new connection. When there may be no more, those of clients that take nothing are closed.
+    async fn dial(&self) -> Result<Link, UpstreamError> {
+        match self.dialer.dial().await {
+            Err(UpstreamError::Busy) if self.close_stalled() => self.dialer.dial().await,
+            other => other,
+        }
+    }
+
+    /// A stranger's part of the connections; whoever is known needs none.
+    fn share(&self, asker: Asker) -> Result<Option<Slot>, UpstreamError> {
+        if asker == Asker::Known {
+            return Ok(None);
+        }
+        let take = || Slot::take(&self.strangers, link::MAX_STRANGERS);
+        let again = || self.close_stalled().then(take).flatten();
+        take().or_else(again).map(Some).ok_or(UpstreamError::Busy)
+    }
+
+    /// Notes a body whose client may stop taking it.
+    fn note(&self, reading: &Arc<Reading>) {
+        let mut all = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= 2 * link::MAX_OPEN {
+            all.retain(|reading| reading.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(reading));
+    }
+
+    /// Closes the connections of clients that have taken nothing for as long as the FHIR server may take
+    /// between two pieces. Says whether there were any.
+    fn close_stalled(&self) -> bool {
+        let all = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = all.iter().filter_map(Weak::upgrade);
+        let closed = open.filter(|reading| reading.close_if_stalled(self.timeouts.idle));
+        let closed = closed.count();
+        if closed > 0 {
+            tracing::warn!(
+                closed,
+                "clients that did not take their answers were cut off"
+            );
+        }
+        closed > 0
+    }
+
     fn take(&self) -> Option<Link> {
         self.idle
             .lock()
@@ -230,6 +296,8 @@ pub enum UpstreamError {
     MediaType,
     #[error("the FHIR server compressed an answer although it was asked not to")]
     Compressed,
+    #[error("the FHIR server answered in another encoding than UTF-8")]
+    Charset,
 }
 
 impl UpstreamError {
@@ -250,6 +318,7 @@ impl UpstreamError {
             Self::Refused { .. } => "upstream-refused",
             Self::MediaType => "upstream-media-type",
             Self::Compressed => "upstream-compressed",
+            Self::Charset => "upstream-charset",
         }
     }
 
@@ -262,7 +331,8 @@ impl UpstreamError {
             | Self::Unauthorized { .. }
             | Self::Failed { .. }
             | Self::MediaType
-            | Self::Compressed => StatusCode::BAD_GATEWAY,
+            | Self::Compressed
+            | Self::Charset => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { status } => *status,

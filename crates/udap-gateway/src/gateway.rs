@@ -21,7 +21,7 @@ use crate::{
     answer,
     binding::{self, BindingError, Presented},
     config::{Bases, ConfigError, GatewayConfig, UpstreamToken},
-    forward::Upstream,
+    forward::{Asker, Upstream},
     headers,
     interaction::{Interaction, RequestError},
     path,
@@ -319,9 +319,9 @@ impl Worker {
             })
         })?;
         // Nobody verified the token of a request that needs none.
-        let token = match interaction {
-            Interaction::Capabilities { .. } => UpstreamToken::Withhold,
-            _ => shared.config.upstream_token,
+        let (asker, token) = match interaction {
+            Interaction::Capabilities { .. } => (Asker::Stranger, UpstreamToken::Withhold),
+            _ => (Asker::Known, shared.config.upstream_token),
         };
         let make = || {
             let body = form
@@ -342,7 +342,7 @@ impl Worker {
             }
             request
         };
-        let answer = self.upstream.send_safe(make).await?;
+        let answer = self.upstream.send_safe(asker, make).await?;
         Ok(answer::for_client(
             interaction,
             &head.method,

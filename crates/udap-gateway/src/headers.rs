@@ -143,9 +143,9 @@ fn lists(headers: &HeaderMap, name: &HeaderName) -> bool {
 }
 
 /// What a FHIR server needs to know of a read or search (FHIR R4 §3.1.0.1), and tracing.
-const REQUEST: [HeaderName; 9] = [
+/// Not `Accept-Charset`: FHIR is UTF-8 (R4 §2.6.1), and in other encodings addresses would not be found.
+const REQUEST: [HeaderName; 8] = [
     header::ACCEPT,
-    header::ACCEPT_CHARSET,
     header::ACCEPT_LANGUAGE,
     header::IF_MODIFIED_SINCE,
     header::IF_NONE_MATCH,

@@ -3,8 +3,9 @@
 //! **The rule.** In JSON and XML text, each occurrence of the upstream's base URL is replaced by the
 //! gateway's when it ends there: at the end of the text, or before one of `/ ? # " ' < > \ | & , ; ) ] }`
 //! or white space, or before a full stop that is followed by such a character. A slash may be written
-//! `/` or, in JSON, `\/` or `\u002F`. Everything else stays as it is, byte for byte:
-//! `http://10.0.0.5:8080/fhir2/…` and `http://10.0.0.5:80800` are other addresses.
+//! `/` or, in JSON, `\/` or `\u002F`; in the query of a link, where servers give a search's parameters back,
+//! any character may be percent-encoded, and the gateway's address is then encoded too. Everything else stays
+//! as it is, byte for byte: `http://10.0.0.5:8080/fhir2/…` and `http://10.0.0.5:80800` are other addresses.
 //!
 //! The rule knows no fields. `Bundle.link.url` and `fullUrl` need it, and so do absolute references,
 //! `Attachment.url`, links in narratives and messages in `OperationOutcome`: an address of the
@@ -35,6 +36,8 @@ struct Pair {
     to: Bytes,
     /// For texts that write `\/`.
     to_escaped: Bytes,
+    /// For texts that write `%2F`.
+    to_percent: Bytes,
 }
 
 impl Replacements {
@@ -47,6 +50,7 @@ impl Replacements {
                 from: from.to_owned(),
                 to: Bytes::copy_from_slice(to.as_bytes()),
                 to_escaped: Bytes::from(to.replace('/', "\\/")),
+                to_percent: Bytes::from(percent_encoded(to)),
             })
             .collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.from.len()));
@@ -131,10 +135,11 @@ impl Pair {
             self.from.as_bytes().first_chunk::<12>(),
         ) && text != from
             && !text.contains(&b'\\')
+            && !text.contains(&b'%')
         {
             return Match::No;
         }
-        let mut escaped = false;
+        let (mut escaped, mut percent) = (false, false);
         let mut at = 0;
         for expected in self.from.bytes() {
             let rest = &text[at..];
@@ -151,23 +156,46 @@ impl Pair {
                     }
                     None => return Match::No,
                 },
+                Some(b'%') => match *rest {
+                    [_, high, low, ..] if hex(high, low) == Some(expected) => {
+                        percent = true;
+                        at += 3;
+                    }
+                    [_] | [_, _] => return more.undecided(),
+                    _ => return Match::No,
+                },
                 Some(_) => return Match::No,
             }
         }
         let ends = match text[at..] {
             [] | [b'.'] if more == More::Perhaps => return Match::Undecided,
+            [b'%'] | [b'%', _] if percent => return more.undecided(),
             [] | [b'.'] => true,
+            [b'%', high, low, ..] if percent => hex(high, low).is_some_and(ends_address),
             [b'.', next, ..] => ends_address(next) && next != b'/',
             [next, ..] => ends_address(next),
         };
         if !ends {
             return Match::No;
         }
-        Match::Yes {
-            len: at,
-            to: if escaped { &self.to_escaped } else { &self.to },
-        }
+        let to = match (percent, escaped) {
+            (true, _) => &self.to_percent,
+            (false, true) => &self.to_escaped,
+            (false, false) => &self.to,
+        };
+        Match::Yes { len: at, to }
     }
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// As the value of a query's parameter.
+fn percent_encoded(address: &str) -> String {
+    url::form_urlencoded::byte_serialize(address.as_bytes()).collect()
 }
 
 enum Match<'a> {
@@ -342,6 +370,18 @@ mod tests {
                 "see https://gw.example/r4. Then",
             ),
             (
+                "?subject=http%3A%2F%2F10.0.0.5%3A8080%2Ffhir%2FPatient%2F1&_count=2",
+                "?subject=https%3A%2F%2Fgw.example%2Fr4%2FPatient%2F1&_count=2",
+            ),
+            (
+                r#""https://gw.example/r4?a=x,http:%2f%2f10.0.0.5:8080%2ffhir&b""#,
+                r#""https://gw.example/r4?a=x,https%3A%2F%2Fgw.example%2Fr4&b""#,
+            ),
+            (
+                "a=http%3A%2F%2F10.0.0.5%3A8080%2Ffhir%2Finner%3Fx",
+                "a=https%3A%2F%2Fgw.example%2Fr4%3Fx",
+            ),
+            (
                 "http://10.0.0.5:8080/fhir/inner/Patient",
                 "https://gw.example/r4/Patient",
             ),
@@ -373,6 +413,13 @@ mod tests {
             "http://10.0.0.5:8080/fhir.old/x",
             "http://10.0.0.5:8080/fhir./x",
             "http://10.0.0.5:8080/fhir%2F",
+            "http%3A%2F%2F10.0.0.5%3A8080%2Ffhir2%2F",
+            "http%3A%2F%2F10.0.0.5%3A8080%2Ffhir%32%2F",
+            "http%3A%2F%2F10.0.0.5%3A8080%2Ffhir%2",
+            "http%3A%2F%2F10.0.0.5%3A8080%2Ffhi",
+            "http%3",
+            "http%3G//10.0.0.5:8080/fhir",
+            "http%+a//10.0.0.5:8080/fhir",
             "http://10.0.0.50:8080/fhir/Patient",
             "https://10.0.0.5:8080/fhir/Patient",
             "http:\\/\\10.0.0.5:8080/fhir",
@@ -394,14 +441,15 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_bounded() {
-        let mut rewriter = replacements().stream();
-        let longest = "http:\\u002f\\u002f10.0.0.5:8080\\u002ffhir\\u002finner".len() + 2;
-        for byte in "http:\\u002f\\u002f10.0.0.5:8080\\u002ffhir\\u002finner."
-            .repeat(50)
-            .bytes()
-        {
-            rewriter.push(Bytes::copy_from_slice(&[byte]));
-            assert!(rewriter.held.len() <= longest);
+        for written in [
+            "http:\\u002f\\u002f10.0.0.5:8080\\u002ffhir\\u002finner",
+            "http%3A%2F%2F10%2E0%2E0%2E5%3A8080%2Ffhir%2Finner",
+        ] {
+            let mut rewriter = replacements().stream();
+            for byte in format!("{written}.").repeat(50).bytes() {
+                rewriter.push(Bytes::copy_from_slice(&[byte]));
+                assert!(rewriter.held.len() <= written.len() + 2);
+            }
         }
     }
 
@@ -445,6 +493,7 @@ mod tests {
         let piece = prop_oneof![
             4 => proptest::sample::select(vec![
                 "http://10.0.0.5:8080/fhir", "http:\\/\\/10.0.0.5:8080\\/fhir", "http:\\u002f\\u002F10.0.0.5:8080/fhir",
+                "http%3A%2F%2F10.0.0.5%3A8080%2Ffhir", "%2Finner", "%2", "%", "&",
                 "/inner", "http", "ht", "http:", "http:\\", "http:\\u00", "http://10.0.0.5", ".", "/", "\\", "\"", "2", " ",
             ]).prop_map(str::to_owned),
             1 => "[ -~]{0,6}",

@@ -124,7 +124,7 @@ impl Dialer {
 
     /// Connects within the time for it.
     pub(super) async fn dial(&self) -> Result<Link, UpstreamError> {
-        let slot = Slot::take(&self.open).ok_or(UpstreamError::Busy)?;
+        let slot = Slot::take(&self.open, MAX_OPEN).ok_or(UpstreamError::Busy)?;
         let stream = timeout(self.connect, self.stream())
             .await
             .map_err(|_| UpstreamError::ConnectTimeout)??;
@@ -168,14 +168,15 @@ impl fmt::Debug for Dialer {
     }
 }
 
-/// One of the connections that a worker may have open; given back when dropped.
+/// One of the connections that a worker may have open, or that strangers may use of them; given back when
+/// dropped.
 #[derive(Debug)]
-struct Slot(Arc<AtomicUsize>);
+pub(super) struct Slot(Arc<AtomicUsize>);
 
 impl Slot {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let slot = Self(Arc::clone(open));
-        (open.fetch_add(1, Ordering::Relaxed) < MAX_OPEN).then_some(slot)
+    pub(super) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let slot = Self(Arc::clone(taken));
+        (taken.fetch_add(1, Ordering::Relaxed) < most).then_some(slot)
     }
 }
 
@@ -250,7 +251,10 @@ impl AsyncWrite for Stream {
 pub(super) const MAX_IDLE: Duration = Duration::from_secs(15);
 
 /// Connections of one worker: a bound for the FHIR server's sake, which serves each with a thread.
-const MAX_OPEN: usize = 256;
+pub(super) const MAX_OPEN: usize = 256;
+
+/// How many of them requests without a token may use at once, so that those with one find the others free.
+pub(super) const MAX_STRANGERS: usize = 32;
 
 /// Bytes read ahead of a slow client, per connection.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;

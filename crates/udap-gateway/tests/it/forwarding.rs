@@ -275,6 +275,13 @@ async fn answers_that_lead_around_the_gateway_are_replaced() {
             502,
             "upstream-compressed",
         ),
+        (
+            200,
+            "application/fhir+json; charset=utf-16",
+            ("x-a", "b"),
+            502,
+            "upstream-charset",
+        ),
     ] {
         let body = secret.clone();
         let media_type = media_type.to_owned();

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use udap_gateway::{GatewayConfig, forward::Upstream};
+use udap_gateway::{
+    GatewayConfig,
+    forward::{Asker, Upstream, UpstreamError},
+};
 
 use crate::kit::{BASE, Kit, answer};
 
@@ -138,4 +141,72 @@ async fn a_client_that_goes_away_takes_its_request_with_it() {
     // The broken connection is not used again.
     kit.fhir.answers(|_| answer(200, "application/json", "{}"));
     assert_eq!(kit.get("/r4/Patient/1", "system/*.rs").await.text, "{}");
+}
+
+/// A FHIR server that begins each answer and never ends it.
+async fn endless() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{";
+                socket.write_all(head).await.unwrap();
+                // Until the gateway goes.
+                let _ = socket.read(&mut [0; 1]).await;
+            });
+        }
+    });
+    address
+}
+
+/// Over HTTP/2 a client that opens no window leaves its answers unread without a byte of cost to it.
+#[tokio::test]
+async fn clients_that_take_nothing_do_not_keep_the_connections_from_others() {
+    let address = endless().await;
+    let mut config = GatewayConfig::new(BASE, format!("http://{address}"));
+    config.timeouts.idle = Duration::from_millis(400);
+    let upstream = Upstream::new(&config).unwrap();
+    let send = async |asker| {
+        let request = || {
+            let request = Request::get("/metadata").header("host", "fhir");
+            request.body(Body::empty()).unwrap()
+        };
+        upstream.send_safe(asker, request).await
+    };
+    // Strangers have a part of them.
+    let mut kept = Vec::new();
+    let refused = loop {
+        match send(Asker::Stranger).await {
+            Ok(answer) => kept.push(answer),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused, kept.len()), (UpstreamError::Busy, 32));
+    let mut taken = send(Asker::Known).await.unwrap();
+    assert!(taken.frame().await.unwrap().is_ok());
+    while let Ok(answer) = send(Asker::Known).await {
+        kept.push(answer);
+    }
+    assert_eq!(kept.len(), 255);
+
+    // Whoever took something a moment ago keeps its own; the others lose theirs when it is needed.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(
+        tokio::time::timeout(Duration::from_millis(1), taken.frame())
+            .await
+            .is_err()
+    );
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(send(Asker::Known).await.is_ok());
+    assert!(send(Asker::Stranger).await.is_ok());
+    for mut answer in kept {
+        assert!(answer.frame().await.unwrap().is_err());
+    }
+    assert!(
+        tokio::time::timeout(Duration::from_millis(1), taken.frame())
+            .await
+            .is_err()
+    );
 }
