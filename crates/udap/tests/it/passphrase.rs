@@ -92,6 +92,26 @@ fn keys_under_a_passphrase_open_by_it_alone() {
     }
     let issued = with(ISSUE, "right");
     assert_eq!(issued.code, 0, "{issued:?}");
+    let of_community = |arg: &&'static str| match *arg {
+        "https://app.example" => COMMUNITY,
+        arg => arg,
+    };
+    let mut community: Vec<_> = ISSUE.iter().map(of_community).collect();
+    *community.last_mut().unwrap() = "community";
+    assert_eq!(with(&community, "right").code, 0);
+    let bundle = [
+        "ca",
+        "bundle",
+        "--dir",
+        "ca",
+        "--cert",
+        "community.pem",
+        "--key",
+        "community.key",
+        "--json",
+    ];
+    assert_eq!(udap(dir, &bundle).error(), "ca-passphrase-missing");
+    assert_eq!(with(&bundle, "right").code, 0);
     let revoke = ["ca", "revoke", "--json", "--dir", "ca", "app.pem"];
     assert_eq!(udap(dir, &revoke).error(), "ca-passphrase-missing");
     assert_eq!(with(&revoke, "right").code, 0);

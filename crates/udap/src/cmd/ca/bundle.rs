@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use udap_ca::{BundleOptions, Ca};
+use udap_ca::BundleOptions;
 use udap_host::when::when;
 use udap_pki::Certificate;
 use udap_trust::clock;
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         return Err(files::unusable(path, "is there already".to_owned())
             .hint("name another with `--out`; nothing is overwritten"));
     }
-    let ca = Ca::open(&args.dir.dir).await?;
+    let ca = args.dir.open().await?;
     let published = ca
         .publish_bundle(BundleOptions {
             description,
