@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     asked: AtomicI64,
     /// How often communities were exchanged since the start.
     exchanged: AtomicU64,
+    /// Up to which of these exchanges all apps were looked at; 0 is before the start.
+    judged: AtomicU64,
     /// How far those that are kept were judged again.
     pub(super) pass: Mutex<Pass>,
 }
@@ -57,15 +59,22 @@ impl Server {
     }
 
     async fn watch(&self, now: UnixTime) -> Result<(), DbError> {
+        // What is required may have changed, either way, with each exchange and while this server was
+        // down. Until a round that began after it has come to its end, all apps are looked at.
+        let exchanged = self.watch.exchanged();
+        let among = match self.watch.judged.load(Ordering::Relaxed) >= exchanged {
+            true => Among::Ended,
+            false => Among::All,
+        };
         // Before certifiers are asked: the word of one that is not trusted any more is worth nothing.
         self.judge_again(now).await?;
-        let asked = self.watch.asked.load(Ordering::Relaxed);
-        if now.0 >= asked.saturating_add(ASK_SECS) {
-            self.ask_certifiers(now).await?;
-            self.watch.asked.store(now.0, Ordering::Relaxed);
+        let asked = &self.watch.asked;
+        if now.0 >= asked.load(Ordering::Relaxed).saturating_add(ASK_SECS) {
+            // Written down first: an exchange while they answer has them asked once more.
+            asked.store(now.0, Ordering::Relaxed);
+            let all = self.ask_certifiers(now).await;
+            all.inspect_err(|_| asked.store(0, Ordering::Relaxed))?;
         }
-        // What is required may have changed, either way, while this server was down.
-        let among = if asked == 0 { Among::All } else { Among::Ended };
         for served in self.communities.all().iter() {
             let community = served.community.uri.as_str();
             if among == Among::All {
@@ -87,6 +96,7 @@ impl Server {
                 }
             }
         }
+        self.watch.judged.store(exchanged, Ordering::Relaxed);
         Ok(())
     }
 

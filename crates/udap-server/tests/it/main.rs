@@ -14,6 +14,7 @@ mod any_input;
 mod assertion_grant;
 mod bundle;
 mod bundle_limits;
+mod certification_rounds;
 mod certifications;
 mod certifiers;
 mod code_apps;
