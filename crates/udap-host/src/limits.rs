@@ -24,7 +24,8 @@ pub struct HttpLimits {
     pub drain: Duration,
     /// From `accept` to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the first byte of a request to the end of its headers; also the keep-alive idle time.
+    /// From the first byte of a request to the end of its headers; also how long nothing may move on a
+    /// connection that waits for its client: no request, and no piece of an answer taken.
     pub header_read: Duration,
     /// Bytes of all request headers together.
     pub max_header_bytes: usize,
@@ -64,7 +65,7 @@ pub const DRAIN: Duration = Duration::from_secs(20);
 /// post-quantum hello; who takes longer holds a slot for nothing.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Headers: also how long an idle keep-alive connection stays. Above the 60 s that common
+/// Headers: also how long an idle keep-alive connection stays, and one whose client takes nothing. Above the 60 s that common
 /// proxies keep upstream connections, so that the proxy closes first and loses no request.
 pub const HEADER_READ: Duration = Duration::from_secs(75);
 

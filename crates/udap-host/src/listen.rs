@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod activity;
 mod bind;
 mod client_certificate;
 mod error;

@@ -3,30 +3,32 @@
 use std::{
     convert::Infallible,
     net::TcpListener,
+    pin::pin,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
-use axum::{Router, body::Body, routing::future::RouteFuture};
+use axum::{Router, body::Body};
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
 use super::{
-    ClientCertificates, MutualTls, Peer, Shutdown, client_certificate::strip, stats, stats::Slots,
+    ClientCertificates, MutualTls, Peer, Shutdown,
+    activity::{Activity, Answering, Taken},
+    client_certificate::strip,
+    stats,
+    stats::Slots,
 };
 use crate::{client_ip::TrustedProxies, limits::HttpLimits};
 
@@ -75,7 +77,8 @@ impl Worker {
             ClientCertificates::Ask { .. } => Client::Of(MutualTls::Absent),
             ClientCertificates::FromProxies(proxies) => Client::InHeaders(Arc::new(proxies)),
         };
-        let graceful = GracefulShutdown::new();
+        // Closed when the last connection is.
+        let (open, mut closed) = tokio::sync::mpsc::channel::<Infallible>(1);
         let _ = ready.send(());
 
         let stop = self.shutdown.wait();
@@ -103,29 +106,27 @@ impl Worker {
                 router: router.clone(),
                 peer: Peer(peer),
                 client: client.clone(),
+                activity: Activity::default(),
             };
             let http = http.clone();
-            let watcher = graceful.watcher();
+            let shutdown = self.shutdown.clone();
             let acceptor = self.acceptor.clone();
-            let handshake = self.limits.handshake;
+            let open = open.clone();
             tokio::spawn(async move {
-                let _slot = slot;
+                let _held = (slot, open);
                 match acceptor {
-                    None => serve(&http.either, stream, service, watcher).await,
-                    Some(acceptor) => {
-                        tls(&http, &acceptor, handshake, stream, service, watcher).await;
-                    }
+                    None => http.serve(&http.either, stream, service, &shutdown).await,
+                    Some(acceptor) => tls(&http, &acceptor, stream, service, &shutdown).await,
                 }
             });
         }
 
         // Idle connections close now, busy ones after their answer (HTTP/2: GOAWAY).
         drop(listener);
-        let open = graceful.count();
-        if timeout(self.limits.drain, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        let connections = open.downgrade();
+        drop(open);
+        if timeout(self.limits.drain, closed.recv()).await.is_err() {
+            let open = connections.strong_count();
             tracing::warn!(open, "drain time is over: connections still open are cut");
         }
         Ok(())
@@ -136,13 +137,12 @@ impl Worker {
 async fn tls(
     http: &Http,
     acceptor: &TlsAcceptor,
-    handshake: Duration,
     stream: TcpStream,
     mut service: Connection,
-    watcher: Watcher,
+    shutdown: &Shutdown,
 ) {
     let peer = service.peer.0.ip();
-    let stream = match timeout(handshake, acceptor.accept(stream)).await {
+    let stream = match timeout(http.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             stats().handshake_failed();
@@ -159,25 +159,11 @@ async fn tls(
     if let Client::Of(client) = &mut service.client {
         *client = MutualTls::of_handshake(session.peer_certificates());
     }
-    let http = match session.alpn_protocol() {
+    let protocol = match session.alpn_protocol() {
         Some(b"h2") => &http.h2,
         _ => &http.h1,
     };
-    serve(http, stream, service, watcher).await;
-}
-
-async fn serve(
-    http: &auto::Builder<TokioExecutor>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: Connection,
-    watcher: Watcher,
-) {
-    let peer = service.peer.0.ip();
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        // A peer that goes away or sends nonsense: its own affair, so no louder.
-        tracing::debug!(%peer, %error, "connection ended");
-    }
+    http.serve(protocol, stream, service, shutdown).await;
 }
 
 /// The router as one connection sees it.
@@ -186,6 +172,7 @@ struct Connection {
     router: Router,
     peer: Peer,
     client: Client,
+    activity: Activity,
 }
 
 /// What the listener knows of the client's certificate.
@@ -199,9 +186,9 @@ enum Client {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Connection {
-    type Response = axum::response::Response;
+    type Response = http::Response<Taken>;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
@@ -219,7 +206,8 @@ impl hyper::service::Service<Request<Incoming>> for Connection {
             }
         }
         // A router is always ready, and its clone is a reference count.
-        self.router.clone().call(request.map(Body::new))
+        let answer = self.router.clone().call(request.map(Body::new));
+        self.activity.answering(answer)
     }
 }
 
@@ -229,6 +217,10 @@ struct Http {
     h2: auto::Builder<TokioExecutor>,
     /// Without TLS there is no ALPN: the first bytes tell.
     either: auto::Builder<TokioExecutor>,
+    /// How long nothing may move.
+    idle: Duration,
+    /// For a TLS handshake, and for the end of a connection on which nothing moved.
+    handshake: Duration,
 }
 
 impl Http {
@@ -250,6 +242,54 @@ impl Http {
             h1: either.clone().http1_only(),
             h2: either.clone().http2_only(),
             either,
+            idle: limits.header_read,
+            handshake: limits.handshake,
+        }
+    }
+
+    /// Serves a connection to its end, to the stop, or until nothing has moved on it for too long.
+    async fn serve(
+        &self,
+        protocol: &auto::Builder<TokioExecutor>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        service: Connection,
+        shutdown: &Shutdown,
+    ) {
+        let peer = service.peer.0.ip();
+        let activity = service.activity.clone();
+        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+        let mut stop = pin!(shutdown.wait());
+        let (mut stopping, mut leaving) = (false, false);
+        let (mut patience, mut seen) = (self.idle, activity.moves());
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        // A peer that goes away or sends nonsense: its own affair, so no louder.
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    return;
+                }
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep(patience) => {
+                    let moves = activity.moves();
+                    if activity.is_awaited() || moves != seen {
+                        seen = moves;
+                    } else if leaving {
+                        tracing::debug!(%peer, "connection cut: its client takes nothing");
+                        return;
+                    } else {
+                        // An idle one ends with that, an HTTP/2 one with a word to the client.
+                        leaving = true;
+                        patience = self.handshake;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
         }
     }
 }

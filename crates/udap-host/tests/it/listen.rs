@@ -205,6 +205,128 @@ async fn a_handshake_that_does_not_come_is_cut() {
     server.stop().await.unwrap();
 }
 
+/// Limits of connections on which nothing moves, short enough for a test.
+fn impatient(mut listen: Listen) -> Listen {
+    listen.limits.header_read = Duration::from_millis(150);
+    listen.limits.handshake = Duration::from_millis(150);
+    listen
+}
+
+/// Reads until the server closes.
+async fn closed(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> bool {
+    let read = async { while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {} };
+    tokio::time::timeout(Duration::from_secs(5), read)
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let server = listen::spawn(impatient(Listen::plain(LOCAL)), hello).unwrap();
+    // The last ones may be the beginning of HTTP/2, and are it.
+    for said in ["", "G", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        assert!(closed(&mut stream).await, "{said:?}");
+    }
+    server.stop().await.unwrap();
+
+    let files = Files::new();
+    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    let server = listen::spawn(listen, hello).unwrap();
+    for protocol in ["h2", "http/1.1"] {
+        let mut client = Client::new();
+        client.alpn = vec![protocol];
+        let config = client.config(&files.cert);
+        let mut stream = connect(server.addr(), &config).await.unwrap();
+        assert!(closed(&mut stream).await, "{protocol}");
+    }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_closed_though_it_answers_pings() {
+    let files = Files::new();
+    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    let server = listen::spawn(listen, hello).unwrap();
+    let mut client = Client::new();
+    client.alpn = vec!["h2"];
+    let config = client.config(&files.cert);
+    let mut sender = http2(connect(server.addr(), &config).await.unwrap()).await;
+    // It stays while requests come.
+    for _ in 0..10 {
+        let answer = sender.send_request(get_request("/")).await.unwrap();
+        assert_eq!(text(answer).await, "hello");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    eventually("it is closed", async || sender.is_closed()).await;
+    server.stop().await.unwrap();
+}
+
+/// Whoever waits for us is not cut, however long it takes us; whoever takes nothing is.
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+    let given_up = Arc::new(AtomicUsize::new(0));
+    let counter = given_up.clone();
+    let router = move || {
+        let counter = counter.clone();
+        let endless = move || {
+            let dropped = Dropped(counter.clone());
+            let pieces = futures_util::stream::repeat_with(move || {
+                let _ = &dropped;
+                Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b'x'; 65_536]))
+            });
+            std::future::ready(axum::body::Body::from_stream(pieces))
+        };
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            let piece = async {
+                tokio::time::sleep(Duration::from_millis(800)).await;
+                Ok::<_, std::io::Error>("finished")
+            };
+            axum::body::Body::from_stream(futures_util::stream::once(piece))
+        };
+        Router::new()
+            .route("/endless", get(endless))
+            .route("/slow", get(slow))
+    };
+    let files = Files::new();
+    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    let server = listen::spawn(listen, router).unwrap();
+    let dial = async |protocol| {
+        let mut client = Client::new();
+        client.alpn = vec![protocol];
+        let config = client.config(&files.cert);
+        connect(server.addr(), &config).await.unwrap()
+    };
+    let mut h1 = http1(dial("http/1.1").await).await;
+    let answer = h1.send_request(get_request("/slow")).await.unwrap();
+    assert_eq!(text(answer).await, "finished");
+    let mut h2 = http2(dial("h2").await).await;
+    let answer = h2.send_request(get_request("/slow")).await.unwrap();
+    assert_eq!(text(answer).await, "finished");
+
+    // The senders and the answers are kept: it is the server that ends it.
+    let mut h1 = http1(dial("http/1.1").await).await;
+    let _untaken = h1.send_request(get_request("/endless")).await.unwrap();
+    let mut h2 = http2(dial("h2").await).await;
+    let _untaken = h2.send_request(get_request("/endless")).await.unwrap();
+    eventually("both answers are given up", async || {
+        given_up.load(Ordering::Relaxed) == 2
+    })
+    .await;
+    server.stop().await.unwrap();
+}
+
+/// Counts when it goes.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Each port has its own places: one that is full keeps nobody from another.
 #[tokio::test]
 async fn connections_over_the_cap_are_closed() {
