@@ -135,7 +135,10 @@ pub(crate) async fn issue_crl(
         .map_or(backdated, |crl| backdated.max(crl.this_update))
         .min(now);
     let number = previous.as_ref().map_or(1, |crl| crl.number + 1);
-    let ended_after = previous.as_ref().map_or(UnixTime(0), |crl| crl.this_update);
+    // A list from before the clock was set back is dated ahead, and whoever ended since has not ended.
+    let ended_after = previous
+        .as_ref()
+        .map_or(UnixTime(0), |crl| crl.this_update.min(backdated));
 
     let entries = store::revoked(write, issuer, ended_after)
         .await?

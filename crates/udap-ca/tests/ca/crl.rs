@@ -1,6 +1,7 @@
 use axum::body::Body;
 use http::{Request, StatusCode};
 use udap_pki::Crl;
+use udap_pki::issue::RevocationReason;
 
 use crate::fixture::{DAY, Fixture, openssl};
 
@@ -128,6 +129,32 @@ async fn a_clock_set_back_makes_one_new_list_and_no_more() {
     let crl = Crl::from_der(&fixture.get("/crl/issuing.crl").await.body).unwrap();
     assert_eq!(crl.number(), Some(&[2][..]));
     assert!(crl.this_update() <= fixture.clock.now());
+}
+
+/// Else the list of the next twelve hours would leave out certificates that are revoked and still valid.
+#[tokio::test]
+async fn a_clock_that_was_a_year_ahead_takes_nobody_off_the_list() {
+    let fixture = Fixture::new().await;
+    let app = fixture.app().await;
+    let serial = app.certificate.serial_hex();
+    let reason = RevocationReason::KeyCompromise;
+    fixture.ca.revoke(&serial, reason).await.unwrap();
+    let listed = async || {
+        fixture.ca.refresh().await.unwrap();
+        let crl = Crl::from_der(&fixture.get("/crl/issuing.crl").await.body).unwrap();
+        let (serial, issuer) = (app.certificate.serial(), app.certificate.issuer());
+        crl.find(serial, issuer).is_some()
+    };
+    assert!(listed().await);
+    fixture.clock.advance(365 * DAY);
+    assert!(listed().await);
+    fixture.clock.advance(-365 * DAY);
+    assert!(listed().await);
+    // It leaves with the list after the first one beyond its end.
+    fixture.clock.advance(91 * DAY);
+    assert!(listed().await);
+    fixture.clock.advance(DAY);
+    assert!(!listed().await);
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 //! CRLs mostly come over http, so anybody on the way may answer. What a CRL says about its own age
 //! counts only once it proved to be signed by a CA of a path that was found valid: else one forged
 //! list, dated far ahead, would keep every genuine one out. The core checks each list's signature
-//! anyway; keeping both lets it fall back on the genuine one.
+//! anyway; keeping both lets it fall back on the genuine one. A genuine list from the future counts as
+//! little: the CA's clock was ahead for a while, and its right lists must not be older ones for as long.
 
 use crate::fetch::Validators;
 use std::sync::Arc;
-use udap_pki::{Crl, PublicKey, UnixTime};
+use udap_pki::{Crl, PublicKey, UnixTime, limits::SKEW_SECS};
 
 /// The most CA keys that are remembered for one URL: a CA has one, two while it changes it.
 const MAX_KEYS: usize = 4;
@@ -32,8 +33,8 @@ pub(super) enum Change {
 
 impl Crls {
     /// Takes a fetched list.
-    pub(super) fn take(&mut self, crl: Arc<Crl>, validators: Validators) -> Change {
-        if !self.keys.iter().any(|key| crl.is_signed_by(key)) {
+    pub(super) fn take(&mut self, crl: Arc<Crl>, validators: Validators, now: UnixTime) -> Change {
+        if is_ahead(&crl, now) || !self.keys.iter().any(|key| crl.is_signed_by(key)) {
             let same = self
                 .latest
                 .as_ref()
@@ -43,7 +44,10 @@ impl Crls {
         }
         let change = match &self.proven {
             Some(known) if known.der() == crl.der() => Change::Same,
-            Some(known) if crl.this_update() < known.this_update() => return Change::Older,
+            // Unless it is our own clock that was ahead and is right again.
+            Some(known) if crl.this_update() < known.this_update() && !is_ahead(known, now) => {
+                return Change::Older;
+            }
             _ => Change::New,
         };
         self.proven = Some(crl);
@@ -53,7 +57,7 @@ impl Crls {
     }
 
     /// Learns a key by which a list may prove genuine. Says whether that was news.
-    pub(super) fn learn(&mut self, key: &PublicKey) -> bool {
+    pub(super) fn learn(&mut self, key: &PublicKey, now: UnixTime) -> bool {
         if self.knows(key) {
             return false;
         }
@@ -62,7 +66,7 @@ impl Crls {
         }
         self.keys.push(key.clone());
         if let Some(latest) = self.latest.take() {
-            let _ = self.take(latest, Validators::default());
+            let _ = self.take(latest, Validators::default(), now);
         }
         true
     }
@@ -85,9 +89,13 @@ impl Crls {
         self.validators.clone()
     }
 
-    /// Whether there is one that has not lapsed.
+    /// Whether there is one that has begun and has not lapsed.
     pub(super) fn fresh(&self, now: UnixTime) -> bool {
         self.all()
-            .any(|crl| crl.next_update().is_none_or(|next| now <= next))
+            .any(|crl| !is_ahead(crl, now) && crl.next_update().is_none_or(|next| now <= next))
     }
+}
+
+fn is_ahead(crl: &Crl, now: UnixTime) -> bool {
+    crl.this_update() > now.plus_secs(SKEW_SECS)
 }

@@ -243,7 +243,7 @@ impl EvidenceStore {
         for (url, key) in lessons {
             let need = Need::Crl { url: url.clone() };
             if let Some(What::Crl { crls, .. }) = state.items.get_mut(&need).map(|i| &mut i.what) {
-                crls.learn(key);
+                crls.learn(key, now);
             }
         }
         for issuer in proved {
@@ -384,7 +384,7 @@ impl Inner {
                 };
                 let failed = match got {
                     Ok(Got::Crl(crl, validators)) => {
-                        let change = crls.take(Arc::new(*crl), validators);
+                        let change = crls.take(Arc::new(*crl), validators, now);
                         changed = change == Change::New;
                         change == Change::Older
                     }
