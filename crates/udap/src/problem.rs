@@ -1,7 +1,7 @@
 //! What went wrong, and how it is told: `error[code]: sentence`, the values, a hint, where to read on.
 
 use crate::catalogue;
-use crate::output::{self, Format, NO, UNREADABLE};
+use crate::output::{self, Format, NO, UNREADABLE, bold, printable};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -125,13 +125,15 @@ impl Problem {
     }
 
     pub(crate) fn to_text(&self) -> String {
-        let (red, bold, plain) = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m");
+        let (red, plain) = ("\x1b[1;31m", "\x1b[0m");
         let mut text = format!(
-            "{red}error[{}]{plain}{bold}: {}{plain}\n",
-            self.0.code, self.0.message
+            "{red}error[{}]{plain}{}\n",
+            printable(&self.0.code),
+            bold(&format!(": {}", self.0.message))
         );
         // Writing to a string does not fail.
         if let Some(Compare { expected, found }) = &self.0.compare {
+            let (expected, found) = (printable(expected), printable(found));
             let same = expected
                 .chars()
                 .zip(found.chars())
@@ -144,11 +146,11 @@ impl Problem {
         }
         if let Some(trace) = &self.0.trace {
             for line in trace.to_string().lines() {
-                let _ = writeln!(text, "  {line}");
+                let _ = writeln!(text, "  {}", printable(line));
             }
         }
         if let Some(hint) = self.hint_or_general() {
-            let _ = writeln!(text, "  hint: {hint}");
+            let _ = writeln!(text, "  hint: {}", printable(&hint));
         }
         if catalogue::find(&self.0.code).is_some() {
             let _ = writeln!(text, "  see: udap explain {}", self.0.code);
@@ -340,6 +342,23 @@ mod tests {
         insta::assert_snapshot!("text", text.join("\n"));
         let json: Vec<String> = all.iter().map(|p| format!("{:#}", p.to_json())).collect();
         insta::assert_snapshot!("json", json.join("\n"));
+    }
+
+    #[test]
+    fn what_strangers_wrote_stands_in_its_line() {
+        let hostile = "a\u{1b}[2K\r\n\u{9b}8m\u{202e}\u{1b}[1;32m✓";
+        let clean = "a\u{fffd}[2K\u{fffd}\u{fffd}\u{fffd}8m\u{fffd}\u{fffd}[1;32m✓";
+        let problem = Problem::new(hostile, hostile)
+            .hint(hostile)
+            .compare(hostile, hostile);
+        let (red, plain) = ("\u{1b}[1;31m", "\u{1b}[0m");
+        let mark = " ".repeat(clean.chars().count());
+        assert_eq!(
+            problem.to_text(),
+            format!(
+                "{red}error[{clean}]{plain}\u{1b}[1m: {clean}{plain}\n  expected  {clean}\n     found  {clean}\n            {mark}{red}^{plain}\n  hint: {clean}\n"
+            )
+        );
     }
 
     #[test]

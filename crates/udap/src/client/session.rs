@@ -3,7 +3,7 @@
 use super::app::{AppArgs, PurposeArgs};
 use super::options::{ClientArgs, Setup};
 use super::show::Requests;
-use crate::output::talk;
+use crate::output::{printable, talk};
 use crate::problem::Problem;
 use crate::spinner;
 use serde_json::{Map, Value};
@@ -222,7 +222,10 @@ impl<'a> Session<'a> {
             }
         }
         let registered = self.register(server, app).await?;
-        talk(&format!("registered as {}", registered.client_id));
+        talk(&printable(&format!(
+            "registered as {}",
+            registered.client_id
+        )));
         let all = registered.scope.unwrap_or_default();
         let scope = scope.unwrap_or(&all);
         let token = self

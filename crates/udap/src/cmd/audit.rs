@@ -2,7 +2,6 @@
 
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use std::path::PathBuf;
@@ -92,7 +91,8 @@ async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
     let filter = args.filter(clock::now())?;
     let mut all = std::pin::pin!(audit::entries(&db, &filter));
     while let Some(record) = all.next().await {
-        output::data(&audit::audit_event(&record?, &config.base_url).to_string())?;
+        let event = audit::audit_event(&record?, &config.base_url);
+        output::data(&output::json_line(&event))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -145,20 +145,14 @@ fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
 }
 
 fn table(records: &[Record]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["TIME", "EVENT", "WHO", "WHAT, OR WHY NOT"]);
-    for record in records {
+    let row = |record: &Record| {
         let time = UnixTime(record.at.div_euclid(1_000_000)).to_string();
         let who = record.more.uri.as_ref().or(record.client_id.as_ref());
-        table.add_row([
-            time,
-            record.event.clone(),
-            who.cloned().unwrap_or_default(),
-            what(record),
-        ]);
-    }
-    output::trim_lines(&table.to_string())
+        let who = who.cloned().unwrap_or_default();
+        [time, record.event.clone(), who, what(record)]
+    };
+    let rows = records.iter().map(row).collect();
+    output::table(&["TIME", "EVENT", "WHO", "WHAT, OR WHY NOT"], rows)
 }
 
 fn what(record: &Record) -> String {

@@ -2,7 +2,6 @@
 
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,10 +38,10 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
             let config = config::load(&args.config)?;
             config.check_files()?;
             match format {
-                Format::Human => output::data(&format!(
-                    "\x1b[1;32m✓\x1b[0m {} is complete, and every file it names can be used",
+                Format::Human => output::data(&output::well(&format!(
+                    "{} is complete, and every file it names can be used",
                     args.config.display()
-                ))?,
+                )))?,
                 Format::Json => output::json(&json!({ "ok": true }))?,
             }
         }
@@ -51,12 +50,8 @@ pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem>
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    for row in rows {
-        table.add_row([row.key.clone(), row.text(), row.origin.to_string()]);
-    }
-    output::trim_lines(&table.to_string())
+    let cells = |row: &Row| [row.key.clone(), row.text(), row.origin.to_string()];
+    output::table(&[], rows.iter().map(cells).collect())
 }
 
 const EXAMPLES: &str = "\

@@ -102,8 +102,9 @@ fn to_text(server: &Discovered) -> String {
     ];
     let rows: Vec<_> = rows.into_iter().collect();
     format!(
-        "\x1b[1;32m✓\x1b[0m \x1b[1m{} is trusted\x1b[0m\n{}",
-        server.base_url,
+        "{} {}\n{}",
+        output::TICK,
+        output::bold(&format!("{} is trusted", server.base_url)),
         output::pairs(&rows)
     )
 }

@@ -59,8 +59,8 @@ fn all(format: Format) -> Result<ExitCode, Problem> {
 
 fn to_text(entry: &Explanation) -> String {
     let mut text = format!(
-        "\x1b[1m{}\x1b[0m: {}\n\n{}\n\n{}\n",
-        entry.code,
+        "{}: {}\n\n{}\n\n{}\n",
+        output::bold(entry.code),
         entry.title,
         wrapped(entry.meaning),
         wrapped(&format!("What to do: {}", entry.hint))

@@ -65,10 +65,11 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let answer = spinner::wait("reading", work)
         .await
         .map_err(|error| session.problem(error))?;
-    if std::io::stdout().is_terminal()
-        && let Ok(value) = serde_json::from_slice::<Value>(&answer.body)
-    {
-        output::data(&format!("{value:#}"))?;
+    if std::io::stdout().is_terminal() {
+        match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(value) => output::json(&value)?,
+            Err(_) => output::data(&String::from_utf8_lossy(&answer.body))?,
+        }
     } else {
         // Byte for byte as the server sent it.
         output::bytes(&answer.body)?;

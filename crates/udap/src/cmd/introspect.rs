@@ -85,7 +85,8 @@ fn to_text(active: bool, said: &Map<String, Value>) -> String {
         })
         .collect();
     let rows = output::pairs(&rows);
-    format!("\x1b[1;32m✓\x1b[0m \x1b[1mthe token counts\x1b[0m\n{rows}")
+    let counts = output::bold("the token counts");
+    format!("{} {counts}\n{rows}", output::TICK)
 }
 
 const EXAMPLES: &str = "\

@@ -99,9 +99,9 @@ fn verify(args: &VerifyArgs, format: Format) -> Result<ExitCode, Problem> {
     };
     match format {
         Format::Human => output::data(&format!(
-            "\x1b[1;32m✓\x1b[0m the {} signature was made by {by}\n{}",
-            jws.alg(),
-            Value::Object(jws.payload().clone())
+            "{}\n{}",
+            output::well(&format!("the {} signature was made by {by}", jws.alg())),
+            output::json_line(&Value::Object(jws.payload().clone()))
         ))?,
         Format::Json => output::json(&json!({
             "accepted": true,
@@ -165,7 +165,8 @@ fn show(args: &ShowArgs, format: Format) -> Result<ExitCode, Problem> {
     match format {
         Format::Human => {
             output::talk("nothing of this is verified");
-            output::data(&format!("{header:#}\n{payload:#}"))?;
+            output::data(&output::json_lines(&header))?;
+            output::data(&output::json_lines(&payload))?;
         }
         Format::Json => output::json(&json!({"header": header, "payload": payload}))?,
     }

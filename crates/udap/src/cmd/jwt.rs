@@ -127,8 +127,9 @@ fn print(
         Format::Human => {
             let by = valid.map_or("a key of the issuer's set".to_owned(), signer);
             output::data(&format!(
-                "\x1b[1;32m✓\x1b[0m accepted; signed by {by}\n{:#}",
-                Value::Object(payload)
+                "{}\n{}",
+                output::well(&format!("accepted; signed by {by}")),
+                output::json_lines(&Value::Object(payload))
             ))?;
             if let (true, Some(valid)) = (args.explain, valid) {
                 output::data(&valid.trace().to_string())?;

@@ -113,8 +113,9 @@ fn to_text(server: &Discovered, registered: &Registered, uri: &str) -> String {
         rows.push(("certified", name));
     }
     format!(
-        "\x1b[1;32m✓\x1b[0m \x1b[1m{done} {}\x1b[0m\n{}",
-        server.base_url,
+        "{} {}\n{}",
+        output::TICK,
+        output::bold(&format!("{done} {}", server.base_url)),
         output::pairs(&rows)
     )
 }

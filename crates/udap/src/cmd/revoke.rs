@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         session.revoke(&server, &client_id, &token).await?;
         match format {
             // RFC 7009 §2.2: the same is said of a token that there never was.
-            Format::Human => output::data("\x1b[1;32m✓\x1b[0m the token counts no longer")?,
+            Format::Human => output::data(&output::well("the token counts no longer"))?,
             Format::Json => output::json(&json!({
                 "revoked": true,
                 "client_id": client_id,

@@ -115,9 +115,10 @@ impl From<InspectError> for Problem {
 fn coloured(report: &Report) -> String {
     let mut text = String::new();
     for line in report.to_string().lines() {
+        let line = output::printable(line);
         let heading = line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(". ");
         match heading {
-            true => text.push_str(&format!("\x1b[1m{line}\x1b[0m")),
+            true => text.push_str(&output::bold(&line)),
             false => text.push_str(&line.replacen('✓', "\x1b[32m✓\x1b[0m", 1).replacen(
                 '✗',
                 "\x1b[31m✗\x1b[0m",

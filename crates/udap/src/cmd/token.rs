@@ -54,7 +54,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let secs = token.expires().secs_since(clock::now()).max(0);
     match format {
         Format::Human => {
-            output::talk(&format!("for {secs} s: {}", token.scope()));
+            output::talk(&output::printable(&format!(
+                "for {secs} s: {}",
+                token.scope()
+            )));
             output::data(token.secret())?;
         }
         Format::Json => output::json(&json!({

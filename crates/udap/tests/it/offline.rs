@@ -1,6 +1,7 @@
 //! What needs no other process.
 
-use crate::community::udap;
+use crate::community::{Said, command, udap};
+use base64::Engine as _;
 use serde_json::Value;
 
 #[test]
@@ -186,5 +187,39 @@ fn a_system_that_gives_nothing_is_a_sentence() {
         (said.code, said.error().as_str()),
         (1, "runtime-unavailable"),
         "{said:?}"
+    );
+}
+
+/// Whoever sends a token does not choose what the terminal of its reader shows.
+#[test]
+fn a_token_does_not_play_with_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let base64 = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let payload = r#"{"iss":"\u001b[2Kx\u009b8my\u202ez\n"}"#;
+    let token = |header: &str| format!("{}.{}.c2ln", base64(header), base64(payload));
+    let known = token(r#"{"alg":"ES256"}"#);
+    let unknown = token(r#"{"alg":"\u001b[2K\r\u001b[1;32mES256\u202e"}"#);
+    for (token, code) in [(&known, 0), (&unknown, 2)] {
+        let args = ["jws", "show", token];
+        // With the colours of a terminal.
+        let output = command(dir.path())
+            .args(args)
+            .env("CLICOLOR_FORCE", "1")
+            .env_remove("NO_COLOR")
+            .output();
+        let said = Said::from(output.unwrap());
+        assert_eq!(said.code, code, "{said:?}");
+        let json = udap(dir.path(), &[&args[..], &["--json"]].concat());
+        for text in [said.out, said.err, json.out] {
+            for wrong in ["[2K", "\r", "\u{1b}[1;32m", "\u{9b}", "\u{202e}"] {
+                let shown = text.replace("\\u001b[2K", "").replace("\u{fffd}[2K", "");
+                assert!(!shown.contains(wrong), "{wrong:?} in {text:?}");
+            }
+        }
+    }
+    let said = udap(dir.path(), &["jws", "show", &known, "--json"]);
+    assert_eq!(
+        said.json()["payload"]["iss"],
+        "\u{1b}[2Kx\u{9b}8my\u{202e}z\n"
     );
 }

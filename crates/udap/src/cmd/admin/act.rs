@@ -31,7 +31,7 @@ pub(super) async fn run(word: &str, args: Args, format: Format) -> Result<ExitCo
                 true => "in force",
                 false => "in force at a running server within a second",
             };
-            output::data(&format!("\x1b[1;32m✓\x1b[0m {uri} is {state}, {when}"))?;
+            output::data(&output::well(&format!("{uri} is {state}, {when}")))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,6 @@ use super::source::SourceArgs;
 use super::trust::{self, told};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -59,29 +58,31 @@ pub(super) async fn list(args: ListArgs, format: Format) -> Result<ExitCode, Pro
         output::talk("no app is like that");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "STATE",
-        "CLIENT",
-        "URI",
-        "COMMUNITY",
-        "REGISTERED",
-        "LAST TOKEN",
-    ]);
-    for app in apps {
-        table.add_row([
+    let row = |app: &Value| {
+        [
             trust::text(&app["state"]),
             trust::text(&app["client_id"]),
             trust::text(&app["uri"]),
             trust::text(&app["community"]),
             told(&app["registered"]),
             told(&app["last_token"]),
-        ]);
-    }
-    output::data(&output::trim_lines(&table.to_string()))?;
-    if let Some(next) = found["next"].as_str() {
-        output::talk(&format!("there are more: --after {next}"));
+        ]
+    };
+    let header = [
+        "STATE",
+        "CLIENT",
+        "URI",
+        "COMMUNITY",
+        "REGISTERED",
+        "LAST TOKEN",
+    ];
+    let rows = apps.iter().map(row).collect();
+    output::data(&output::table(&header, rows))?;
+    if found["next"].is_string() {
+        output::talk(&format!(
+            "there are more: --after {}",
+            trust::text(&found["next"])
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,8 +130,8 @@ pub(super) fn to_text(app: &Value) -> String {
         ));
     }
     let mut text = format!(
-        "\x1b[1m{}\x1b[0m\n{}",
-        trust::text(&app["uri"]),
+        "{}\n{}",
+        output::bold(&trust::text(&app["uri"])),
         output::pairs(&pairs)
     );
     let claimed: Vec<(&str, String)> = app["claimed"]

@@ -3,8 +3,7 @@
 use super::{secret, source, trust};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use udap_server::Role;
@@ -102,18 +101,17 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
                 Format::Json => output::json(&found)?,
                 Format::Human if operators.is_empty() => output::talk("nobody may log in yet"),
                 Format::Human => {
-                    let mut table = Table::new();
-                    table.load_style(presets::NOTHING);
-                    table.set_header(["NAME", "ROLE", "ADDED", "PASSWORD SET"]);
-                    for one in operators {
-                        table.add_row([
+                    let row = |one: &Value| {
+                        [
                             trust::text(&one["name"]),
                             trust::text(&one["role"]),
                             trust::told(&one["added"]),
                             trust::told(&one["password_set"]),
-                        ]);
-                    }
-                    output::data(&output::trim_lines(&table.to_string()))?;
+                        ]
+                    };
+                    let header = ["NAME", "ROLE", "ADDED", "PASSWORD SET"];
+                    let rows = operators.iter().map(row).collect();
+                    output::data(&output::table(&header, rows))?;
                 }
             }
             Ok(ExitCode::SUCCESS)
@@ -124,7 +122,7 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
 fn done(name: &str, what: &str, format: Format) -> Result<ExitCode, Problem> {
     match format {
         Format::Json => output::json(&json!({ "name": name }))?,
-        Format::Human => output::data(&format!("\x1b[1;32m✓\x1b[0m {name} {what}"))?,
+        Format::Human => output::data(&output::well(&format!("{name} {what}")))?,
     }
     Ok(ExitCode::SUCCESS)
 }

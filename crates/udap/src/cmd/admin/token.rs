@@ -5,8 +5,7 @@ use super::{source, trust};
 use crate::files::{self, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use udap_server::Role;
@@ -95,10 +94,12 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
                 .await?;
             match format {
                 Format::Json => output::json(&json!({ "id": args.id }))?,
-                Format::Human => output::data(&format!(
-                    "\x1b[1;32m✓\x1b[0m {} does not count any more",
-                    args.id
-                ))?,
+                Format::Human => {
+                    output::data(&output::well(&format!(
+                        "{} does not count any more",
+                        args.id
+                    )))?;
+                }
             }
         }
         Command::List(args) => {
@@ -108,19 +109,18 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
                 Format::Json => output::json(&found)?,
                 Format::Human if tokens.is_empty() => output::talk("there is no token"),
                 Format::Human => {
-                    let mut table = Table::new();
-                    table.load_style(presets::NOTHING);
-                    table.set_header(["STATE", "ID", "NAME", "ROLE", "ENDS"]);
-                    for one in tokens {
-                        table.add_row([
+                    let row = |one: &Value| {
+                        [
                             trust::text(&one["state"]),
                             trust::text(&one["id"]),
                             trust::text(&one["name"]),
                             trust::text(&one["role"]),
                             trust::told(&one["expires"]),
-                        ]);
-                    }
-                    output::data(&output::trim_lines(&table.to_string()))?;
+                        ]
+                    };
+                    let header = ["STATE", "ID", "NAME", "ROLE", "ENDS"];
+                    let rows = tokens.iter().map(row).collect();
+                    output::data(&output::table(&header, rows))?;
                 }
             }
         }

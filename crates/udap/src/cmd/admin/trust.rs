@@ -3,11 +3,10 @@
 use super::source::SourceArgs;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use serde_json::Value;
 use std::process::ExitCode;
 use udap_host::when::when;
-use udap_pki::{UnixTime, is_bidi_control};
+use udap_pki::UnixTime;
 use udap_trust::clock;
 
 #[derive(Debug, clap::Args)]
@@ -59,14 +58,14 @@ pub(super) fn refusal_lines(refusals: &[Value]) -> String {
     let mut blocks = Vec::with_capacity(refusals.len());
     for one in refusals {
         let who = [&one["uri"], &one["client_id"], &one["remote"]];
-        let who = who.into_iter().find_map(Value::as_str).map(printable);
+        let who = who.into_iter().find_map(Value::as_str);
         let head = format!(
-            "\x1b[1m{}\x1b[0m  {}, {}",
-            text(&one["code"]),
+            "{}  {}, {}",
+            output::bold(&text(&one["code"])),
             text(&one["event"]),
             told(&one["at"])
         );
-        let mut pairs = vec![("who", who.unwrap_or_else(|| "not known".to_owned()))];
+        let mut pairs = vec![("who", who.unwrap_or("not known").to_owned())];
         if one["found"].is_string() {
             pairs.push(("found", text(&one["found"])));
             pairs.push(("expected", text(&one["expected"])));
@@ -108,8 +107,8 @@ pub(super) async fn communities(args: Args, format: Format) -> Result<ExitCode, 
             pairs.push((if data["kind"] == "CRL" { "CRL" } else { "OCSP" }, what));
         }
         blocks.push(format!(
-            "\x1b[1m{}\x1b[0m\n{}",
-            text(&one["uri"]),
+            "{}\n{}",
+            output::bold(&text(&one["uri"])),
             output::pairs(&pairs)
         ));
     }
@@ -131,27 +130,26 @@ pub(super) async fn certificates(args: Args, format: Format) -> Result<ExitCode,
         output::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "STATE",
-        "DAYS LEFT",
-        "USED FOR",
-        "COMMUNITY",
-        "SUBJECT",
-        "ENDS",
-    ]);
-    for one in list(&found["certificates"]) {
-        table.add_row([
+    let row = |one: &Value| {
+        [
             text(&one["state"]),
             one["days_left"].to_string(),
             text(&one["used_for"]),
             text(&one["community"]),
             text(&one["subject"]),
             told(&one["not_after"]),
-        ]);
-    }
-    output::data(&output::trim_lines(&table.to_string()))?;
+        ]
+    };
+    let header = [
+        "STATE",
+        "DAYS LEFT",
+        "USED FOR",
+        "COMMUNITY",
+        "SUBJECT",
+        "ENDS",
+    ];
+    let rows = list(&found["certificates"]).iter().map(row).collect();
+    output::data(&output::table(&header, rows))?;
     for one in list(&found["unreadable"]) {
         output::talk(&format!("no certificate could be read: {}", text(one)));
     }
@@ -162,26 +160,13 @@ pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A text for a terminal; `-` for nothing.
+/// A text on one line; `-` for nothing.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => printable(text),
+        Value::String(text) => output::printable(text),
         value => value.to_string(),
     }
-}
-
-/// Strangers wrote some of it: nothing in it moves the cursor or turns the text around.
-fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        let turns = is_bidi_control(c) || matches!(c, '\u{200e}' | '\u{200f}');
-        if c.is_control() || turns {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
 }
 
 /// A time as people want it.
@@ -209,15 +194,3 @@ pub(super) const CERTIFICATES_EXAMPLES: &str = "\
 EXAMPLES
   udap admin certificates
   udap admin certificates --json";
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn what_strangers_wrote_does_not_play_with_the_terminal() {
-        let hostile = "a\u{1b}[2J\u{202e}b\r\n";
-        assert_eq!(
-            super::text(&hostile.into()),
-            "a\u{fffd}[2J\u{fffd}b\u{fffd}\u{fffd}"
-        );
-    }
-}

@@ -58,10 +58,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let root = dir.join("root.pem");
     match format {
         Format::Human => {
-            output::talk(&format!(
-                "\x1b[1;32m✓\x1b[0m certificate authority in {}; its members trust this anchor:",
+            output::talk(&output::well(&format!(
+                "certificate authority in {}; its members trust this anchor:",
                 dir.display()
-            ));
+            )));
             output::data(&root.display().to_string())?;
         }
         Format::Json => output::json(&json!({

@@ -3,7 +3,6 @@
 use super::DirArgs;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use udap_ca::Listed;
@@ -43,24 +42,22 @@ fn state(row: &Listed, now: UnixTime) -> &'static str {
 }
 
 fn table(listed: &[Listed], now: UnixTime) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["STATE", "PROFILE", "SERIAL", "NAMES", "EXPIRES"]);
-    for row in listed {
+    let cells = |row: &Listed| {
         let names = if row.names.is_empty() {
             row.subject.clone()
         } else {
             row.names.join("\n")
         };
-        table.add_row([
+        [
             state(row, now).to_owned(),
             row.profile.to_string(),
             row.serial.clone(),
             names,
             when(row.not_after, now),
-        ]);
-    }
-    output::trim_lines(&table.to_string())
+        ]
+    };
+    let rows = listed.iter().map(cells).collect();
+    output::table(&["STATE", "PROFILE", "SERIAL", "NAMES", "EXPIRES"], rows)
 }
 
 fn to_json(row: &Listed, now: UnixTime) -> Value {

@@ -40,10 +40,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     };
     ca.close().await;
     match format {
-        Format::Human => output::data(&format!(
-            "\x1b[1;32m✓\x1b[0m {} ({}) is revoked since {}; CRL number {} says so",
+        Format::Human => output::data(&output::well(&format!(
+            "{} ({}) is revoked since {}; CRL number {} says so",
             revoked.subject, revoked.serial, revoked.at, revoked.crl_number
-        ))?,
+        )))?,
         Format::Json => output::json(&json!({
             "serial": revoked.serial,
             "subject": revoked.subject,

@@ -22,10 +22,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let (kept, at) = ca.withdraw_certification(&args.jti).await?;
     ca.close().await;
     match format {
-        Format::Human => output::data(&format!(
-            "\x1b[1;32m✓\x1b[0m {} of {} does not hold since {at}",
+        Format::Human => output::data(&output::well(&format!(
+            "{} of {} does not hold since {at}",
             kept.name, kept.app
-        ))?,
+        )))?,
         Format::Json => output::json(&json!({
             "jti": kept.jti,
             "app": kept.app,

@@ -3,7 +3,6 @@
 use crate::files;
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use udap_pki::UnixTime;
@@ -22,15 +21,14 @@ pub(crate) struct Args {
 }
 
 pub(super) fn list(format: Format) -> Result<(), Problem> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+    let mut rows = Vec::new();
     let mut profiles = Vec::new();
     for profile in community::PROFILES {
         let definition = Definition::from_toml(profile.text).map_err(refused)?;
         let community = read(definition)?;
         let title = community.title.unwrap_or_default();
         let status = status(community.status);
-        table.add_row([profile.name, community.guide.as_str(), status, &title]);
+        rows.push([profile.name, community.guide.as_str(), status, &title].map(str::to_owned));
         profiles.push(json!({
             "name": profile.name,
             "guide": community.guide.as_str(),
@@ -40,7 +38,7 @@ pub(super) fn list(format: Format) -> Result<(), Problem> {
         }));
     }
     match format {
-        Format::Human => output::data(&output::trim_lines(&table.to_string())),
+        Format::Human => output::data(&output::table(&[], rows)),
         Format::Json => output::json(&json!({ "profiles": profiles })),
     }
 }

@@ -1,6 +1,7 @@
 //! What was found, in the order in which it was looked at.
 
 use crate::catalogue;
+use crate::output::printable;
 use crate::problem::Problem;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -110,17 +111,20 @@ impl Report {
         let mut text = String::new();
         // Writing to a string does not fail.
         for finding in &self.0 {
-            let code = finding.code.as_ref().map(|code| format!(" [{code}]"));
+            let code = finding
+                .code
+                .as_ref()
+                .map(|code| format!(" [{}]", printable(code)));
             let _ = writeln!(
                 text,
                 "{} {:width$}  {}{}",
                 finding.mark.sign(),
-                finding.thing,
-                finding.text,
+                printable(&finding.thing),
+                printable(&finding.text),
                 code.unwrap_or_default()
             );
             if let Some(hint) = &finding.hint {
-                let _ = writeln!(text, "  {:width$}  → {hint}", "");
+                let _ = writeln!(text, "  {:width$}  → {}", "", printable(hint));
             }
         }
         let many = |count: usize, one: &str| match count {

@@ -88,7 +88,7 @@ pub(super) fn run() -> Result<ExitCode, Problem> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        output::data(&answer(&line).to_string())?;
+        output::data(&output::json_line(&answer(&line)))?;
     }
 }
 

@@ -97,12 +97,12 @@ fn fields(certificate: &Certificate) -> Vec<(&'static str, Vec<String>)> {
 
 fn to_text(certificate: &Certificate, now: UnixTime) -> String {
     let (from, until) = (certificate.not_before(), certificate.not_after());
-    let validity = if now > until {
-        format!("\x1b[1;31mexpired {}\x1b[0m", when(until, now))
+    let (holds, validity) = if now > until {
+        (false, format!("expired {}", when(until, now)))
     } else if now < from {
-        format!("\x1b[1;31mbegins {}\x1b[0m", when(from, now))
+        (false, format!("begins {}", when(from, now)))
     } else {
-        format!("expires {}", when(until, now))
+        (true, format!("expires {}", when(until, now)))
     };
     let mut rows = vec![
         ("subject", certificate.subject().to_string()),
@@ -114,7 +114,12 @@ fn to_text(certificate: &Certificate, now: UnixTime) -> String {
         .filter(|(_, values)| !values.is_empty())
         .map(|(name, values)| (name, values.join("\n")));
     rows.extend(named);
-    output::pairs(&rows)
+    // Coloured last: in a value no colour would be left of it.
+    let text = output::pairs(&rows);
+    match holds {
+        true => text,
+        false => text.replacen(&validity, &format!("\x1b[1;31m{validity}\x1b[0m"), 1),
+    }
 }
 
 fn to_json(certificate: &Certificate) -> Value {

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<ExitCode, Problem> {
     }
     let question = args.question()?;
     for ignored in &question.ignored {
-        output::talk(&format!("ignored: {ignored}"));
+        output::talk(&output::printable(&format!("ignored: {ignored}")));
     }
     if args.fetch {
         return fetch(args, &question, format);
@@ -211,7 +211,7 @@ fn fetch(args: &Args, question: &Question, format: Format) -> Result<ExitCode, P
     })?;
     match verdict {
         Ok(verdict) => accepted(args, question, &verdict, format),
-        Err(TrustError::Refused { reason, trace }) => {
+        Err(TrustError::Refused { reason, trace, .. }) => {
             refused(args, question, &reason, &trace, format)
         }
         Err(error) => Err(Problem::refusal(&error)),
@@ -237,7 +237,9 @@ fn accepted(
                 "not known"
             };
             output::data(&format!(
-                "\x1b[1;32m✓\x1b[0m \x1b[1maccepted\x1b[0m\n{}",
+                "{} {}\n{}",
+                output::TICK,
+                output::bold("accepted"),
                 output::pairs(&[
                     ("path", path.join("\n")),
                     ("revocation", revocation.to_owned()),
