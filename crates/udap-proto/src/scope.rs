@@ -14,6 +14,9 @@ pub const MAX_BYTES: usize = 16 * 1024;
 /// The most scopes that are taken from a message. An app that reads every resource type of US Core
 /// with granular queries names some 200; sets are compared pair by pair, so there must be an end.
 pub const MAX_SCOPES: usize = 500;
+/// The most pairs of scopes that may have something in common when two sets are compared: each of 500 in both
+/// versions, with wildcards of both.
+const MAX_MET: usize = 4_000;
 /// Texts up to here hold so few scopes that each is compared with all.
 const FEW_BYTES: usize = 256;
 /// The two limits, for the sentence of an error.
@@ -419,18 +422,25 @@ impl ScopeSet {
         self.0.iter().any(|mine| mine.covers(scope))
     }
 
-    /// What of the set is left under a ceiling, each scope cut down to what the ceiling has of it.
+    /// What of the set is left under a ceiling, each scope cut down to what the ceiling has of it. `None` when
+    /// those are more than [`MAX_SCOPES`]: narrowed wildcards meet each type of the ceiling in a scope of its own.
     #[must_use]
-    pub fn under(&self, ceiling: &Self) -> Self {
+    pub fn under(&self, ceiling: &Self) -> Option<Self> {
         let mut left = Self::default();
+        let mut met = 0;
         for scope in &self.0 {
             for limit in &ceiling.0 {
-                if let Some(scope) = scope.under(limit) {
-                    left.insert(scope);
+                let Some(scope) = scope.under(limit) else {
+                    continue;
+                };
+                met += 1;
+                left.insert(scope);
+                if left.len() > MAX_SCOPES || met > MAX_MET {
+                    return None;
                 }
             }
         }
-        left
+        Some(left)
     }
 }
 
@@ -510,7 +520,10 @@ mod tests {
 
     #[test]
     fn a_ceiling_cuts_down() {
-        let under = |a: &str, b: &str| ScopeSet::parse(a).under(&ScopeSet::parse(b)).to_string();
+        let under = |a: &str, b: &str| {
+            let left = ScopeSet::parse(a).under(&ScopeSet::parse(b));
+            left.unwrap().to_string()
+        };
         assert_eq!(
             under("system/*.cruds", "system/Patient.rs system/Observation.rs"),
             "system/Patient.rs system/Observation.rs"
@@ -536,6 +549,32 @@ mod tests {
         assert_eq!(under("udap openid", "udap"), "udap");
     }
 
+    /// Each of the one set would meet each of the other in a scope of its own, or all in the same few.
+    #[test]
+    fn what_is_left_has_an_end() {
+        let many = |scope: fn(usize) -> String, n| {
+            let texts: Vec<_> = (0..n).map(scope).collect();
+            ScopeSet::read(&texts.join(" ")).unwrap()
+        };
+        let narrowed = many(|n| format!("system/*.rs?a={n}"), 500);
+        let types = many(|n| format!("system/Type{}.rs", letters(n)), 500);
+        assert_eq!(narrowed.under(&types), None);
+        assert_eq!(types.under(&narrowed), None);
+        let same = many(|n| format!("system/Patient.cruds?a={n}"), 500);
+        assert_eq!(
+            same.under(&many(|n| format!("system/Patient.rs?b={n}"), 500)),
+            Some(ScopeSet::default())
+        );
+        assert_eq!(types.under(&types).map(|left| left.len()), Some(500));
+        let wildcards = ScopeSet::parse("system/*.rs system/*.read");
+        assert_eq!(types.under(&wildcards).as_ref(), Some(&types));
+    }
+
+    fn letters(n: usize) -> String {
+        let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap());
+        [letter(n / 26), letter(n)].iter().collect()
+    }
+
     proptest! {
         #[test]
         fn parsing_and_printing_is_the_identity(text in "[a-zA-Z/*.?= ]{0,60}") {
@@ -545,7 +584,7 @@ mod tests {
 
         #[test]
         fn nothing_is_left_that_the_ceiling_does_not_cover(a in arb_set(), b in arb_set()) {
-            for scope in &a.under(&b) {
+            for scope in &a.under(&b).unwrap() {
                 prop_assert!(b.covers(scope), "{} under {}", scope, b);
                 prop_assert!(a.covers(scope), "{} of {}", scope, a);
             }

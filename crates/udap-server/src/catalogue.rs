@@ -285,6 +285,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §7.3",
     ),
     entry(
+        "scope-too-many",
+        "The scopes that can be granted are too many",
+        "A wildcard with a query means one scope for each resource type that is available; a token holds 500 scopes at most.",
+        "Ask for the resource types that are needed, one by one.",
+        "—",
+    ),
+    entry(
         "community-key-mismatch",
         "The community identity's key is another one's",
         "The private key does not belong to the first certificate of the file.",

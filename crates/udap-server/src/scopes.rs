@@ -1,6 +1,6 @@
 //! Which scopes an app gets (HL7 SSRAA §7.3).
 
-use udap_proto::scope::{Context, Scope, ScopeSet};
+use udap_proto::scope::{Context, MAX_SCOPES, Scope, ScopeSet};
 
 /// Why no scope can be granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +12,8 @@ pub(crate) enum ScopeError {
         requested: String,
         available: String,
     },
+    #[error("what can be granted of the scopes are more than {MAX_SCOPES} of them")]
+    TooMany,
 }
 
 impl ScopeError {
@@ -19,6 +21,7 @@ impl ScopeError {
         match self {
             Self::Wildcard { .. } => "scope-wildcard-unsupported",
             Self::Nothing { .. } => "scope-none-granted",
+            Self::TooMany => "scope-too-many",
         }
     }
 }
@@ -54,8 +57,6 @@ fn negotiate(
     available: &ScopeSet,
     fits: impl Fn(&Scope) -> bool,
 ) -> Result<ScopeSet, ScopeError> {
-    let mut usable = requested.under(available);
-    usable.retain(fits);
     let wildcard_available = |wanted: &Scope| {
         available
             .iter()
@@ -69,6 +70,8 @@ fn negotiate(
             scope: wildcard.to_string(),
         });
     }
+    let mut usable = requested.under(available).ok_or(ScopeError::TooMany)?;
+    usable.retain(fits);
     if usable.is_empty() {
         return Err(ScopeError::Nothing {
             requested: requested.to_string(),
@@ -118,6 +121,18 @@ mod tests {
         );
         let users = users.map(|set| set.to_string());
         assert_eq!(users, Ok("openid user/Patient.rs".into()));
+        // Each narrowed wildcard would be one scope for each type.
+        let narrowed: Vec<_> = (0..30).map(|n| format!("system/*.rs?a={n}")).collect();
+        let types: Vec<_> = ('a'..='z')
+            .map(|letter| format!("system/Type{letter}.rs"))
+            .collect();
+        assert_eq!(
+            granted(
+                &narrowed.join(" "),
+                &format!("system/*.rs {}", types.join(" "))
+            ),
+            Err("scope-too-many")
+        );
         // A wildcard for users is none for apps.
         assert_eq!(
             granted("system/*.rs", "system/Patient.rs user/*.rs"),

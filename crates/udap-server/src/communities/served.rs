@@ -237,14 +237,13 @@ fn within(scopes: &[String], ceiling: Option<&ScopeSet>) -> Vec<String> {
     let Some(ceiling) = ceiling else {
         return scopes.to_vec();
     };
+    // Of one scope no more can be left than the ceiling has.
     let under = |scope: &String| ScopeSet::parse(scope).under(ceiling);
     scopes
         .iter()
         .flat_map(|scope| {
-            under(scope)
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
+            let left = under(scope).unwrap_or_default();
+            left.iter().map(ToString::to_string).collect::<Vec<_>>()
         })
         .collect()
 }
