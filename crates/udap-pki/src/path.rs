@@ -1,6 +1,8 @@
 //! Path building (RFC 4158): every candidate, deepest knowledge last. Names make the graph, key identifiers
 //! and dates only order it, and a signature is checked before a step is taken. No recursion, bounded work.
 
+mod descent;
+
 use crate::error::WorkLimit;
 use crate::trace::{Check, Detail, Mark, Recorder};
 use crate::verify::{Asking, limits};

@@ -461,7 +461,7 @@ pub(crate) fn may_issue(certificate: &Certificate) -> Result<(), Reason> {
 }
 
 /// An anchor of version 1 has no way to say that it is a CA; the operator says it.
-fn anchor_may_issue(certificate: &Certificate) -> Result<(), Reason> {
+pub(crate) fn anchor_may_issue(certificate: &Certificate) -> Result<(), Reason> {
     if certificate.version() < 3 {
         may_sign_certificates(certificate)
     } else {

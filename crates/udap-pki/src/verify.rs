@@ -138,7 +138,11 @@ impl Outcome {
         match self {
             Self::Valid(valid) => Ok(valid),
             Self::Invalid(invalid) => Err(invalid),
-            Self::Incomplete(Incomplete { reason, trace, .. }) => Err(Invalid { reason, trace }),
+            Self::Incomplete(Incomplete { reason, trace, .. }) => Err(Invalid {
+                reason,
+                unanchored: false,
+                trace,
+            }),
         }
     }
 
@@ -217,6 +221,10 @@ impl Valid {
 pub struct Invalid {
     /// Why: the reason of the path that came furthest.
     pub reason: Reason,
+    /// Whether no signatures lead from an anchor to the leaf, by what is at hand: then nothing that is wrong
+    /// for the moment keeps it out. The reason does not tell, since a candidate of the right name that signed
+    /// nothing comes further than none. False where it is not known.
+    pub unanchored: bool,
     /// How it was found.
     pub trace: Trace,
 }
@@ -256,6 +264,7 @@ pub(crate) enum Asking {
 fn judge(request: &Request<'_>, asking: Asking) -> Outcome {
     let mut engine = Engine::new(request, asking);
     let built = engine.build(0, Role::Member, None, 0);
+    let unanchored = matches!(built, Built::Refused(_)) && !engine.is_below_an_anchor();
     let (path, needs, trace) = engine.finish(&built);
     match built {
         Built::Valid(found) => match (path.first().cloned(), path.last().cloned()) {
@@ -275,7 +284,11 @@ fn judge(request: &Request<'_>, asking: Asking) -> Outcome {
             reason,
             trace,
         }),
-        Built::Refused(reason) => Outcome::Invalid(Invalid { reason, trace }),
+        Built::Refused(reason) => Outcome::Invalid(Invalid {
+            reason,
+            unanchored,
+            trace,
+        }),
     }
 }
 
@@ -285,12 +298,17 @@ fn unreachable_path(request: &Request<'_>, trace: Trace) -> Outcome {
         certificate: request.leaf.label(),
         issuer: request.leaf.issuer().to_string(),
     };
-    Outcome::Invalid(Invalid { reason, trace })
+    Outcome::Invalid(Invalid {
+        reason,
+        unanchored: false,
+        trace,
+    })
 }
 
 /// The bounds of one verification. Honest chains stay far below all of them.
 pub mod limits {
-    /// Signature checks, of certificates, CRLs and OCSP responses together: at P-384's price some 40 ms.
+    /// Signature checks, of certificates, CRLs and OCSP responses together: at P-384's price some 40 ms. As many
+    /// again may tell of a refused leaf whether it is below an anchor; they are those made before, as a rule.
     pub const SIGNATURES: u32 = 200;
     /// Candidates that the path builder looks at.
     pub const STEPS: u32 = 4_000;

@@ -12,6 +12,7 @@ use udap_host::audit::{Event, Who};
 use udap_host::db::DbError;
 use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
+use udap_trust::verify::TrustError;
 
 /// How often certificates are looked at while trust does not move, in seconds: some expire.
 const LOOK_SECS: i64 = 300;
@@ -56,7 +57,6 @@ impl Server {
         let exchanged = self.life_cycle.exchanged.load(Ordering::Relaxed);
         // Until a look has come to its end, what went with an anchor is still to be found.
         let judged = self.life_cycle.judged.load(Ordering::Relaxed) >= exchanged;
-        let ends: &[&str] = if judged { &FINAL } else { &ENDS };
         let epoch = self.communities.trust().epoch().now();
         let looked = self.life_cycle.looked.load(Ordering::Relaxed);
         if judged
@@ -65,7 +65,7 @@ impl Server {
         {
             return;
         }
-        match self.look_at_signers(ends, now).await {
+        match self.look_at_signers(!judged, now).await {
             Ok(()) => {
                 self.life_cycle.looked.store(now.0, Ordering::Relaxed);
                 self.life_cycle.epoch.store(epoch, Ordering::Relaxed);
@@ -77,13 +77,13 @@ impl Server {
         }
     }
 
-    async fn look_at_signers(&self, ends: &[&str], now: UnixTime) -> Result<(), DbError> {
+    async fn look_at_signers(&self, exchanged: bool, now: UnixTime) -> Result<(), DbError> {
         self.signers.forget_expired(now).await?;
         let mut after = (Arc::default(), [0; 32]);
         loop {
             let (page, last) = self.signers.active(now, &after).await?;
             for signer in &page {
-                self.look_at(signer, ends, now).await?;
+                self.look_at(signer, exchanged, now).await?;
             }
             match last {
                 Some(last) => after = last,
@@ -95,7 +95,7 @@ impl Server {
     async fn look_at(
         &self,
         signer: &ActiveSigner,
-        ends: &[&str],
+        exchanged: bool,
         now: UnixTime,
     ) -> Result<(), DbError> {
         let client_id = &signer.client_id;
@@ -116,16 +116,16 @@ impl Server {
         };
         // What cannot be told for the moment ends nothing: no new token is issued meanwhile, and those
         // there are live for minutes.
-        if !ends.contains(&error.code()) {
+        let Some(code) = ends(&error, exchanged) else {
             return Ok(());
-        }
-        let ended = self.registrations.end_tokens(signer, error.code(), now);
+        };
+        let ended = self.registrations.end_tokens(signer, code, now);
         let ended = ended.await?;
         self.signers.forget(signer);
         if ended {
             let mut who = Who::default();
             registration.tell(&mut who);
-            let refusal = refusal(error.code(), &error);
+            let refusal = refusal(code, &error);
             self.audit.record(who, Event::TokensEnded(refusal)).await;
         }
         Ok(())
@@ -134,5 +134,20 @@ impl Server {
 
 /// Why tokens end: that will not change by asking again.
 pub(crate) const FINAL: [&str; 2] = ["certificate-revoked", "certificate-expired"];
+/// The anchor is gone.
+const NOT_TRUSTED: &str = "chain-not-trusted";
 /// Every reason why tokens end.
-pub(crate) const ENDS: [&str; 3] = [FINAL[0], FINAL[1], "chain-not-trusted"];
+pub(crate) const ENDS: [&str; 3] = [FINAL[0], FINAL[1], NOT_TRUSTED];
+
+/// Why what rests on a certificate ends when it is refused so; `None` for what may be otherwise when it is
+/// asked again. That its anchor is gone is told only where communities were `exchanged`: at other times its
+/// issuer may be one that cannot be had. The refusal's own code does not tell it, since whoever sends
+/// certificates along, or has another key under the name of the old root, is told of those.
+pub(crate) fn ends(error: &TrustError, exchanged: bool) -> Option<&'static str> {
+    let code = error.code();
+    if FINAL.contains(&code) {
+        Some(code)
+    } else {
+        (exchanged && error.is_unanchored()).then_some(NOT_TRUSTED)
+    }
+}

@@ -318,7 +318,7 @@ impl TrustEngine {
                 if invalid.reason.code() != "certificate-revoked" {
                     world.evidence.doubt(&extra, now);
                 }
-                return Err(TrustError::refused(invalid.reason, invalid.trace));
+                return Err(invalid.into());
             }
         };
         let unknown =

@@ -7,7 +7,7 @@ use crate::forge::{
 use std::time::{Duration, Instant};
 use udap_pki::{Certificate, Evidence, Outcome, Policy, Reason, Revocation, WorkLimit, limits};
 
-fn off() -> Policy {
+pub(crate) fn off() -> Policy {
     Policy {
         revocation: Revocation::Off,
         ..Policy::default()
@@ -18,7 +18,7 @@ fn off() -> Policy {
 const SOON: Duration = Duration::from_secs(10);
 
 /// `count` CAs, each of which certified every other.
-fn clique(count: usize) -> (Vec<Key>, Vec<Certificate>) {
+pub(crate) fn clique(count: usize) -> (Vec<Key>, Vec<Certificate>) {
     let keys: Vec<Key> = (0..count).map(|_| Key::new()).collect();
     let mut certificates = Vec::new();
     for subject in 0..count {

@@ -8,6 +8,7 @@
 )]
 
 mod corpus;
+mod descent;
 mod differential;
 mod forge;
 mod graph;

@@ -4,7 +4,7 @@
 
 use super::{Refused, signable};
 use crate::app::{Server, refusal};
-use crate::life_cycle::{ENDS, FINAL};
+use crate::life_cycle::{FINAL, ends};
 use crate::store::{CertificationKey, KeptCertification, Standing};
 use std::time::{Duration, Instant};
 use udap_host::audit::Event;
@@ -130,18 +130,14 @@ impl Server {
 }
 
 /// What a refusal does to a certification that was accepted; `None` for what may be otherwise when it is
-/// asked again: an outage ends nothing. Without an exchange of `anchors` a chain that is not trusted may
-/// be one whose issuer cannot be had.
+/// asked again: an outage ends nothing.
 fn weight(refused: &Refused, anchors: bool) -> Option<Standing> {
-    let code = match refused {
-        Refused::Trust(error) => error.code(),
-        _ => return Some(Standing::Refused),
+    let Refused::Trust(error) = refused else {
+        return Some(Standing::Refused);
     };
     let [revoked, ..] = FINAL;
-    let ends: &[&str] = if anchors { &ENDS } else { &FINAL };
-    match code {
+    match ends(error, anchors)? {
         code if code == revoked => Some(Standing::Ended),
-        code if ends.contains(&code) => Some(Standing::Refused),
-        _ => None,
+        _ => Some(Standing::Refused),
     }
 }

@@ -7,7 +7,7 @@ use super::in_force::{InForce, hex, of_others};
 use super::reload::{State, Trouble};
 use super::{Communities, Served};
 use crate::app::{Server, StartError, short};
-use crate::life_cycle::ENDS;
+use crate::life_cycle;
 use crate::store::{Bundles, Kept, KeptBundle};
 use http::{HeaderMap, Method, StatusCode};
 use std::collections::HashMap;
@@ -436,6 +436,16 @@ impl Communities {
         state.bundles.in_force.insert(uri, bundle);
     }
 
+    /// Judges the bundles in force by what the operator's files say now. Why one has ended is told when it is
+    /// asked for again.
+    pub(super) async fn look_at_signers_of_bundles(&self, now: UnixTime) {
+        for served in self.all().iter() {
+            if let Some(settings) = &served.configured.bundle {
+                let _ = self.still_good(&served.configured, settings, now).await;
+            }
+        }
+    }
+
     /// Ends the bundle in force when its signer is not trusted any more.
     async fn still_good(
         &self,
@@ -451,7 +461,9 @@ impl Communities {
             .await;
         let (ends, result) = match judged {
             Ok((_, true)) => (known.bundle.exp(), Ok(())),
-            Err(NotTaken::Trust(error)) if ENDS.contains(&error.code()) => (now, Err(error.into())),
+            Err(NotTaken::Trust(error)) if life_cycle::ends(&error, true).is_some() => {
+                (now, Err(error.into()))
+            }
             // It has expired, or nobody can tell for the moment.
             Ok(_) | Err(_) => return Ok(()),
         };

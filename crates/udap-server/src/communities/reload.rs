@@ -176,6 +176,10 @@ impl Server {
 
     async fn reload(&self, when: When) {
         if self.communities.reload(when, clock::now()).await {
+            // Whom a file names now that was there before may not be who signed a bundle in force.
+            self.communities
+                .look_at_signers_of_bundles(clock::now())
+                .await;
             // What one of them has by configuration now, the bundle of one before it leaves alone.
             self.communities.reload(When::Changed, clock::now()).await;
             // Tokens of those whose trust is gone end now and not with the next round.

@@ -4,6 +4,7 @@ use crate::support::{Community, DAY, Holder, Member, assertion, statement, world
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
+use udap_pki::issue::Profile;
 use udap_pki::{Certificate, pem};
 use udap_proto::bundle::Bundle;
 use udap_proto::jws::JwsAlg;
@@ -473,6 +474,34 @@ async fn another_pin_takes_the_bundle_away() {
     round(&holder).await;
     assert_eq!(codes(&holder), [""; 0]);
     assert_eq!(registers(&holder, &newcomer).await, "ok");
+}
+
+/// The file stays and names another anchor, while something has the name of the one that is gone.
+#[tokio::test]
+async fn another_anchor_in_the_same_file_takes_the_bundle_away() {
+    let (auditors, rogue) = (&world().auditors, &world().rogue);
+    let newcomer = rogue.app("https://file.bundle.example");
+    let namesake = || auditors.namesake(Profile::Root);
+    for (sent, anchor) in [
+        (vec![], namesake()),
+        (vec![namesake()], root(rogue).clone()),
+    ] {
+        let mut hub = Hub::new().await;
+        hub.signer = hub
+            .signer
+            .with_chain([hub.signer.chain.clone(), sent].concat());
+        let holder = hub.holder(FOLLOW).await;
+        hub.publish(&hub.bundle(1, &[root(rogue)]));
+        round(&holder).await;
+        assert_eq!(registers(&holder, &newcomer).await, "ok");
+        let file = holder.directory().join("auditors.pem");
+        write_private(&file, anchor.to_pem().as_bytes());
+        holder.server.reload_communities().await;
+        assert_eq!(codes(&holder), ["bundle-lapsed"]);
+        assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+        holder.server.fetch_bundles(clock::now()).await;
+        assert_eq!(codes(&holder), ["signature-invalid", "bundle-lapsed"]);
+    }
 }
 
 /// Whoever had the signer's key used up every sequence: the operator pins another key, and it counts anew.

@@ -7,6 +7,7 @@ use crate::certifications::{
 use crate::support::{Holder, Jwt, Member, assertion, world, write_private};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use udap_pki::issue::Profile;
 use udap_trust::clock;
 
 /// Whether the app gets a token: `200`, or the refusal.
@@ -152,6 +153,33 @@ async fn an_anchor_of_certifiers_that_is_taken_away_takes_certifications_along()
     assert_eq!(token(&holder, &asked, &asked_id).await, LAPSED);
     let expected = vec!["certification-refused chain-not-trusted"; 4];
     assert_eq!(events, expected);
+}
+
+/// Also where its root is replaced by one of the same name with another key, or the certifier sent along
+/// something of that name beforehand.
+#[tokio::test]
+async fn an_anchor_that_is_gone_takes_certifications_along_whatever_else_has_its_name() {
+    let auditors = &world().auditors;
+    let rogue = world().rogue.root.certificate.clone();
+    let root = || auditors.namesake(Profile::Root);
+    let no_ca = auditors.namesake(Profile::App);
+    for (sent, anchor, code) in [
+        (vec![], root(), "signature-invalid"),
+        (vec![root()], rogue.clone(), "signature-invalid"),
+        (vec![no_ca], rogue, "not-a-ca"),
+    ] {
+        let holder = requiring().await;
+        let app = world().a.app("https://disguised.certifier.example");
+        let auditor = auditor();
+        let auditor = auditor.with_chain([auditor.chain.clone(), sent].concat());
+        let id = certified(&holder, &app, &audit_by(&auditor, &app)).await;
+        let file = holder.directory().join("auditors.pem");
+        write_private(&file, anchor.to_pem().as_bytes());
+        holder.server.reload_communities().await;
+        let refused = format!("certification-refused {code}");
+        assert_eq!(round(&holder, 0).await, [refused]);
+        assert_eq!(token(&holder, &app, &id).await, LAPSED, "{code}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use base64::{
 use serde_json::{Value, json};
 use udap_host::metrics::Metrics;
 use udap_host::token_status::{TokenState, TokenStatus as _};
+use udap_pki::Certificate;
+use udap_pki::issue::Profile;
 use udap_proto::access_token;
 use udap_trust::clock;
 
@@ -89,6 +91,61 @@ async fn an_anchor_that_is_taken_away_takes_trust_and_tokens_along() {
     assert!(token(&holder, &app, &id).await.is_ok());
     // What ended stays ended.
     assert_eq!(holder.server.of(&id, &jti).await, ended);
+}
+
+/// What makes a refusal say something else than that the anchor is gone: what was sent along by the app, the
+/// anchor in its place, and the code of the refusal.
+fn disguises() -> Vec<(Vec<Certificate>, Certificate, &'static str)> {
+    let (a, rogue) = (&world().a, &world().rogue.root.certificate);
+    let root = || a.namesake(Profile::Root);
+    let member = a.namesake(Profile::App);
+    vec![
+        (vec![], root(), "signature-invalid"),
+        (vec![root()], rogue.clone(), "signature-invalid"),
+        (vec![member], rogue.clone(), "not-a-ca"),
+    ]
+}
+
+#[tokio::test]
+async fn an_anchor_that_is_gone_takes_tokens_along_whatever_else_has_its_name() {
+    for (sent, anchor, code) in disguises() {
+        let holder = Holder::new().await;
+        let app = world().a.app("https://disguised.reload.example");
+        let app = app.with_chain([app.chain.clone(), sent].concat());
+        let id = holder.registered(&app).await;
+        let jti = token(&holder, &app, &id).await.unwrap();
+        let file = holder.directory().join("a.anchor.pem");
+        write_private(&file, anchor.to_pem().as_bytes());
+        holder.server.reload_communities().await;
+        let ended = TokenState::Ended {
+            code: "chain-not-trusted",
+        };
+        assert_eq!(holder.server.of(&id, &jti).await, ended, "{code}");
+        // The app is told what is wrong with what it sent.
+        let refused = token(&holder, &app, &id).await.unwrap_err();
+        assert_eq!(refused, format!("400 invalid_client {code}"));
+    }
+}
+
+/// Another anchor beside the old one, while nobody can say who is revoked.
+#[tokio::test]
+async fn an_outage_during_an_exchange_ends_no_tokens() {
+    let (holder, a) = (Holder::new().await, &world().a);
+    let crl = "outage.reload.crl";
+    a.silent_crl(crl, &[]);
+    let app = a.silent("https://outage.reload.example", &[a.url(crl)]);
+    let id = holder.registered(&app).await;
+    let jti = token(&holder, &app, &id).await.unwrap();
+    world().publish(&format!("a/{crl}"), b"nothing");
+    let anchors = [&a.root.certificate, &world().rogue.root.certificate].map(Certificate::to_pem);
+    let file = holder.directory().join("a.anchor.pem");
+    write_private(&file, anchors.concat().as_bytes());
+    holder.server.reload_communities().await;
+    assert_eq!(
+        token(&holder, &app, &id).await.unwrap_err(),
+        "400 invalid_client revocation-unavailable"
+    );
+    assert_eq!(holder.server.of(&id, &jti).await, TokenState::Active);
 }
 
 #[tokio::test]

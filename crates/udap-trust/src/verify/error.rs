@@ -1,6 +1,6 @@
 //! Why a member was not trusted.
 
-use udap_pki::{Reason, Trace};
+use udap_pki::{Invalid, Reason, Trace};
 use udap_proto::Refusal;
 
 /// Why a member was not trusted.
@@ -11,6 +11,8 @@ pub enum TrustError {
     Refused {
         /// Why.
         reason: Box<Reason>,
+        /// Whether it is below no anchor of the community, as [`Invalid::unanchored`] says.
+        unanchored: bool,
         /// Every path that was tried and every check that was made.
         trace: Box<Trace>,
     },
@@ -32,10 +34,26 @@ impl TrustError {
         }
     }
 
-    pub(super) fn refused(reason: Reason, trace: Trace) -> Self {
+    /// Whether it is below no anchor of the community, as far as its issuers are known. What is wrong for the
+    /// moment is not: an outage, or work that would take too long.
+    #[must_use]
+    pub const fn is_unanchored(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                unanchored: true,
+                ..
+            }
+        )
+    }
+}
+
+impl From<Invalid> for TrustError {
+    fn from(invalid: Invalid) -> Self {
         Self::Refused {
-            reason: Box::new(reason),
-            trace: Box::new(trace),
+            reason: Box::new(invalid.reason),
+            unanchored: invalid.unanchored,
+            trace: Box::new(invalid.trace),
         }
     }
 }

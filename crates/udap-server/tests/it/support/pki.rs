@@ -210,6 +210,41 @@ impl Community {
         )
     }
 
+    /// A certificate with the name of the root and another key: of a CA, or of none.
+    pub(crate) fn namesake(&self, profile: Profile) -> Certificate {
+        let now = clock::now();
+        let signer = signer(KeyType::P256);
+        let uris = match profile {
+            Profile::App => vec!["https://namesake.example".to_owned()],
+            _ => Vec::new(),
+        };
+        sign(
+            &CertificateSpec {
+                profile,
+                serial: &random::bytes::<18>(),
+                subject: &Subject::named(format!("Community {} root", self.name)),
+                spki_der: signer.public_key().spki_der(),
+                issuer: match profile {
+                    Profile::Root => Issuer::SelfSigned,
+                    _ => Issuer::Certificate(&self.root.certificate),
+                },
+                not_before: now.plus_secs(-DAY),
+                not_after: now.plus_secs(DAY),
+                names: Names {
+                    uris,
+                    ..Names::default()
+                },
+                urls: Urls::default(),
+                extensions: &[],
+                algorithm: algorithm(&signer),
+            },
+            match profile {
+                Profile::Root => &signer,
+                _ => &self.root.signer,
+            },
+        )
+    }
+
     /// Publishes a CRL of the silent CA.
     pub(crate) fn silent_crl(&self, path: &str, revoked: &[&Certificate]) {
         let revoked: Vec<_> = revoked
