@@ -91,6 +91,20 @@ const CATALOGUE: &[Explanation] = &[
         section: "—",
     },
     Explanation {
+        code: "certificate-lost",
+        title: "A certificate was issued and could not be written",
+        meaning: "The authority has it in its books, and the file for it or for its key could not be written: the disk may be full. The key is gone.",
+        hint: "Take it back with `udap ca revoke SERIAL`, then issue another.",
+        section: "—",
+    },
+    Explanation {
+        code: "bundle-file-lost",
+        title: "A bundle is published and could not be written",
+        meaning: "The authority's server gives it out and members follow it, but the file for another web server could not be written: the disk may be full.",
+        hint: "Fetch it from the authority's server, or sign another: its sequence is higher.",
+        section: "—",
+    },
+    Explanation {
         code: "output-unwritable",
         title: "The output cannot be written",
         meaning: "Standard output is a file or a pipe that takes no more: the disk may be full.",

@@ -1,12 +1,13 @@
 //! Files that the command line names.
 
 use crate::problem::Problem;
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use udap_pki::{Anchor, Certificate, pem};
 use udap_trust::fetch::TlsRoots;
+use udap_trust::random;
 use udap_trust::signer::KeySigner;
 use zeroize::Zeroizing;
 
@@ -15,12 +16,12 @@ pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let failed = |error: std::io::Error| unusable(path, format!("cannot be read: {error}"));
+    let failed = |error: io::Error| unusable(path, format!("cannot be read: {error}"));
     let mut bytes = Vec::new();
-    let source: &mut dyn std::io::Read = if path == Path::new("-") {
-        &mut std::io::stdin().lock()
+    let source: &mut dyn io::Read = if path == Path::new("-") {
+        &mut io::stdin().lock()
     } else {
-        &mut std::fs::File::open(path).map_err(failed)?
+        &mut File::open(path).map_err(failed)?
     };
     source
         .take(MAX_BYTES + 1)
@@ -81,22 +82,85 @@ pub(crate) enum Privacy {
 
 /// Writes a file that is not there yet.
 pub(crate) fn create(path: &Path, bytes: &[u8], privacy: Privacy) -> Result<(), Problem> {
-    let mode = match privacy {
-        Privacy::Public => 0o644,
-        Privacy::Private => 0o600,
-    };
-    let mut options = OpenOptions::new();
-    let write = options
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    write.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => unusable(path, "is there already".into())
-            .hint("name another file; nothing is overwritten"),
+    NewFile::open(path, privacy)?.finish(bytes)
+}
+
+/// A file that is not there yet. It gets its name once all of it is on the disk: whatever happens, there is
+/// the whole file or none.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    directory: File,
+}
+
+impl NewFile {
+    /// To be called before what goes into it is made, where that cannot be made again.
+    pub(crate) fn open(path: &Path, privacy: Privacy) -> Result<Self, Problem> {
+        if path.symlink_metadata().is_ok() {
+            return Err(unwritable(path, &io::ErrorKind::AlreadyExists.into()));
+        }
+        let failed = |error| unwritable(path, &error);
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let temporary = directory.join(format!(".udap-{}", random::id()));
+        let mode = match privacy {
+            Privacy::Public => 0o644,
+            Privacy::Private => 0o600,
+        };
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(mode);
+        Ok(Self {
+            path: path.to_owned(),
+            directory: File::open(directory).map_err(failed)?,
+            file: options.open(&temporary).map_err(failed)?,
+            temporary,
+        })
+    }
+
+    /// Writes it.
+    pub(crate) fn finish(mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| self.name());
+        written.map_err(|error| unwritable(&self.path, &error))
+    }
+
+    /// Gives it its name, and replaces nothing.
+    fn name(&self) -> io::Result<()> {
+        let named = match fs::hard_link(&self.temporary, &self.path) {
+            // There are file systems without hard links; a rename replaces only what was made for it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                File::create_new(&self.path)?;
+                fs::rename(&self.temporary, &self.path)
+            }
+            linked => Ok(linked?),
+        };
+        named
+            .and_then(|()| self.directory.sync_all())
+            // It is ours; an error says that it is not there.
+            .inspect_err(|_| drop(fs::remove_file(&self.path)))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Gone where it was renamed. One that cannot be removed is no worse than the error before.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => unusable(path, "is there already".into())
+            .hint("name another with `--out`; nothing is overwritten"),
         _ => unusable(path, format!("cannot be written: {error}")),
-    })
+    }
 }
 
 /// A file that is not what it should be: exit code 2.

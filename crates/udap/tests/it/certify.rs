@@ -4,7 +4,7 @@ use crate::community::{APP, COMMUNITY, Community, Said, udap};
 use serde_json::json;
 use std::path::Path;
 
-const ANSWERS: &str = r#"
+pub(crate) const ANSWERS: &str = r#"
 [answers]
 policy = "https://app.example/privacy"
 funding = "by the clinics that use it"

@@ -10,6 +10,7 @@ mod bundle;
 mod certify;
 mod community;
 mod doctor;
+mod files;
 mod flow;
 mod jwt;
 mod offline;

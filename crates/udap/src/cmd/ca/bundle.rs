@@ -2,7 +2,7 @@
 
 use super::DirArgs;
 use crate::certify::table;
-use crate::files;
+use crate::files::{self, NewFile, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use serde_json::{Map, Value, json};
@@ -61,11 +61,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         let why = format!("is not the key of the first certificate in {cert}");
         return Err(files::unusable(&args.key, why));
     }
-    // Before it is signed: a sequence is spent with it.
-    if let Some(path) = args.out.as_ref().filter(|path| path.exists()) {
-        return Err(files::unusable(path, "is there already".to_owned())
-            .hint("name another with `--out`; nothing is overwritten"));
-    }
+    // Before it is signed: a sequence is spent with it, and members follow it.
+    let out = args.out.as_deref();
+    let out = out.map(|path| NewFile::open(path, Privacy::Public));
+    let out = out.transpose()?;
     let ca = args.dir.open().await?;
     let published = ca
         .publish_bundle(BundleOptions {
@@ -76,8 +75,15 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         })
         .await?;
     ca.close().await;
-    if let Some(path) = &args.out {
-        files::create(path, published.compact.as_bytes(), files::Privacy::Public)?;
+    if let Some(file) = out {
+        let written = file.finish(published.compact.as_bytes());
+        written.map_err(|why| {
+            let (sequence, why) = (published.sequence, why.message());
+            Problem::new(
+                "bundle-file-lost",
+                format!("bundle {sequence} is published, and {why}"),
+            )
+        })?;
     }
     match format {
         Format::Human => output::data(&output::pairs(&[

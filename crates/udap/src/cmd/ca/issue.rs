@@ -1,7 +1,7 @@
 //! `udap ca issue`
 
 use super::DirArgs;
-use crate::files::{self, Privacy};
+use crate::files::{self, NewFile, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use clap::ValueEnum;
@@ -89,21 +89,38 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     }
     let cert_path = with_end(&args.out, "pem");
     let key_path = with_end(&args.out, "key");
-    // Before anything is issued: a certificate that cannot be written would have to be revoked.
-    for path in [&cert_path, &key_path] {
-        if path.exists() && (path == &cert_path || args.csr.is_none()) {
-            return Err(files::unusable(path, "is there already".to_owned())
-                .hint("name another with `--out`; nothing is overwritten"));
-        }
-    }
+    // Before anything is issued: a certificate that cannot be written has to be revoked.
+    let cert_file = NewFile::open(&cert_path, Privacy::Public)?;
+    let key_file = match args.csr {
+        None => Some(NewFile::open(&key_path, Privacy::Private)?),
+        Some(_) => None,
+    };
     let ca = args.dir.open().await?;
     let issued = ca.issue(options).await?;
-    if let Some(key) = issued.key_pem() {
-        files::create(&key_path, key.as_bytes(), Privacy::Private)?;
-    }
-    files::create(&cert_path, issued.chain_pem().as_bytes(), Privacy::Public)?;
     ca.close().await;
     let certificate = &issued.certificate;
+    let lost = |why: Problem| {
+        let serial = certificate.serial_hex();
+        Problem::new(
+            "certificate-lost",
+            format!("certificate {serial} was issued, and {}", why.message()),
+        )
+        .hint(format!(
+            "take it back with `udap ca revoke {serial} --dir {}`, then issue another",
+            args.dir.dir.display()
+        ))
+    };
+    if let (Some(file), Some(key)) = (key_file, issued.key_pem()) {
+        file.finish(key.as_bytes()).map_err(lost)?;
+    }
+    let written = cert_file.finish(issued.chain_pem().as_bytes());
+    written.map_err(|why| {
+        // No use without the certificate. Where one was made, it was written just now.
+        if args.csr.is_none() {
+            drop(std::fs::remove_file(&key_path));
+        }
+        lost(why)
+    })?;
     match format {
         Format::Human => {
             let mut rows = vec![
