@@ -22,6 +22,7 @@ mod catalogue;
 pub mod client_ip;
 pub mod config;
 pub mod db;
+mod descriptors;
 pub mod dpop;
 pub mod files;
 pub mod health;

@@ -50,8 +50,8 @@ impl Default for HttpLimits {
     }
 }
 
-/// Connections: a TLS connection costs some 40 KiB, so this bounds them near 400 MiB, and stays
-/// within a common file descriptor limit of 16,384 with room for upstream connections.
+/// Connections: a TLS connection costs some 40 KiB, so this bounds them near 400 MiB. Where the system
+/// gives too few file descriptors for so many, a listener holds fewer (`descriptors.rs`).
 pub const MAX_CONNECTIONS: usize = 10_000;
 
 /// Request body: a registration with a software statement, a chain of three RSA-4096

@@ -27,7 +27,7 @@ mod worker;
 
 use std::{net::SocketAddr, path::PathBuf, sync::mpsc, thread};
 
-use crate::limits::HttpLimits;
+use crate::{descriptors, limits::HttpLimits};
 
 use self::stats::Slots;
 pub use self::{
@@ -106,7 +106,7 @@ pub fn run(
 
 /// Starts the workers and returns once all are accepting.
 pub fn start(
-    listen: Listen,
+    mut listen: Listen,
     workers: usize,
     make_router: impl Fn() -> axum::Router + Send + Sync + Clone + 'static,
     shutdown: Shutdown,
@@ -116,6 +116,7 @@ pub fn start(
     let tls = listen.tls.as_ref().map(open).transpose()?;
     let sockets = bind::bind(listen.addr, workers.max(1))?;
     let addr = sockets.addr;
+    listen.limits.max_connections = descriptors::connections(listen.limits.max_connections);
 
     // If any thread fails to start, dropping `running` stops the others.
     let mut running = Running {

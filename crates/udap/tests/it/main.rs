@@ -9,6 +9,7 @@ mod admin;
 mod bundle;
 mod certify;
 mod community;
+mod descriptors;
 mod doctor;
 mod files;
 mod flow;
