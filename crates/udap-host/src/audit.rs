@@ -3,7 +3,8 @@
 //! Apart from logs, complete, and in the database: [`Audit::record`] puts an event into memory,
 //! one writer thread commits what came within [`GATHER`] in one transaction. A kill -9 loses at
 //! most that; [`Audit::flush`] is for whoever must know. When the database does not take entries,
-//! they wait, and once the memory is full so do callers: an entry is never dropped.
+//! they wait, and once the memory is full so do callers: an entry is never dropped. Refusals that anybody can
+//! cause are written one by one up to a number in a minute, and counted beyond ([`Event::RefusalsCounted`]).
 //!
 //! Invariant: no token, no assertion, no patient data. The typed [`Event`] has no field for them.
 //!
@@ -21,13 +22,13 @@
 mod event;
 mod fhir;
 mod store;
+mod strangers;
 mod writer;
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use self::writer::{Entry, Shared, State};
 pub use self::{
     event::{Action, Event, Refusal, Who, jti_hash},
     fhir::audit_event,
@@ -36,6 +37,10 @@ pub use self::{
         refusals_by_code,
     },
     writer::GATHER,
+};
+use self::{
+    strangers::Strangers,
+    writer::{Entry, Shared, State},
 };
 use crate::db::{Db, DbError};
 use crate::metrics::Events;
@@ -78,6 +83,7 @@ impl Audit {
             hurry: Notify::new(),
             space: Notify::new(),
             progress: watch::Sender::default(),
+            strangers: Strangers::new(),
             events: Events::default(),
         });
         Self {
@@ -90,6 +96,9 @@ impl Audit {
     /// so holds back the caller.
     pub async fn record(&self, who: Who, event: Event) {
         let mut entry = Entry::now(who, event);
+        if self.shared.capacity != UNBOUNDED && self.shared.counts(&entry) {
+            return;
+        }
         loop {
             // Asked for before looking, so that space made in between is not missed.
             let space = self.shared.space.notified();
@@ -107,6 +116,7 @@ impl Audit {
         if self.shared.capacity == UNBOUNDED {
             return Ok(());
         }
+        self.shared.push_counts();
         let target = self.shared.lock().recorded;
         let mut progress = self.shared.progress.subscribe();
         let failures = progress.borrow_and_update().failures;

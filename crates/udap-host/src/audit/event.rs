@@ -42,6 +42,11 @@ pub enum Event {
         interaction: String,
         refusal: Refusal,
     },
+    /// Refusals of strangers that were too many to be written one by one.
+    RefusalsCounted {
+        refusal: Refusal,
+        count: u64,
+    },
     /// Certificates of this server: expired, about to, unreadable.
     CertificateTrouble(Refusal),
     /// The community's CA issued; `serial` in hex.
@@ -152,6 +157,7 @@ impl Event {
             Self::IntrospectionRefused(_) => "introspection-refused",
             Self::AccessAllowed { .. } => "access-allowed",
             Self::AccessRefused { .. } => "access-refused",
+            Self::RefusalsCounted { .. } => "refusals-counted",
             Self::CertificateTrouble(_) => "certificate-trouble",
             Self::CertificateIssued { .. } => "certificate-issued",
             Self::CertificateRevoked { .. } => "certificate-revoked",
@@ -173,6 +179,7 @@ impl Event {
             | Self::RevocationRefused(refusal)
             | Self::IntrospectionRefused(refusal)
             | Self::AccessRefused { refusal, .. }
+            | Self::RefusalsCounted { refusal, .. }
             | Self::OperatorRefused(refusal)
             | Self::CertificateTrouble(refusal) => Some(refusal),
             _ => None,
@@ -204,6 +211,7 @@ impl Event {
                 interaction,
                 status: None,
             },
+            Self::RefusalsCounted { count, .. } => Data::Counted { count: *count },
             Self::CertificateIssued { serial, profile } => Data::Issued { serial, profile },
             Self::CertificateRevoked { serial, reason } => Data::Revoked { serial, reason },
             Self::Administered { by, to, reason, .. } => Data::Administered {
@@ -233,6 +241,9 @@ pub(super) enum Data<'a> {
         interaction: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
+    },
+    Counted {
+        count: u64,
     },
     Issued {
         serial: &'a str,

@@ -6,7 +6,10 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{Event, Who, store};
+use super::{
+    Event, Who, store,
+    strangers::{First, Strangers},
+};
 use crate::db::{Db, DbError};
 use crate::metrics::Events;
 
@@ -22,6 +25,7 @@ pub(super) struct Shared {
     /// The queue has room again.
     pub(super) space: Notify,
     pub(super) progress: watch::Sender<Progress>,
+    pub(super) strangers: Strangers,
     pub(super) events: Events,
 }
 
@@ -55,11 +59,15 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn now(who: Who, event: Event) -> Self {
         Self {
-            at: jiff::Timestamp::now().as_microsecond(),
+            at: now(),
             who,
             event,
         }
     }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
 }
 
 impl Shared {
@@ -69,13 +77,18 @@ impl Shared {
         clippy::result_large_err,
         reason = "a full queue gives the entry back, unboxed"
     )]
-    pub(super) fn push(&self, mut entry: Entry) -> Result<(), Entry> {
-        let mut state = self.lock();
+    pub(super) fn push(&self, entry: Entry) -> Result<(), Entry> {
+        let state = self.lock();
         if state.queue.len() >= self.capacity {
             drop(state);
             self.hurry.notify_one();
             return Err(entry);
         }
+        self.queue(state, entry);
+        Ok(())
+    }
+
+    fn queue(&self, mut state: MutexGuard<'_, State>, mut entry: Entry) {
         // No two at the same time, by which readers turn pages; a clock that was set back is believed.
         if (state.last - NEAR..=state.last).contains(&entry.at) {
             entry.at = state.last + 1;
@@ -88,7 +101,32 @@ impl Shared {
         if first {
             self.wake.notify_one();
         }
-        Ok(())
+    }
+
+    /// Whether it is a refusal of a stranger that is counted and not written.
+    pub(super) fn counts(&self, entry: &Entry) -> bool {
+        let counted = self.strangers.count(entry);
+        if counted.is_some() {
+            self.observe(entry);
+        }
+        // The writer looks how long it may sleep.
+        if counted == Some(First(true)) {
+            self.wake.notify_one();
+        }
+        counted.is_some()
+    }
+
+    /// Queues what was counted. A few entries, for which there is always room.
+    pub(super) fn push_counts(&self) {
+        for entry in self.strangers.entries() {
+            self.queue(self.lock(), entry);
+        }
+    }
+
+    fn observe(&self, entry: &Entry) {
+        let code = entry.event.refusal().map_or("", |refusal| refusal.code);
+        self.events
+            .observe(entry.event.name(), code, entry.who.duration);
     }
 
     /// A panic elsewhere does not stop the audit trail: the queue is whole between any two steps.
@@ -123,9 +161,18 @@ pub(super) fn run(db: &Db, shared: &Shared) {
 
 async fn write(db: &Db, shared: &Shared) {
     loop {
-        shared.wake.notified().await;
+        let due = shared.strangers.due_in(now());
+        let woken = shared.wake.notified();
+        match due {
+            Some(due) => drop(tokio::time::timeout(due, woken).await),
+            None => woken.await,
+        }
         let _ = tokio::time::timeout(GATHER, shared.hurry.notified()).await;
         loop {
+            let due = shared.strangers.due_in(now());
+            if due.is_some_and(|due| due.is_zero() || shared.lock().closed) {
+                shared.push_counts();
+            }
             let (batch, closed) = {
                 let mut state = shared.lock();
                 let count = state.queue.len().min(BATCH);
@@ -139,9 +186,8 @@ async fn write(db: &Db, shared: &Shared) {
                 break;
             }
             shared.space.notify_waiters();
-            for Entry { who, event, .. } in &batch {
-                let code = event.refusal().map_or("", |refusal| refusal.code);
-                shared.events.observe(event.name(), code, who.duration);
+            for entry in &batch {
+                shared.observe(entry);
             }
             let full = batch.len() == BATCH;
             if !persist(db, shared, batch, closed).await {

@@ -88,6 +88,10 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
             interaction: "search Patient".to_owned(),
             refusal: refusal(),
         },
+        Event::RefusalsCounted {
+            refusal: refusal(),
+            count: 7,
+        },
         Event::CertificateTrouble(refusal()),
         Event::CertificateIssued {
             serial: "0a".to_owned(),
@@ -154,7 +158,8 @@ async fn nothing_is_lost_or_stored_twice_under_load_from_many_threads() {
                     .unwrap();
                 runtime.block_on(async {
                     for n in 0..7_500 {
-                        audit.record(who(task * 10_000 + n), refused("x")).await;
+                        let event = Event::RegistrationModified;
+                        audit.record(who(task * 10_000 + n), event).await;
                     }
                 });
             })
@@ -238,6 +243,46 @@ async fn what_is_recorded_before_the_last_handle_goes_is_written() {
             == 1
     })
     .await;
+}
+
+/// What anybody can cause does not fill the disk, and none of it is forgotten.
+#[tokio::test]
+async fn refusals_of_strangers_are_counted_when_they_are_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    for _ in 0..1_000 {
+        audit.record(who(1), refused("again and again")).await;
+    }
+    audit.record(who(1), Event::RegistrationModified).await;
+    // Also where nobody asks for it before the last handle goes.
+    drop(audit);
+    let records = async || {
+        let records = audit::recent(&db, &Filter::default(), 2_000).await;
+        records.unwrap().records
+    };
+    crate::support::eventually("the count is written", async || {
+        records()
+            .await
+            .iter()
+            .any(|r| r.event == "refusals-counted")
+    })
+    .await;
+    let records = records().await;
+    let written = records.iter().filter(|r| r.event == "token-refused");
+    let written = u64::try_from(written.count()).unwrap();
+    assert!((300..1_000).contains(&written), "{written}");
+    let counted: Vec<_> = records
+        .iter()
+        .filter(|r| r.event == "refusals-counted")
+        .collect();
+    // Two, if a minute ended in between.
+    assert!(counted.len() <= 2, "{counted:?}");
+    let sum = counted.iter().map(|r| {
+        assert_eq!(r.code.as_deref(), Some("certificate-revoked"));
+        r.more.data.as_ref().unwrap()["count"].as_u64().unwrap()
+    });
+    assert_eq!(written + sum.sum::<u64>(), 1_000);
 }
 
 #[tokio::test]
