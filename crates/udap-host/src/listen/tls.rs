@@ -29,7 +29,10 @@ use crate::files::{self, FileError};
 /// The TLS side of one listener, shared by its workers.
 pub(super) struct Tls {
     files: TlsFiles,
+    /// The files of the certificate in use.
     seen: Seen,
+    /// Other ones, and why they are not used: told once.
+    failed: Option<(Seen, ListenError)>,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
@@ -46,6 +49,7 @@ impl Tls {
         Ok(Self {
             files: files.clone(),
             seen,
+            failed: None,
             current,
             config,
         })
@@ -81,21 +85,25 @@ impl Tls {
     fn reload_if_changed(&mut self) {
         let seen = Seen::of(&self.files);
         if seen == self.seen {
+            self.failed = None;
             return;
         }
-        self.seen = seen;
         match load(&self.files) {
             Ok(loaded) => {
                 self.current.0.store(Arc::new(loaded));
+                self.seen = seen;
+                self.failed = None;
                 stats().reloaded();
                 tracing::info!(cert = %self.files.cert.display(), "TLS certificate reloaded");
             }
-            // Half-written, or the key not yet replaced: the old one serves, the next change is
-            // tried again.
-            Err(error) => {
+            // Half-written, the key not yet replaced, or readable by others until somebody mends its mode,
+            // which changes nothing that `Seen` has: the old one serves, and it is tried again.
+            Err(error) if self.failed.as_ref() != Some(&(seen, error.clone())) => {
                 stats().reload_failed();
                 tracing::warn!(code = error.code(), %error, "changed TLS files are not used; the certificate before them stays");
+                self.failed = Some((seen, error));
             }
+            Err(_) => {}
         }
     }
 }
@@ -249,3 +257,71 @@ impl Seen {
 /// Two `stat` calls a second are not measurable, and a renewal is in force before its log line
 /// has been read.
 const RELOAD_POLL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::{
+        fs::{Permissions, set_permissions, write},
+        os::unix::fs::PermissionsExt,
+    };
+
+    use super::*;
+
+    fn mode(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The time of a file is coarse, so that it is set.
+    fn renew(files: &TlsFiles, at: u64) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        write(&files.cert, params.self_signed(&key).unwrap().pem()).unwrap();
+        write(&files.key, key.serialize_pem()).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(at);
+        let cert = std::fs::File::options().write(true).open(&files.cert);
+        cert.unwrap().set_modified(time).unwrap();
+    }
+
+    /// `chmod` changes neither contents nor their time.
+    #[test]
+    fn a_key_that_could_not_be_read_is_read_when_it_can_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            cert: directory.path().join("tls.pem"),
+            key: directory.path().join("tls.key"),
+        };
+        renew(&files, 1);
+        mode(&files.key, 0o600);
+        let mut tls = Tls::open(&files, &ClientCertificates::Off).unwrap();
+        let serving = |tls: &Tls| tls.current.0.load().cert.clone();
+        let (old, failures, loads) = (serving(&tls), stats().reloads_failed(), stats().reloads());
+        tls.reload_if_changed();
+        assert_eq!(stats().reloads(), loads);
+
+        renew(&files, 2);
+        mode(&files.key, 0o644);
+        for _ in 0..3 {
+            tls.reload_if_changed();
+            assert_eq!(serving(&tls), old);
+            assert_eq!(stats().reloads_failed(), failures + 1, "told once");
+        }
+        write(&files.key, "half of a fi").unwrap();
+        mode(&files.key, 0o600);
+        tls.reload_if_changed();
+        assert_eq!(stats().reloads_failed(), failures + 2, "another reason");
+        renew(&files, 3);
+        mode(&files.key, 0o640);
+        tls.reload_if_changed();
+        mode(&files.key, 0o600);
+        tls.reload_if_changed();
+        assert_ne!(serving(&tls), old);
+        assert_eq!(stats().reloads(), loads + 1);
+        tls.reload_if_changed();
+        assert_eq!(
+            (stats().reloads(), stats().reloads_failed()),
+            (loads + 1, failures + 3)
+        );
+    }
+}
