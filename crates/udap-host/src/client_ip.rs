@@ -106,6 +106,17 @@ impl TrustedProxies {
         if bits(address) & !mask(prefix, width) != 0 {
             return Err("the address has bits set beyond the prefix");
         }
+        // Addresses are compared as IPv4 where they are such, also `::ffff:10.0.0.1`.
+        let (address, prefix) = match (address, address.to_canonical()) {
+            (IpAddr::V6(_), mapped @ IpAddr::V4(_)) => {
+                let prefix = prefix.checked_sub(96);
+                (
+                    mapped,
+                    prefix.ok_or("the prefix is shorter than ::ffff:0:0/96")?,
+                )
+            }
+            _ => (address, prefix),
+        };
         self.0.push(Network { address, prefix });
         Ok(())
     }
@@ -234,6 +245,32 @@ mod tests {
         assert_eq!(ip("10.1.1.1:1", &both), "203.0.113.9");
     }
 
+    /// As a dual-stack listener shows its peers.
+    #[test]
+    fn a_mapped_network_is_the_one_in_it() {
+        let mut trusted = TrustedProxies::default();
+        trusted.add("::ffff:10.0.0.0/104").unwrap();
+        trusted.add("::ffff:192.0.2.1").unwrap();
+        assert_eq!(
+            serde_json::to_string(&trusted).unwrap(),
+            r#"["10.0.0.0/8","192.0.2.1/32"]"#
+        );
+        let headers = http::HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-forwarded-for"),
+            "203.0.113.9".parse().unwrap(),
+        )]);
+        for (peer, client) in [
+            ("10.1.1.1:1", "203.0.113.9"),
+            ("[::ffff:10.1.1.1]:1", "203.0.113.9"),
+            ("192.0.2.1:1", "203.0.113.9"),
+            ("192.0.2.2:1", "192.0.2.2"),
+            ("[::10.1.1.1]:1", "::a01:101"),
+        ] {
+            let found = client_ip(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer}");
+        }
+    }
+
     #[test]
     fn networks_are_checked() {
         let mut trusted = TrustedProxies::default();
@@ -245,6 +282,8 @@ mod tests {
             "fd00::/129",
             "10.0.0.0/-1",
             "10/8",
+            "::ffff:10.0.0.0/95",
+            "::ffff:10.0.0.1/104",
         ] {
             assert!(trusted.add(wrong).is_err(), "{wrong}");
         }
