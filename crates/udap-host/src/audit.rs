@@ -33,7 +33,7 @@ pub use self::{
     event::{Action, Event, Refusal, Who, jti_hash},
     fhir::audit_event,
     store::{
-        CodeCount, Filter, MOST_EXAMINED, More, Recent, Record, entries, migration, recent,
+        CodeCount, Filter, MOST_EXAMINED, More, Recent, Record, entries, migration, prune, recent,
         refusals_by_code,
     },
     writer::GATHER,

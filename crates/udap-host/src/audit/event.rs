@@ -89,6 +89,7 @@ pub enum Action {
     PasswordChanged,
     TokenCreated,
     TokenRevoked,
+    AuditPruned,
 }
 
 impl Action {
@@ -104,6 +105,7 @@ impl Action {
             Self::PasswordChanged => "operator-password-changed",
             Self::TokenCreated => "operator-token-created",
             Self::TokenRevoked => "operator-token-revoked",
+            Self::AuditPruned => "audit-pruned",
         }
     }
 }

@@ -135,6 +135,7 @@ impl Kind {
                 Some(dicom("110129", "Security Configuration")),
                 Some("E"),
             ),
+            "audit" => of(dicom("110101", "Audit Log Used"), None, Some("D")),
             "started" => of(
                 dicom("110100", "Application Activity"),
                 Some(dicom("110120", "Application Start")),

@@ -102,6 +102,31 @@ pub fn entries(db: &Db, filter: &Filter) -> impl Stream<Item = Result<Record, Db
         .map(|row| record(&row?))
 }
 
+/// Deletes the entries from before a time, in microseconds since 1970, some at a time, so that a server beside
+/// goes on writing. Says how many there were; where it fails, those that are gone are the oldest.
+pub async fn prune(db: &Db, until: i64) -> Result<u64, DbError> {
+    let mut pruned = 0;
+    loop {
+        let mut write = db.write().await?;
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(at) FROM (SELECT at FROM audit WHERE at < $1 ORDER BY at LIMIT $2) AS oldest",
+        )
+        .bind(until)
+        .bind(i64::try_from(PRUNED_AT_ONCE).unwrap_or(i64::MAX))
+        .fetch_one(&mut *write)
+        .await?;
+        let Some(last) = last else {
+            return Ok(pruned);
+        };
+        let deleted = sqlx::query("DELETE FROM audit WHERE at <= $1")
+            .bind(last)
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        pruned += deleted.rows_affected();
+    }
+}
+
 /// How often something was refused for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodeCount {
@@ -352,6 +377,9 @@ static INSERT_POSTGRES: LazyLock<[Arc<str>; 3]> =
 
 const SOME: usize = 8;
 const MANY: usize = 64;
+
+/// Entries of one transaction: it holds the write lock for some 10 ms.
+const PRUNED_AT_ONCE: usize = 5_000;
 
 /// Bytes of a text.
 const MAX_TEXT: usize = 1024;

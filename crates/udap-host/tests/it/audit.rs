@@ -113,6 +113,12 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
             to: Some("grace".to_owned()),
             reason: None,
         },
+        Event::Administered {
+            action: Action::AuditPruned,
+            by: "ada".into(),
+            to: None,
+            reason: Some("3 entries".to_owned()),
+        },
         Event::OperatorRefused(refusal()),
         Event::Stopped,
     ] {
@@ -283,6 +289,25 @@ async fn refusals_of_strangers_are_counted_when_they_are_many() {
         r.more.data.as_ref().unwrap()["count"].as_u64().unwrap()
     });
     assert_eq!(written + sum.sum::<u64>(), 1_000);
+}
+
+#[tokio::test]
+async fn what_is_old_can_be_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir).await;
+    let audit = Audit::start(db.clone());
+    // More than goes at once.
+    for _ in 0..12_000 {
+        audit.record(who(1), Event::RegistrationModified).await;
+    }
+    audit.flush().await.unwrap();
+    let cut = audit::recent(&db, &Filter::default(), 1_000).await.unwrap();
+    let cut = cut.records.last().unwrap().at;
+    assert_eq!(audit::prune(&db, 0).await.unwrap(), 0);
+    assert_eq!(audit::prune(&db, cut).await.unwrap(), 11_000);
+    let left = audit::recent(&db, &Filter::default(), 2_000).await.unwrap();
+    assert_eq!(left.records.len(), 1_000);
+    assert!(left.records.iter().all(|record| record.at >= cut));
 }
 
 #[tokio::test]

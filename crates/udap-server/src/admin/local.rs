@@ -10,9 +10,10 @@ use crate::app::StartError;
 use crate::store::{MIGRATIONS, Operators, Registrations};
 use serde::Serialize;
 use serde_json::{Value, json};
-use udap_host::audit::{Action, Audit, Event, Who};
+use udap_host::audit::{self, Action, Audit, Event, Who};
 use udap_host::config::Config;
 use udap_host::db::{Db, DbError};
+use udap_pki::UnixTime;
 use udap_trust::clock;
 
 /// The longest life of a token, in days.
@@ -280,6 +281,22 @@ impl LocalAdmin {
     pub async fn revoke_token(&self, id: &str) -> Result<(), LocalError> {
         let name = self.operators.revoke_token(id, clock::now()).await?;
         self.administered(Action::TokenRevoked, &name).await
+    }
+
+    /// Deletes the audit trail's entries from before a time, and writes down that it did. Says how many there were.
+    ///
+    /// # Errors
+    /// [`LocalError`]
+    pub async fn prune_audit(&self, until: UnixTime) -> Result<u64, LocalError> {
+        let pruned = audit::prune(&self.db, until.0.saturating_mul(1_000_000)).await?;
+        let event = Event::Administered {
+            action: Action::AuditPruned,
+            by: self.by.as_str().into(),
+            to: None,
+            reason: Some(format!("{pruned} entries from before {until}")),
+        };
+        self.record(Who::default(), event).await?;
+        Ok(pruned)
     }
 
     async fn administered(&self, action: Action, to: &str) -> Result<(), LocalError> {

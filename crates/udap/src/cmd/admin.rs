@@ -5,7 +5,7 @@ mod apps;
 mod openapi;
 mod operator;
 mod secret;
-mod source;
+pub(crate) mod source;
 mod token;
 mod trust;
 

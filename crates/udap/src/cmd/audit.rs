@@ -1,5 +1,6 @@
 //! `udap audit`
 
+use crate::cmd::admin::source;
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use futures_util::StreamExt as _;
@@ -21,6 +22,9 @@ pub(crate) enum Command {
     /// Entries as FHIR AuditEvent resources, one on each line, oldest first
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(FilterArgs),
+    /// Delete what is older than you have to keep it; export it first
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune(PruneArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +34,16 @@ pub(crate) struct ListArgs {
     /// How many entries at most, the newest of those that are wanted
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PruneArgs {
+    /// The configuration of the data holder
+    #[arg(long, value_name = "FILE", default_value = "udap.toml")]
+    config: PathBuf,
+    /// Entries from before then go: RFC 3339, or how long ago (2190d)
+    #[arg(long, value_name = "TIME")]
+    until: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +72,7 @@ pub(crate) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
     match command {
         Command::List(args) => list(&args, format).await,
         Command::Export(args) => export(&args).await,
+        Command::Prune(args) => prune(&args, format).await,
     }
 }
 
@@ -93,6 +108,26 @@ async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
     while let Some(record) = all.next().await {
         let event = audit::audit_event(&record?, &config.base_url);
         output::data(&output::json_line(&event))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn prune(args: &PruneArgs, format: Format) -> Result<ExitCode, Problem> {
+    let now = clock::now();
+    let until = time(&args.until, now)?;
+    if until > now {
+        let why = format!("`{}` is in the future", args.until);
+        return Err(Problem::new("usage", why)
+            .hint("name the time up to which entries may go, e.g. 2190d")
+            .unreadable());
+    }
+    // One that is not there is not made.
+    drop(Db::open_existing(&config::load(&args.config)?.database()?).await?);
+    let local = source::local(&args.config).await?;
+    let pruned = local.prune_audit(until).await?;
+    match format {
+        Format::Json => output::json(&json!({ "pruned": pruned, "until": until.to_string() }))?,
+        Format::Human => output::talk(&format!("{pruned} entries from before {until} are deleted")),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -180,6 +215,14 @@ const EXPORT_EXAMPLES: &str = "\
 EXAMPLES
   udap audit export --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z > november.ndjson
   udap audit export --since 1d --event token-refused";
+
+const PRUNE_EXAMPLES: &str = "\
+EXAMPLES
+  Keep six years, as many in the US do (45 CFR 164.316):
+    udap audit export --until 2190d >> /archive/audit.ndjson
+    udap audit prune --until 2190d
+
+The server may run meanwhile. The trail says who pruned it, and how much.";
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -331,11 +331,28 @@ fn audited(community: &Community) {
         // No token is in it, nor any part of one.
         assert!(!line.contains("eyJ"), "{line}");
     }
-    let wrong = crate::community::udap(
-        community.dir(),
-        &["audit", "list", "--since", "yesterday", "--json"],
+    let pruned = community.ok(&["audit", "prune", "--until", "1h", "--json"]);
+    assert_eq!(pruned.json()["pruned"], 0);
+    let pruned = community
+        .ok(&["audit", "list", "--event", "audit-pruned", "--json"])
+        .json();
+    let reason = pruned["entries"][0]["data"]["reason"].as_str();
+    assert!(
+        reason.is_some_and(|said| said.starts_with("0 entries from before ")),
+        "{pruned}"
     );
-    assert_eq!((wrong.code, wrong.error().as_str()), (2, "usage"));
+
+    for wrong in [
+        ["list", "--since", "yesterday"],
+        ["prune", "--until", "9999-01-01T00:00:00Z"],
+    ] {
+        let args = [&["audit"], &wrong[..], &["--json"]].concat();
+        let wrong = crate::community::udap(community.dir(), &args);
+        assert_eq!((wrong.code, wrong.error().as_str()), (2, "usage"));
+    }
+    let wrong = ["audit", "prune", "--until", "1h", "--config", "other.toml"];
+    let wrong = crate::community::udap(community.dir(), &wrong);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
 }
 
 /// A revoked app is refused, in the server's own words.

@@ -61,7 +61,7 @@ impl SourceArgs {
 }
 
 /// The files of this machine's data holder.
-pub(super) async fn local(config: &Path) -> Result<LocalAdmin, Problem> {
+pub(crate) async fn local(config: &Path) -> Result<LocalAdmin, Problem> {
     let config = config::load(config)?;
     // Who is asked of the kernel: a name in the environment is whatever somebody wrote there.
     let user =
