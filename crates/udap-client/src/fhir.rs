@@ -44,8 +44,9 @@ impl Client {
 }
 
 /// The URL as it will be sent, if it is at or below the base URL: same scheme, host and port, and a
-/// path below the base's. Dot segments are resolved before the comparison; an encoded slash or
-/// backslash is refused, since servers differ in what they make of it.
+/// path below the base's. Dot segments are resolved before the comparison. Refused is what servers and
+/// proxies read in several ways: a backslash, an encoded slash, a path parameter (`..;`), and what is
+/// encoded twice. None of it is in the type or the id of a resource.
 ///
 /// # Errors
 /// [`ClientError::OutsideBase`]
@@ -61,8 +62,19 @@ pub fn require_under_base(base_url: &str, url: &str) -> Result<Url, ClientError>
         return Err(outside("its scheme, host or port is another"));
     }
     let path = parsed.path().to_ascii_lowercase();
-    if path.contains("%2f") || path.contains("%5c") || path.contains("//") {
+    if path.contains("%2f") || path.contains("//") {
         return Err(outside("its path has an encoded or an empty segment"));
+    }
+    if path.contains(';') || path.contains("%3b") {
+        return Err(outside("its path has a parameter (`;`)"));
+    }
+    if path.contains("%25") {
+        return Err(outside("its path is encoded twice"));
+    }
+    // One as it is was a slash to the parser.
+    let raw = url.split(['?', '#']).next().unwrap_or_default();
+    if raw.contains('\\') || path.contains("%5c") {
+        return Err(outside("its path has a backslash"));
     }
     let below = parsed
         .path()
@@ -92,6 +104,9 @@ mod tests {
             "https://fhir.example/r4/Patient/1",
             "https://fhir.example:443/r4/Patient?name=a%2Fb",
             "https://FHIR.example/r4/metadata",
+            "https://fhir.example/r4/Patient/A-1.b/_history/2",
+            "https://fhir.example/r4/Patient/$match",
+            "https://fhir.example/r4/Patient?name=a;b%3Bc\\d%5Ce%25f",
         ] {
             assert!(under(url).is_ok(), "{url}");
         }
@@ -107,6 +122,13 @@ mod tests {
             "https://fhir.example/r4/%2e%2e/admin",
             "https://fhir.example/r4/..%2fadmin",
             "https://fhir.example/r4/..%5Cadmin",
+            "https://fhir.example/r4/..\\Patient",
+            "https://fhir.example/r4/Patient\\1",
+            "https://fhir.example/r4/..;/admin/x",
+            "https://fhir.example/r4/..%3B/admin",
+            "https://fhir.example/r4/..%3bx/admin",
+            "https://fhir.example/r4/%252e%252e/admin",
+            "https://fhir.example/r4/..%252fadmin",
             "https://fhir.example/r4//Patient",
             "https://fhir.example/r4/Patient/1#x",
             "/r4/Patient/1",
