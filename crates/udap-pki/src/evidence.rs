@@ -26,12 +26,14 @@ pub enum Need {
         /// An http or https URL.
         url: String,
     },
-    /// An OCSP response (RFC 6960 appendix A).
+    /// An OCSP response (RFC 6960 appendix A) to [`crate::ocsp::request`].
     Ocsp {
         /// An http or https URL.
         url: String,
-        /// The DER of the OCSPRequest to send, without a nonce.
-        request: Vec<u8>,
+        /// About whom.
+        certificate: Certificate,
+        /// Whose word it is, by itself or by a delegate.
+        issuer: Certificate,
     },
 }
 

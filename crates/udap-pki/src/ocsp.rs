@@ -318,6 +318,34 @@ impl OcspResponse {
         }
     }
 
+    /// What it says about a certificate, if the issuer signed it, or a delegate that the issuer certified, that
+    /// came with it and whose time it is. Whether that is believed is for [`crate::verify`] to say.
+    #[must_use]
+    pub fn genuine(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        now: UnixTime,
+    ) -> Option<&SingleResponse> {
+        let signed = |signer: &Certificate| {
+            let key = signer.public_key();
+            self.names(signer) && key.is_ok_and(|key| self.is_signed_by(key))
+        };
+        let delegated = |delegate: &&Certificate| {
+            let usages = delegate.extended_key_usage();
+            delegate.issuer() == issuer.subject()
+                && usages.is_some_and(|usages| usages.contains(&crate::purpose::OCSP_SIGNING))
+                && (delegate.not_before()..=delegate.not_after()).contains(&now)
+                && issuer
+                    .public_key()
+                    .is_ok_and(|key| delegate.verify_signed_by(key).is_ok())
+        };
+        let mut responses = self.responses.iter();
+        let single = responses.find(|single| single.is_about(certificate, issuer))?;
+        let mut delegates = self.certificates.iter().filter(delegated);
+        (signed(issuer) || delegates.any(signed)).then_some(single)
+    }
+
     /// Whether this key signed it; worked out once per key.
     #[must_use]
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {

@@ -221,9 +221,9 @@ impl Valid {
 pub struct Invalid {
     /// Why: the reason of the path that came furthest.
     pub reason: Reason,
-    /// Whether no signatures lead from an anchor to the leaf, by what is at hand: then nothing that is wrong
-    /// for the moment keeps it out. The reason does not tell, since a candidate of the right name that signed
-    /// nothing comes further than none. False where it is not known.
+    /// Whether no signatures of CAs lead from an anchor to the leaf, by the issuers at hand. The reason does not
+    /// tell: a candidate of the right name that signed nothing comes further than none. False where it is not
+    /// known.
     pub unanchored: bool,
     /// How it was found.
     pub trace: Trace,

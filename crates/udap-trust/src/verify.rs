@@ -4,6 +4,7 @@ mod crls;
 mod error;
 mod evidence;
 mod get;
+mod responses;
 
 pub use error::TrustError;
 

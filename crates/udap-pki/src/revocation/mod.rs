@@ -8,7 +8,6 @@ mod responses;
 
 use crate::crl::Revoked;
 use crate::error::WorkLimit;
-use crate::ocsp;
 use crate::path::{Engine, limit};
 use crate::trace::{Check, Detail, Mark};
 use crate::verify::{Asking, limits};
@@ -229,11 +228,11 @@ impl<'a> Engine<'a> {
         if urls.len() == 0 {
             return;
         }
-        let request = ocsp::request(certificate, issuer, None);
         let need = urls.find_map(|url| {
             let need = Need::Ocsp {
                 url: url.clone(),
-                request: request.clone(),
+                certificate: certificate.clone(),
+                issuer: issuer.clone(),
             };
             (!self.is_unavailable(&need)).then_some(need)
         });

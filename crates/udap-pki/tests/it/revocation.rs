@@ -246,12 +246,12 @@ fn ocsp_is_asked_for_where_no_crl_can_be_had() {
     let Outcome::Incomplete(incomplete) = chain.judge(&require(), &evidence) else {
         panic!()
     };
-    let request = ocsp::request(&chain.leaf, &chain.ca, None);
     assert_eq!(
         incomplete.needs,
         [Need::Ocsp {
             url: OCSP_URL.to_owned(),
-            request
+            certificate: chain.leaf.clone(),
+            issuer: chain.ca.clone(),
         }]
     );
     evidence.mark_unavailable(incomplete.needs[0].clone());

@@ -7,6 +7,7 @@
 
 use super::crls::{Change, Crls};
 use super::get::{Got, get};
+use super::responses::Responses;
 use crate::epoch::Epoch;
 use crate::fetch::Fetcher;
 use crate::fetch::Validators;
@@ -18,7 +19,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
-use udap_pki::ocsp::CertStatus;
+use udap_pki::ocsp::{CertStatus, SingleResponse};
 use udap_pki::{Certificate, Crl, Evidence, Need, OcspResponse, PublicKey, UnixTime, Valid};
 
 /// How long a failed fetch is remembered, and an answer that did not help, so that a dead host is not
@@ -80,7 +81,7 @@ enum What {
         crls: Crls,
         failed: bool,
     },
-    Ocsp(Arc<OcspResponse>),
+    Ocsp(Responses),
     /// It could not be had.
     Nothing,
 }
@@ -191,11 +192,10 @@ impl EvidenceStore {
                 item.used.touch(now);
                 match &item.what {
                     What::Issuer(certificates) => extra.issuers.extend_from_slice(certificates),
-                    What::Ocsp(response) => extra.ocsp.push((
-                        need.clone(),
-                        Arc::clone(response),
-                        Arc::clone(&item.used),
-                    )),
+                    What::Ocsp(responses) => extra.ocsp.extend(responses.all().map(|response| {
+                        let used = Arc::clone(&item.used);
+                        (need.clone(), Arc::clone(response), used)
+                    })),
                     What::Crl { .. } | What::Nothing => {}
                 }
             }
@@ -291,7 +291,8 @@ impl EvidenceStore {
             .items
             .iter()
             .filter_map(|(need, item)| match (need, &item.what) {
-                (Need::Ocsp { url, .. }, What::Ocsp(response)) => {
+                (Need::Ocsp { url, .. }, What::Ocsp(responses)) => {
+                    let response = responses.all().next()?;
                     Some((url.clone(), response.next_update()))
                 }
                 _ => None,
@@ -375,6 +376,7 @@ impl Inner {
             |old| Arc::clone(&old.used),
         );
         let retry = now.plus_secs(RETRY_SECS);
+        let still = |until: UnixTime| if now < until { until } else { retry };
         let mut changed = false;
         let (what, ask_again) = match (&need, got, old.map(|old| (old.what, old.ask_again))) {
             (Need::Crl { .. }, got, old) => {
@@ -396,19 +398,30 @@ impl Inner {
                 (What::Crl { crls, failed }, retry)
             }
             (_, Ok(Got::Issuer(certificates)), _) => (What::Issuer(certificates), retry),
-            (_, Ok(Got::Ocsp(response)), _) => {
+            (
+                Need::Ocsp {
+                    certificate,
+                    issuer,
+                    ..
+                },
+                Ok(Got::Ocsp(response)),
+                old,
+            ) => {
+                let (mut responses, until) = match old {
+                    Some((What::Ocsp(responses), until)) => (responses, still(until)),
+                    _ => (Responses::default(), retry),
+                };
                 let next = response.next_update().unwrap_or(retry).max(retry);
                 // A response is about one member, so it changes what is known of nobody else; only
                 // what takes trust away must reach verdicts that were reached otherwise.
-                let good =
-                    |single: &udap_pki::ocsp::SingleResponse| single.status() == CertStatus::Good;
+                let good = |single: &SingleResponse| single.status() == CertStatus::Good;
                 changed = !response.responses().iter().all(good);
-                (What::Ocsp(Arc::new(*response)), next)
+                let taken = responses.take(Arc::new(*response), certificate, issuer, now);
+                (What::Ocsp(responses), if taken { next } else { until })
             }
-            // A response that still holds outlives a failed refresh.
-            (_, _, Some((What::Ocsp(response), until))) if now < until => {
-                (What::Ocsp(response), until)
-            }
+            // What is known outlives a failed refresh. Lapsed it stays as well: who was revoked is, and policy
+            // may grant a grace.
+            (_, _, Some((What::Ocsp(responses), until))) => (What::Ocsp(responses), still(until)),
             _ => (What::Nothing, retry),
         };
         let item = Item {
@@ -484,7 +497,7 @@ impl Item {
     fn bytes(&self) -> usize {
         match &self.what {
             What::Issuer(certificates) => certificates.iter().map(|c| c.der().len()).sum(),
-            What::Ocsp(response) => response.der().len(),
+            What::Ocsp(responses) => responses.all().map(|response| response.der().len()).sum(),
             What::Crl { crls, .. } => crls.all().map(|crl: &Arc<Crl>| crl.der().len()).sum(),
             What::Nothing => 0,
         }

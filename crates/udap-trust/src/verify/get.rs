@@ -42,14 +42,18 @@ pub(super) async fn get(
             let crl = Crl::from_der(ok(&answer)?).map_err(text)?;
             Ok(Got::Crl(Box::new(crl), Validators::of(answer.headers())))
         }
-        Need::Ocsp { url, request } => {
+        Need::Ocsp {
+            url,
+            certificate,
+            issuer,
+        } => {
             let mut headers = HeaderMap::new();
             headers.insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/ocsp-request"),
             );
-            let request = Bytes::copy_from_slice(request);
-            let answer = send(fetcher, Kind::Ocsp, url, headers, request).await?;
+            let request = udap_pki::ocsp::request(certificate, issuer, None);
+            let answer = send(fetcher, Kind::Ocsp, url, headers, request.into()).await?;
             let response = OcspResponse::from_der(ok(&answer)?).map_err(text)?;
             Ok(Got::Ocsp(Box::new(response)))
         }

@@ -1,6 +1,7 @@
 //! OCSP: the issuer itself and its delegates, freshness, nonces, and what is no response.
 
 use super::*;
+use udap_pki::ocsp::{CertStatus, SingleResponse};
 
 fn with_responses(
     chain: &Chain,
@@ -118,6 +119,44 @@ fn ocsp_freshness() {
         code(&at(-600, Some(600), Says::Revoked(6))),
         "certificate-revoked"
     );
+}
+
+#[test]
+fn genuine_is_what_the_issuer_or_its_delegate_signed() {
+    let chain = Chain::new();
+    let key = Key::new();
+    let about = |response: &OcspResponse| {
+        let single = response.genuine(&chain.leaf, &chain.ca, NOW);
+        single.map(SingleResponse::status)
+    };
+    let says = |by: &str| OcspSpec::by_name(by).says(&chain.leaf, &chain.ca, Says::Good);
+    assert_eq!(
+        about(&says("CA").sign(&chain.ca_key)),
+        Some(CertStatus::Good)
+    );
+    assert_eq!(about(&says("CA").sign(&key)), None);
+    assert_eq!(about(&says("Root").sign(&chain.root_key)), None);
+    let other = Chain::new();
+    let elsewhere = OcspSpec::by_name("CA").says(&other.leaf, &chain.ca, Says::Good);
+    assert_eq!(about(&elsewhere.sign(&chain.ca_key)), None);
+    let delegate = || {
+        Spec::new("Responder", "CA", &key)
+            .with(key_usage(&[0]))
+            .with(extended_key_usage(&[OCSP_SIGNING]))
+    };
+    let by = |delegate: &Certificate, signer: &Key| {
+        about(&says("Responder").with_certificate(delegate).sign(signer))
+    };
+    let certified = delegate().sign(&chain.ca_key);
+    assert_eq!(by(&certified, &key), Some(CertStatus::Good));
+    assert_eq!(by(&certified, &Key::new()), None);
+    assert_eq!(by(&delegate().sign(&chain.root_key), &key), None);
+    assert_eq!(
+        by(&delegate().valid(-9, -1).sign(&chain.ca_key), &key),
+        None
+    );
+    let member = Spec::leaf("Responder", "CA", &key).sign(&chain.ca_key);
+    assert_eq!(by(&member, &key), None);
 }
 
 #[test]
