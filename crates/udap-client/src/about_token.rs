@@ -91,6 +91,7 @@ impl Client {
         client_id: &str,
         token: &str,
     ) -> Result<Map<String, Value>, ClientError> {
+        self.require_current(server)?;
         let plan = self
             .plan_about(server, About::Introspection, client_id, token)
             .await?;
@@ -116,6 +117,7 @@ impl Client {
         client_id: &str,
         token: &str,
     ) -> Result<(), ClientError> {
+        self.require_current(server)?;
         let plan = self
             .plan_about(server, About::Revocation, client_id, token)
             .await?;

@@ -47,6 +47,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "HL7 SSRAA §2.2",
     ),
     entry(
+        "discovery-expired",
+        "What was verified of the server no longer holds",
+        "Signed metadata has an end, and so has the verdict about the certificate that signed it: the certificate may have been revoked since. Nothing more is signed for a server that was verified before that.",
+        "Discover the server again; a program that keeps running looks at `Discovered::expires`.",
+        "HL7 SSRAA §2.3",
+    ),
+    entry(
         "community-none-configured",
         "No community is configured",
         "Whether a server is to be trusted is for a trust community to say; without its anchor certificate nobody vouches for anybody.",

@@ -125,7 +125,8 @@ impl Discovered {
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict
     }
-    /// Until when both hold: the end of the signed metadata or of the verdict, whichever is first.
+    /// Until when both hold: the end of the signed metadata or of the verdict, whichever is first. From
+    /// then on nothing is sent that rests on it.
     #[must_use]
     pub fn expires(&self) -> UnixTime {
         self.metadata.exp().min(self.verdict.expires())
@@ -242,6 +243,19 @@ impl Client {
             metadata,
             verdict,
         })
+    }
+
+    /// Before anything is signed for a server: what was verified of it still holds.
+    pub(crate) fn require_current(&self, server: &Discovered) -> Result<(), ClientError> {
+        let (now, expires) = (self.now(), server.expires());
+        if now >= expires {
+            return Err(ClientError::DiscoveryExpired {
+                base_url: server.base_url.clone(),
+                expires,
+                now,
+            });
+        }
+        Ok(())
     }
 
     async fn fetch_metadata(&self, plan: &Plan, community: &str) -> Result<Bytes, ClientError> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::fmt;
+use udap_pki::UnixTime;
 use udap_proto::Refusal;
 use udap_proto::extensions::ExtensionError;
 use udap_proto::metadata::MetadataError;
@@ -57,6 +58,12 @@ pub enum ClientError {
         member: &'static str,
         url: String,
         token_endpoint: String,
+    },
+    #[error("what was verified of the server at `{base_url}` held until {expires}; it is {now}")]
+    DiscoveryExpired {
+        base_url: String,
+        expires: UnixTime,
+        now: UnixTime,
     },
     #[error("no community is configured, so there is nobody to vouch for the server")]
     NoCommunity,
@@ -262,6 +269,7 @@ impl Refusal for ClientError {
             Self::EndpointUrl { .. } => "endpoint-url-refused",
             Self::NoEndpoint { .. } => "endpoint-not-offered",
             Self::EndpointElsewhere { .. } => "endpoint-elsewhere",
+            Self::DiscoveryExpired { .. } => "discovery-expired",
             Self::NoCommunity => "community-none-configured",
             Self::NoCommunityAccepts { .. } => "community-none-accepts",
             Self::CommunityAmbiguous { .. } => "server-community-ambiguous",

@@ -93,6 +93,7 @@ impl Client {
         app: &ClientMetadata,
         certifications: &[String],
     ) -> Result<Registered, ClientError> {
+        self.require_current(server)?;
         let plan = self
             .plan_register_certified(server, app, certifications)
             .await?;
@@ -105,6 +106,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; [`ClientError::CancelUnconfirmed`] when the answer does not confirm it.
     pub async fn cancel(&self, server: &Discovered) -> Result<Registered, ClientError> {
+        self.require_current(server)?;
         let plan = self.plan_cancel(server).await?;
         let (status, answer) = self.ask(&plan).await?;
         self.inner().tokens.forget(&server.token_endpoint);

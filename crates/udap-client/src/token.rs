@@ -107,7 +107,8 @@ impl Client {
     /// A token for these scopes: one that is known and has not ended, or a new one.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Refused`] with what the server gave as its reason.
+    /// [`ClientError`]; [`ClientError::DiscoveryExpired`] when the server has to be discovered again,
+    /// [`ClientError::Refused`] with what the server gave as its reason.
     pub async fn token(
         &self,
         server: &Discovered,
@@ -115,6 +116,7 @@ impl Client {
         scope: &ScopeSet,
         extensions: &Extensions,
     ) -> Result<AccessToken, ClientError> {
+        self.require_current(server)?;
         let key = Key {
             token_endpoint: server.token_endpoint.clone(),
             base_url: server.base_url.clone(),

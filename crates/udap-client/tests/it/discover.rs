@@ -1,6 +1,10 @@
-use crate::scene::{COMMUNITY, Scene, code};
+use crate::scene::{APP, COMMUNITY, Scene, code};
 use serde_json::json;
-use udap_client::{Client, ClientConfig, ClientError, FetchPolicy, TlsRoots};
+use std::sync::atomic::Ordering;
+use udap_client::{
+    Client, ClientConfig, ClientError, Extensions, FetchPolicy, ScopeSet, TlsRoots,
+    client_credentials,
+};
 use udap_proto::Refusal as _;
 use udap_testkit::{Answer, DAY, NOW, TestPki, clock};
 use udap_trust::keys::{KeyType, generate};
@@ -307,4 +311,53 @@ async fn exactly_one_community_must_vouch_for_a_server() {
     });
     let refused = nobody.unwrap().discover(&scene.base(), None).await;
     assert_eq!(code(refused), "community-none-configured");
+}
+
+/// Nothing is sent, and no token that is still good is given out, after the end of what it rests on.
+#[tokio::test]
+async fn what_no_longer_holds_is_not_relied_on() {
+    let scene = Scene::new().await;
+    let end = NOW.plus_secs(120);
+    let mut claims = scene.claims();
+    claims["exp"] = json!(end.0);
+    let holder = scene.pki.data_holder(&scene.base());
+    let mut metadata = scene.metadata(holder.sign(&claims));
+    metadata["udap_authorization_extensions_required"] = json!([]);
+    let smart = json!({
+        "introspection_endpoint": scene.server.url("/introspect"),
+        "revocation_endpoint": scene.server.url("/revoke"),
+    });
+    scene.serves(metadata, move |asked| match asked.path() {
+        "/token" => Answer::json(
+            200,
+            &json!({"access_token": "t", "token_type": "bearer", "expires_in": 300}),
+        ),
+        "/fhir/.well-known/smart-configuration" => Answer::json(200, &smart),
+        _ => Answer::new(500, ""),
+    });
+    let (client, time) = scene.client_with_clock(&scene.pki.leaf(APP));
+    let mut server = client.discover(&scene.base(), None).await.unwrap();
+    client.locate(&mut server).await.unwrap();
+    assert_eq!(server.expires(), end);
+    let scope = ScopeSet::parse("system/Patient.rs");
+    let none = Extensions::new();
+    let app = client_credentials("App", &scope, &["mailto:ops@app.example"]);
+    time.store(end.0 - 1, Ordering::Relaxed);
+    assert_eq!(
+        code(client.token(&server, "c", &scope, &none).await),
+        "accepted"
+    );
+
+    let asked = scene.server.asked().len();
+    time.store(end.0, Ordering::Relaxed);
+    for refused in [
+        code(client.token(&server, "c", &scope, &none).await),
+        code(client.register(&server, &app).await),
+        code(client.cancel(&server).await),
+        code(client.introspect(&server, "c", "t").await),
+        code(client.revoke(&server, "c", "t").await),
+    ] {
+        assert_eq!(refused, "discovery-expired");
+    }
+    assert_eq!(scene.server.asked().len(), asked);
 }

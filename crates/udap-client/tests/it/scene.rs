@@ -1,8 +1,10 @@
 //! One community with a data holder and an app; every part of the server can be changed.
 
 use serde_json::{Map, Value, json};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use udap_client::{Client, ClientConfig, ClientError, FetchPolicy, Identity, TlsRoots};
+use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
 use udap_testkit::{Answer, Asked, DAY, Member, NOW, TestPki, TestServer, clock};
 
@@ -87,6 +89,15 @@ impl Scene {
     pub(crate) fn client_of(&self, app: &Member) -> Client {
         let config = self.config().with_identity(identity(app));
         Client::new(config).unwrap()
+    }
+
+    /// The same, whose clock can be turned.
+    pub(crate) fn client_with_clock(&self, app: &Member) -> (Client, Arc<AtomicI64>) {
+        let time = Arc::new(AtomicI64::new(NOW.0));
+        let clock = Arc::clone(&time);
+        let mut config = self.config().with_identity(identity(app));
+        config.clock = Arc::new(move || UnixTime(clock.load(Ordering::Relaxed)));
+        (Client::new(config).unwrap(), time)
     }
 
     pub(crate) async fn discover_code(&self) -> &'static str {

@@ -1,9 +1,7 @@
 use crate::scene::{APP, Scene, code};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use udap_client::{Client, Extensions, Hl7B2b, ScopeSet};
-use udap_pki::UnixTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use udap_client::{Extensions, Hl7B2b, ScopeSet};
 use udap_proto::jws::JwsAlg;
 use udap_proto::token::TokenRequest;
 use udap_proto::{Refusal as _, assertion};
@@ -75,14 +73,7 @@ async fn a_token_is_used_until_shortly_before_it_ends() {
     let scene = Scene::new().await;
     let token = numbered(300);
     scene.serves(scene.good(), move |_| Answer::json(200, &token()));
-    let member = scene.pki.leaf(APP);
-    let time = Arc::new(AtomicI64::new(NOW.0));
-    let clock = Arc::clone(&time);
-    let mut config = scene
-        .config()
-        .with_identity(crate::scene::identity(&member));
-    config.clock = Arc::new(move || UnixTime(clock.load(Ordering::Relaxed)));
-    let client = Client::new(config).unwrap();
+    let (client, time) = scene.client_with_clock(&scene.pki.leaf(APP));
     let server = client.discover(&scene.base(), None).await.unwrap();
     let ask = |scope: &'static str| {
         let (client, server) = (&client, &server);
