@@ -67,6 +67,23 @@ impl<K: Hash + Eq> Rate<K> {
         counts.add(who);
     }
 
+    /// Counts one less: what was taken at that time proved not to be what is counted.
+    pub fn give_back(&self, who: &K, taken: UnixTime) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = taken.0.div_euclid(MINUTE);
+        let counted = match counts.minute.checked_sub(minute) {
+            Some(0) => &mut counts.this,
+            Some(1) => &mut counts.last,
+            _ => return,
+        };
+        if let Some(count) = counted.get_mut(who) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counted.remove(who);
+            }
+        }
+    }
+
     fn check_in(&self, counts: &Counts<K>, who: &K, now: UnixTime) -> Result<(), TooOften> {
         let gone = now.0.rem_euclid(MINUTE);
         let this = i64::from(counts.this.get(who).copied().unwrap_or(0));
@@ -157,6 +174,32 @@ mod tests {
         }
         assert!(rate.check(&"a", at(242)).is_err());
         assert_eq!(rate.check(&"a", at(-600)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_was_not_counted() {
+        let rate = Rate::new(2);
+        let at = |secs: i64| UnixTime(6_000 + secs);
+        for secs in 0..10 {
+            assert_eq!(rate.take("a", at(secs)), Ok(()));
+            rate.give_back(&"a", at(secs));
+        }
+        assert!(
+            rate.counts
+                .lock()
+                .is_ok_and(|counts| counts.this.is_empty())
+        );
+        assert_eq!(rate.take("a", at(58)), Ok(()));
+        assert_eq!(rate.take("a", at(59)), Ok(()));
+        // In the next minute it is one of the minute before, and nothing begins anew.
+        assert!(rate.take("a", at(60)).is_err());
+        rate.give_back(&"a", at(59));
+        assert_eq!(rate.take("a", at(60)), Ok(()));
+        assert!(rate.take("a", at(60)).is_err());
+        // One of long ago, and one that nobody took.
+        rate.give_back(&"a", at(-60));
+        rate.give_back(&"b", at(60));
+        assert!(rate.take("a", at(60)).is_err());
     }
 
     #[test]

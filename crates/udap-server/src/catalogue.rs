@@ -28,7 +28,7 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "too-many-strangers",
         "Too many untrusted certificates came from this network",
-        "More certificates came from this network within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set) that no community vouches for. Judging one costs the server more than its sender; until the minute is over none is judged that is not known to be good already.",
+        "More certificates came from this network within a minute than the operator allows (`limits.refusals_per_minute`, 120 unless set) that no community vouches for, or are being judged. Judging one costs the server more than its sender; until the minute is over none is judged that is not known to be good already. Those that prove to be a member's do not count.",
         "Wait as long as `Retry-After` says; whoever sends such certificates should look at the first refusals.",
         "RFC 6585 §4",
     ),

@@ -25,7 +25,7 @@ use udap_host::limits::BodyError;
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::problem::OAuthError;
 use udap_host::rate;
-use udap_pki::{Certificate, UnixTime};
+use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
 use udap_proto::assertion::AssertionError;
 use udap_proto::certification::Mismatch;
@@ -145,11 +145,6 @@ pub(crate) async fn authenticate(
         Way::Smart => smart::prove(server, sent, audiences, now, who, &mut own).await,
         Way::Tls => tls::prove(server, sent, now, who, &mut own).await,
     };
-    if let (Err(ClientError::Trust(error)), Some(remote)) = (&result, who.remote)
-        && !FINAL.contains(&error.code())
-    {
-        server.stranger_rate.add(rate::network(remote), now);
-    }
     if let (Err(error), Some(from)) = (&result, from(who))
         && own
         && error.is_the_clients_own()
@@ -191,26 +186,30 @@ fn name(
     }
 }
 
-/// Refuses certificates that nobody has judged yet from where too many came that nobody trusts: judging
-/// one takes fetches and verifications, which its sender has for nothing. Those known to be good pass.
-fn few_strangers(
+/// Judges a certificate, unless too many came from its network within a minute that nobody trusts: judging
+/// one takes fetches and verifications, which its sender has for nothing. Each counts from before it is
+/// judged, or else many at once, and those whose sender hangs up, would not; one that proves to be a
+/// member's counts no more. Those `known` to be good are not counted at all.
+async fn judge_stranger<T, E: Into<ClientError>>(
     server: &Server,
-    community: &str,
-    leaf: &Certificate,
-    intermediates: &[Certificate],
+    remote: Option<IpAddr>,
+    known: bool,
     now: UnixTime,
-    who: &Who,
-) -> Result<(), ClientError> {
-    let Some(network) = who.remote.map(rate::network) else {
-        return Ok(());
-    };
-    let trust = server.communities.trust();
-    match server.stranger_rate.check(&network, now) {
-        Err(_) if !trust.remembers(community, leaf, intermediates, now) => {
-            Err(ClientError::TooManyStrangers)
-        }
-        _ => Ok(()),
+    judge: impl Future<Output = Result<T, E>>,
+) -> Result<T, ClientError> {
+    let network = remote.filter(|_| !known).map(rate::network);
+    if let Some(network) = network {
+        let taken = server.stranger_rate.take(network, now);
+        taken.map_err(|_| ClientError::TooManyStrangers)?;
     }
+    let judged = judge.await.map_err(Into::into);
+    let strange = |error: &ClientError| matches!(error, ClientError::Trust(error) if !FINAL.contains(&error.code()));
+    if let Some(network) = network
+        && !judged.as_ref().is_err_and(strange)
+    {
+        server.stranger_rate.give_back(&network, now);
+    }
+    judged
 }
 
 /// The registration of that name, if there is one. Who is registered with another data holder of this

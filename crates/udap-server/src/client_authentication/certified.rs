@@ -1,7 +1,7 @@
 //! By a certificate of the client's community (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1).
 
 use super::known::Known;
-use super::{Client, ClientError, Credentials, Proof, few_strangers, name, record, registered};
+use super::{Client, ClientError, Credentials, Proof, judge_stranger, name, record, registered};
 use crate::app::Server;
 use crate::store::{Once, State};
 use std::sync::Arc;
@@ -88,19 +88,10 @@ pub(super) async fn prove(
         signed.signer().intermediates().to_vec(),
     );
     *own = registration.is_named_by(&leaf);
-    few_strangers(
-        server,
-        &registration.community,
-        &leaf,
-        &intermediates,
-        now,
-        who,
-    )?;
-    let verdict = server
-        .communities
-        .trust()
-        .verify(&registration.community, &leaf, &intermediates, now)
-        .await?;
+    let (trust, community) = (server.communities.trust(), &registration.community);
+    let judge = trust.verify(community, &leaf, &intermediates, now);
+    let trusted = trust.remembers(community, &leaf, &intermediates, now);
+    let verdict = judge_stranger(server, who.remote, trusted, now, judge).await?;
 
     if known.is_none() && !by_url {
         let (text, header) = signed.header_read();

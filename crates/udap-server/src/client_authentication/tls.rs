@@ -5,10 +5,10 @@
 //! client's is decided here, as for one in `x5c`: by the registration's own community, with its
 //! revocation, and by the registered URI, which must be a name of that very certificate.
 
-use super::{Certified, Client, ClientError, Credentials, Proof, few_strangers, name, registered};
+use super::{Certified, Client, ClientError, Credentials, Proof, judge_stranger, name, registered};
 use crate::app::{Server, short};
 use crate::asserted::{self, AssertedError};
-use crate::communities::NotAccepted;
+use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
 use crate::store::{Registration, State};
 use std::net::IpAddr;
@@ -66,8 +66,10 @@ pub(super) async fn prove(
     }
     *own = registration.is_named_by(&shown.leaf);
     let (community, leaf) = (&registration.community, &shown.leaf);
-    few_strangers(server, community, leaf, &shown.intermediates, now, who)?;
-    let verdict = judge(server, &registration, shown, now).await?;
+    let trust = server.communities.trust();
+    let known = trust.remembers(community, leaf, &shown.intermediates, now);
+    let judged = judge(server, &registration, shown, now);
+    let verdict = judge_stranger(server, who.remote, known, now, judged).await?;
     for limits in registration.limits.iter() {
         let key = shown.leaf.public_key();
         limits.check_key(key.map_err(|_| ClientError::Unavailable)?)?;
@@ -178,19 +180,22 @@ impl Server {
     ) -> Result<String, AssertedError> {
         let now = clock::now();
         let (leaf, intermediates) = (&shown.leaf, &shown.intermediates);
-        let accepted = self
-            .communities
-            .accept_in(
-                |served| offered(served.community.uri.as_str()),
-                leaf,
-                intermediates,
-                now,
-            )
-            .await;
-        let verdict = accepted.map_err(|why| match why {
-            NotAccepted::Refused(error) => ClientError::Trust(error),
-            NotAccepted::Ambiguous(communities) => ClientError::Ambiguous { communities },
-        })?;
+        let offered = |served: &Served| offered(served.community.uri.as_str());
+        let (all, trust) = (self.communities.all(), self.communities.trust());
+        let known = all
+            .iter()
+            .filter(|served| offered(served))
+            .any(|served| trust.remembers(served.community.uri.as_str(), leaf, intermediates, now));
+        let accepted = async {
+            let accepted = self
+                .communities
+                .accept_in(offered, leaf, intermediates, now);
+            accepted.await.map_err(|why| match why {
+                NotAccepted::Refused(error) => ClientError::Trust(error),
+                NotAccepted::Ambiguous(communities) => ClientError::Ambiguous { communities },
+            })
+        };
+        let verdict = judge_stranger(self, remote, known, now, accepted).await?;
         let registration = self.only_registration(verdict.community(), leaf).await?;
         for limits in registration.limits.iter() {
             let key = leaf.public_key().map_err(|_| ClientError::Unavailable)?;

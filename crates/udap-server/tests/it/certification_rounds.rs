@@ -1,11 +1,10 @@
 //! Rounds in which certifications are looked at, while other things happen.
 
 use crate::certifications::{AUDIT, audit, register, watched};
-use crate::support::{assertion, world};
+use crate::support::{assertion, hold, world};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use udap_host::db::sqlx;
 use udap_testkit::{Answer, TestServer};
 use udap_trust::clock;
@@ -17,9 +16,7 @@ async fn what_becomes_required_during_a_round_is_looked_at_in_the_next() {
     let slow = Arc::new(AtomicBool::new(false));
     let wait = Arc::clone(&slow);
     let server = TestServer::https(move |_| {
-        while wait.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        hold(&wait);
         Answer::json(200, &json!({"valid": true}))
     })
     .await;

@@ -1,9 +1,14 @@
 //! How often one address may do what costs the server more than the sender.
 
-use crate::support::{Holder, Reply, assertion, encoded, form, request, statement, world};
+use crate::support::{Holder, Reply, assertion, encoded, form, hold, request, statement, world};
+use futures_util::future::join_all;
 use http::Method;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use udap_host::listen::Peer;
+use udap_testkit::{Answer, TestServer};
 
 async fn from(holder: &Holder, address: &str, path: &str, kind: &str, body: String) -> Reply {
     let headers = [("content-type", kind)];
@@ -108,6 +113,61 @@ async fn certificates_that_nobody_vouches_for_from_one_network() {
             .status,
         200
     );
+}
+
+/// Who hangs up while what it sent is judged, or sends many at once, is counted as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn certificates_that_are_being_judged_are_counted() {
+    let wait = Arc::new(AtomicBool::new(true));
+    let waits = Arc::clone(&wait);
+    let server = TestServer::https(move |_| {
+        hold(&waits);
+        Answer::new(404, "")
+    })
+    .await;
+    let limits = "[limits]\nrefusals_per_minute = 2\n[fetch]\n";
+    let holder = Holder::asking(&server, |text| text.replacen("[fetch]\n", limits, 1)).await;
+    let uri = "https://hangs-up.limits.example";
+    let id = holder.registered(&world().a.app(uri)).await;
+    let send = async |at: usize| {
+        let app = world().a.silent(uri, &[server.url(&format!("/{at}"))]);
+        token(&holder, "192.0.2.7:1", &assertion(&app, &id).sign()).await
+    };
+    for at in 0..2 {
+        let fetched = async {
+            while server.asked().len() == at {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            reply = send(at) => panic!("{reply}"),
+            () = fetched => {}
+        }
+    }
+    let refusal = send(2).await.refusal();
+    wait.store(false, Ordering::Relaxed);
+    assert_eq!(refusal, "429 temporarily_unavailable too-many-strangers");
+}
+
+/// The first requests of a partner, before anything is known of its certificate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_member_is_not_held_up_by_its_own_first_requests() {
+    let holder = Holder::with("[limits]\nrefusals_per_minute = 100").await;
+    let uri = "https://burst.limits.example";
+    let id = holder.registered(&world().a.app(uri)).await;
+    // Nothing is remembered, not even a CRL.
+    let holder = holder.killed_and_started_again().await;
+    for _ in 0..3 {
+        let renewed = world().a.app(uri);
+        let all = (0..100).map(|_| {
+            let (holder, jwt) = (holder.clone(), assertion(&renewed, &id).sign());
+            tokio::spawn(async move { token(&holder, "192.0.2.7:1", &jwt).await })
+        });
+        for reply in join_all(all).await {
+            let reply = reply.unwrap();
+            assert_eq!(reply.status, 200, "{reply}");
+        }
+    }
 }
 
 #[tokio::test]

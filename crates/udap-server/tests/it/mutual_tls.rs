@@ -6,6 +6,7 @@ use crate::support::{BASE, Holder, Member, Reply, TOKEN, assertion, form, statem
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::token_status::{Member as Served, TokenState, TokenStatus as _};
@@ -367,10 +368,18 @@ async fn introspection_and_revocation_know_the_client_by_its_certificate() {
 
 /// What a member may do by its certificate alone: its `client_id` and scopes, or the code.
 async fn of(holder: &Holder, member: &Member) -> Result<String, &'static str> {
+    of_from(holder, member, None).await
+}
+
+async fn of_from(
+    holder: &Holder,
+    member: &Member,
+    remote: Option<IpAddr>,
+) -> Result<String, &'static str> {
     let Some(MutualTls::Presented(shown)) = shows(member) else {
         return Err("nothing shown");
     };
-    match holder.server.member(&shown, None).await {
+    match holder.server.member(&shown, remote).await {
         Served::Record(record) => {
             let token = access_token::read_record(&record, BASE, BASE, clock::now()).unwrap();
             assert_eq!(token.cnf().certificate, Some(*member.leaf().sha256()));
@@ -496,15 +505,46 @@ async fn a_certificate_alone_does_not_stand_for_anothers_word() {
     assert!(of(&holder, &member).await.is_ok());
 }
 
-/// A stranger's attempts in the name of a client do not shut it out.
+/// Judging what a handshake showed costs as much as judging an assertion.
 #[tokio::test]
-async fn others_attempts_do_not_count_against_a_client() {
+async fn certificates_that_nobody_vouches_for_are_counted_without_a_request_for_a_token() {
+    let holder = limited().await;
+    let (member, _) = app(&holder, "counted").await;
+    let near = Some(IpAddr::from([192, 0, 2, 7]));
+    assert!(of_from(&holder, &member, near).await.is_ok());
+    let stranger = || world().rogue.app("https://counted.mtls.example");
+    // A member of the community that is nobody here is none.
+    let unknown = || world().a.app("https://uncounted.mtls.example");
+    for (member, expected) in [
+        (stranger(), "chain-not-trusted"),
+        (unknown(), "certificate-not-registered"),
+        (stranger(), "chain-not-trusted"),
+        (stranger(), "too-many-strangers"),
+        (unknown(), "too-many-strangers"),
+    ] {
+        assert_eq!(of_from(&holder, &member, near).await, Err(expected));
+    }
+    assert!(of_from(&holder, &member, near).await.is_ok());
+    let far = Some(IpAddr::from([198, 51, 100, 7]));
+    assert_eq!(
+        of_from(&holder, &stranger(), far).await,
+        Err("chain-not-trusted")
+    );
+}
+
+async fn limited() -> Holder {
     let limits = "[limits]\nrefusals_per_minute = 2\n";
-    let holder = Holder::edited(|text| {
+    Holder::edited(|text| {
         let text = edited(&text, "", OFFERED);
         text.replacen("[fetch]\n", &format!("{limits}[fetch]\n"), 1)
     })
-    .await;
+    .await
+}
+
+/// A stranger's attempts in the name of a client do not shut it out.
+#[tokio::test]
+async fn others_attempts_do_not_count_against_a_client() {
+    let holder = limited().await;
     let (app, id) = app(&holder, &random::id().to_lowercase().replace('_', "x")).await;
     let thief = world().a.app("https://loud.mtls.example");
     for _ in 0..5 {

@@ -14,6 +14,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tower_service::Service as _;
 use udap_host::config::Config;
 use udap_host::db::sqlx::{self, Connection as _};
@@ -257,6 +259,16 @@ impl Holder {
         }
         files
     }
+}
+
+/// Keeps a test's own server from answering while that is set; not for ever, so that a test that fails ends.
+pub(crate) fn hold(set: &AtomicBool) {
+    let begun = Instant::now();
+    tokio::task::block_in_place(|| {
+        while set.load(Ordering::Relaxed) && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
 }
 
 /// The parameters of a good token request.
