@@ -139,7 +139,8 @@ impl NewFile {
                 File::create_new(&self.path)?;
                 fs::rename(&self.temporary, &self.path)
             }
-            linked => Ok(linked?),
+            Err(error) => return Err(error),
+            Ok(()) => Ok(()),
         };
         named
             .and_then(|()| self.directory.sync_all())
