@@ -138,6 +138,13 @@ pub const CATALOGUE: &[Explanation] = &[
         "UDAP Mutual TLS §4",
     ),
     entry(
+        "dpop-token-required",
+        "The certificate alone is not enough for this app",
+        "The app registered for tokens that are bound to a key (`dpop_bound_access_tokens`), or its community requires that. A request without a token proves no such key.",
+        "Ask for an access token with a DPoP proof, and send it with another one.",
+        "RFC 9449 §7",
+    ),
+    entry(
         "client-unknown",
         "No such client is registered",
         "The `client_id` in `iss` and `sub` was not assigned here, or the registration is gone.",

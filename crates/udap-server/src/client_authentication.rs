@@ -311,6 +311,8 @@ pub(crate) enum ClientError {
     NotRegistered,
     #[error("the certificate names more than one registered app")]
     SeveralRegistrations,
+    #[error("the client has to prove possession of a key, which goes with an access token")]
+    KeyBound,
     #[error("the client is not registered for the grant type `{grant}`")]
     GrantNotRegistered { grant: &'static str },
     #[error("none of the registered scopes can be granted")]
@@ -387,6 +389,7 @@ impl ClientError {
             Self::Ambiguous { .. } => own("invalid_client", "community-ambiguous"),
             Self::NotRegistered => own("invalid_client", "certificate-not-registered"),
             Self::SeveralRegistrations => own("invalid_client", "certificate-ambiguous"),
+            Self::KeyBound => own("invalid_client", "dpop-token-required"),
             Self::GrantNotRegistered { .. } => own("unauthorized_client", "grant-not-registered"),
             Self::Nothing { code } => own("invalid_scope", code),
             Self::Unavailable => return OAuthError::unavailable(),

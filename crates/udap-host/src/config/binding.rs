@@ -183,6 +183,14 @@ pub(super) fn community(
             ],
         )
     })?;
+    // A request without a token has nothing that a proof could be about (RFC 9449 §7).
+    if let (true, DpopRule::Required, Some(field)) =
+        (certificate_access, dpop, section.find("certificate_access"))
+    {
+        let reason =
+            "with `dpop = \"required\"` nobody reads without a proof, which goes with a token";
+        return Err(field.invalid("true", reason));
+    }
     Ok(Binding {
         tls_client_auth,
         certificate_access,

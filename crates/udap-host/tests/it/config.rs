@@ -233,20 +233,28 @@ fn every_setting_is_read_and_shown_without_secrets() {
 #[test]
 fn clients_are_known_by_certificate_in_communities_of_another_kind_only() {
     let directory = tempfile::tempdir().unwrap();
-    let described = |hl7_b2b: &str| {
+    let described = |hl7_b2b: &str, dpop: &str| {
         let text = format!("profile = \"ssraa-2.0\"\n[extensions.hl7-b2b]\nuse = \"{hl7_b2b}\"\n");
         fs::write(directory.path().join("community.toml"), text).unwrap();
         let text = SMALLEST.replacen('\n', "\nmtls_listen = \"127.0.0.1:8444\"\n", 1);
         let text = text
             + "definition = \"community.toml\"\ntls_client_auth = true\n\
-                           certificate_access = true\n";
+                           certificate_access = true\n"
+            + &format!("dpop = \"{dpop}\"\n");
         config::parse(&directory.path().join("udap.toml"), &text)
     };
-    let binding = described("supported").unwrap().communities[0].binding;
+    let config = described("supported", "supported").unwrap();
+    let binding = config.communities[0].binding;
     assert!(binding.tls_client_auth && binding.certificate_access);
-    let refused = described("required").unwrap_err();
-    assert_eq!(refused.code(), "config-invalid-value");
-    assert!(refused.to_string().contains("`hl7-b2b`"), "{refused}");
+    for (hl7_b2b, dpop, reason) in [
+        ("required", "off", "`hl7-b2b`"),
+        // RFC 9449 §7: a proof goes with a token.
+        ("supported", "required", "`dpop = \"required\"`"),
+    ] {
+        let refused = described(hl7_b2b, dpop).unwrap_err();
+        assert_eq!(refused.code(), "config-invalid-value");
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
 }
 
 #[test]

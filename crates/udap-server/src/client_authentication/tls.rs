@@ -14,7 +14,7 @@ use crate::store::{Registration, State};
 use std::net::IpAddr;
 use std::sync::Arc;
 use udap_host::audit::Who;
-use udap_host::config::Binding;
+use udap_host::config::{Binding, DpopRule};
 use udap_host::listen::{ClientCertificate, MutualTls};
 use udap_host::token_status::Member;
 use udap_pki::UnixTime;
@@ -211,6 +211,10 @@ impl Server {
             return Err(ClientError::GrantNotRegistered { grant }.into());
         }
         let served = asserted::community_of(self, &registration)?;
+        // Nor could it prove a key, which a thief of the certificate's key would not have.
+        if registration.authentication.key_bound || served.binding().dpop == DpopRule::Required {
+            return Err(ClientError::KeyBound.into());
+        }
         let sent = serde_json::Map::new();
         let asserted = asserted::judge(self, &served, &registration, &sent, None, now).await?;
         let nothing = |error: ScopeError| ClientError::Nothing { code: error.code() };

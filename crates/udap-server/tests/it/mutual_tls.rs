@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
+use udap_host::config::{Config, DpopRule};
 use udap_host::listen::{ClientCertificateError, MutualTls};
 use udap_host::token_status::{Member as Served, TokenState, TokenStatus as _};
 use udap_proto::access_token::{self, VerifiedAccessToken};
@@ -503,6 +504,27 @@ async fn a_certificate_alone_does_not_stand_for_anothers_word() {
     assert_eq!(of(&holder, &member).await, Err("grant-not-registered"));
     registers(json!(["client_credentials", JWT_BEARER])).await;
     assert!(of(&holder, &member).await.is_ok());
+}
+
+/// Where a proof of possession is a must, nobody reads without one.
+#[tokio::test]
+async fn a_certificate_alone_does_not_stand_for_a_dpop_proof() {
+    let holder = bound("", &format!("{OFFERED}\ndpop = \"supported\"")).await;
+    let bound = world().a.app("https://key-bound.mtls.example");
+    let registers = async |key_bound: bool| {
+        let jwt = statement(&bound)
+            .claim("token_endpoint_auth_method", "tls_client_auth")
+            .claim("dpop_bound_access_tokens", key_bound);
+        let reply = holder.register(&jwt.sign()).await;
+        assert!(reply.status.is_success(), "{reply}");
+    };
+    registers(true).await;
+    assert_eq!(of(&holder, &bound).await, Err("dpop-token-required"));
+    registers(false).await;
+    assert!(of(&holder, &bound).await.is_ok());
+    let required = |config: &mut Config| config.communities[0].binding.dpop = DpopRule::Required;
+    let holder = holder.restarted_with(required).await;
+    assert_eq!(of(&holder, &bound).await, Err("dpop-token-required"));
 }
 
 /// Judging what a handshake showed costs as much as judging an assertion.
