@@ -91,7 +91,7 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "bundle-anchors-proposed",
         "The community names anchors that do not count here",
-        "Its bundle lists trust anchors that the configuration does not have. They are followed only where `bundle.anchors` is \"follow\".",
+        "Its bundle lists trust anchors that the configuration does not have. They are followed only where `bundle.anchors` is \"follow\", and what is no CA not even there.",
         "Compare their SHA-256 with what the community says elsewhere, and add them to `anchors`, or set `bundle.anchors = \"follow\"`.",
         "udap.toml: community.bundle.anchors",
     ),

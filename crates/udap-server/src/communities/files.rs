@@ -51,12 +51,11 @@ impl Cas {
         })
     }
 
-    /// Whether a certificate has the key of one of them, or one of the anchors issued it: who trusts it
-    /// trusts whom they vouch for.
+    /// Whether a certificate has the key of one of them, or one of them issued it: who trusts it trusts
+    /// whom they vouch for.
     pub(super) fn concern(&self, certificate: &Certificate) -> bool {
-        has_key(&self.anchors, certificate)
-            || has_key(&self.intermediates, certificate)
-            || self.anchors.iter().any(|ca| has_issued(ca, certificate))
+        let mut all = self.anchors.iter().chain(&self.intermediates);
+        has_key(all.clone(), certificate) || all.any(|ca| has_issued(ca, certificate))
     }
 }
 

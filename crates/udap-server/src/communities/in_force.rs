@@ -144,7 +144,9 @@ pub(super) fn apply(
         left_out.extend(others);
         free
     };
-    let anchors = own_or_free(bundle.anchors(), &own.anchors);
+    let mut anchors = own_or_free(bundle.anchors(), &own.anchors);
+    // What is no CA is one member, and nobody can tell of which community: only the operator may say so.
+    anchors.retain(|named| named.is_ca() || own.anchors.contains(named));
     let intermediates = own_or_free(bundle.intermediates(), &own.intermediates);
     members.intermediates.extend(intermediates);
     certifiers.intermediates.clone_from(&members.intermediates);

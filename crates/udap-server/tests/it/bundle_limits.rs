@@ -2,7 +2,7 @@
 
 use crate::bundle::{FOLLOW, Hub, REPORT, codes, description, registers, root, round, sign};
 use crate::certifications::{self, PRIVACY, privacy};
-use crate::support::{DAY, Holder, assertion, world};
+use crate::support::{DAY, Holder, assertion, world, write_private};
 use serde_json::json;
 use udap_host::db::sqlx;
 use udap_pki::Certificate;
@@ -76,6 +76,8 @@ async fn a_bundle_leaves_the_cas_of_other_communities_alone() {
         (of_b, named(&[root(a)], &[issuing])),
         (of_b, named(&[root(a), &crossed], &[])),
         (of_b, named(&[root(a), issuing], &[])),
+        // Of one member alone.
+        (of_b, named(&[root(a), member.leaf()], &[])),
         // Its root is known, and that it issued this one.
         ("", named(&[root(a), issuing], &[])),
         ("", named(&[root(a)], &[issuing])),
@@ -92,6 +94,35 @@ async fn a_bundle_leaves_the_cas_of_other_communities_alone() {
         let own = a.app("https://alone.bundle.example");
         assert_eq!(registers(&holder, &own).await, "ok");
     }
+}
+
+/// What is no CA is one member, of whichever community: the operator alone may say that it counts.
+#[tokio::test]
+async fn an_anchor_that_is_no_ca_is_the_operators_to_name() {
+    let (a, b) = (&world().a, &world().b);
+    let member = b.app("https://leaf.bundle.example");
+    let hub = Hub::new().await;
+    hub.publish(&hub.bundle(1, &[root(a), member.leaf()]));
+    // The CA that issued it is not known to be another community's.
+    let holder = hub.holder(FOLLOW).await;
+    round(&holder).await;
+    assert_eq!(codes(&holder), ["bundle-anchors-proposed"]);
+    assert_eq!(registers(&holder, &member).await, "ok");
+
+    let leaf = world().rogue.app("https://pinned.bundle.example");
+    hub.publish(&hub.bundle(2, &[root(a), leaf.leaf()]));
+    round(&holder).await;
+    let refused = "400 unapproved_software_statement chain-not-trusted";
+    assert_eq!(registers(&holder, &leaf).await, refused);
+    let pem = leaf.leaf().to_pem();
+    write_private(&holder.directory().join("leaf.pem"), pem.as_bytes());
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let own = "anchors = [\"a.anchor.pem\", \"leaf.pem\"]";
+    std::fs::write(&path, text.replace("anchors = \"a.anchor.pem\"", own)).unwrap();
+    holder.server.reload_communities().await;
+    assert_eq!(codes(&holder), [""; 0]);
+    assert_eq!(registers(&holder, &leaf).await, "ok");
 }
 
 /// A community named a root before the one whose it is: what the operator configures decides.
