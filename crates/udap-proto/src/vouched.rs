@@ -6,7 +6,7 @@
 //! in what the issuer signed.
 
 use crate::certification;
-use crate::claims::{ClaimError, Claims, MAX_LIFETIME_SECS, text};
+use crate::claims::{ClaimError, Claims, MAX_ISS, MAX_LIFETIME_SECS, text};
 use crate::error::Refusal;
 use crate::jwk::JwkSet;
 use crate::jws::{Jws, JwsAlg, JwsError};
@@ -162,6 +162,14 @@ impl Parsed {
         }
         let claims = Claims::read(payload)?;
         claims.require_issuer(&issuer.uri)?;
+        // Here it is `sub` that is the key of the registration.
+        if claims.sub.len() > MAX_ISS {
+            return Err(ClaimError::Shape {
+                claim: "sub",
+                expected: "at most 2000 bytes long",
+            }
+            .into());
+        }
         if !issuer.may_speak_of(&claims.sub) {
             return Err(VouchedError::Outside {
                 issuer: claims.iss,

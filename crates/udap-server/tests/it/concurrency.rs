@@ -60,6 +60,30 @@ async fn many_apps_at_once_each_leave_their_own_registration() {
     assert!(ids.len() >= 51, "{}", ids.len());
 }
 
+/// What the database does not take from one app is nobody else's refusal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_registration_that_cannot_be_written_fails_alone() {
+    let holder = Holder::new().await;
+    let index =
+        "CREATE UNIQUE INDEX only_one ON registration (state) WHERE uri LIKE 'https://bad-%'";
+    let mut database = holder.database().await;
+    sqlx::query(index).execute(&mut database).await.unwrap();
+    let bad = |at: usize| world().a.app(&format!("https://bad-{at}.app.example"));
+    holder.registered(&bad(0)).await;
+    let all = (1..=60).map(|at| {
+        let app = match at % 10 {
+            0 => bad(at),
+            _ => world().a.app(&format!("https://good-{at}.app.example")),
+        };
+        let (holder, jwt) = (holder.clone(), statement(&app).sign());
+        tokio::spawn(async move { holder.register(&jwt).await })
+    });
+    for (at, reply) in (1..).zip(join_all(all).await) {
+        let expected = if at % 10 == 0 { 503 } else { 201 };
+        assert_eq!(reply.unwrap().status, expected, "{at}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_hundred_uses_of_one_jwt_one_counts() {
     let holder = Holder::new().await;

@@ -248,7 +248,12 @@ async fn each_rule_refuses() {
     let registry = Registry::new().await;
     let holder = registry.holder().await;
     let now = clock::now().0;
+    let long = format!("https://apps.registry.example/{}", "a".repeat(1971));
     for (changes, expected) in [
+        (
+            json!({"sub": long}),
+            "400 invalid_software_statement claim-malformed",
+        ),
         (
             json!({"aud": TOKEN}),
             "400 invalid_software_statement aud-mismatch",

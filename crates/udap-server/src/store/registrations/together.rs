@@ -44,13 +44,35 @@ impl Registrations {
             let left = Left(Some(&self.together));
             let begun = self.db.write().await;
             let all = left.take();
-            let told = match begun {
-                Ok(write) => self.write_together(write, &all).await,
-                Err(error) => Err(error),
-            };
-            tell(all, told);
+            match begun {
+                Ok(write) => match self.write_together(write, &all).await {
+                    Err(_) if all.len() > 1 => self.write_apart(all).await,
+                    told => tell(all, told),
+                },
+                Err(error) => tell(all, Err(error)),
+            }
         }
         outcome.await.unwrap_or(Err(DbError::Closed))
+    }
+
+    /// Each in a transaction of its own, when they could not be written together: what the database does
+    /// not take from one must not be the others' refusal.
+    async fn write_apart(&self, all: Vec<Waiting>) {
+        let mut all = all.into_iter();
+        while let Some(one) = all.next() {
+            match self.db.write().await {
+                Ok(write) => {
+                    let one = vec![one];
+                    let told = self.write_together(write, &one).await;
+                    tell(one, told);
+                }
+                // It is the database and none of them.
+                Err(error) => tell(
+                    std::iter::once(one).chain(all.by_ref()).collect(),
+                    Err(error),
+                ),
+            }
+        }
     }
 
     /// All of them, or none when trust moved for one: what moved it counts for every one.
