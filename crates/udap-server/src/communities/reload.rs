@@ -37,6 +37,8 @@ pub struct Trouble {
 #[derive(Debug)]
 pub(super) struct Watched {
     path: PathBuf,
+    /// Who speaks of apps by keys until the next start: no community is of that name before.
+    issuers: Vec<String>,
     pub(super) state: Mutex<State>,
     trouble: ArcSwap<Vec<Trouble>>,
     reloads: AtomicU64,
@@ -100,6 +102,11 @@ impl Watched {
         let of = |community: &config::Community| (community.uri.clone(), Seen::files(community));
         Self {
             path: config.path.clone(),
+            issuers: config
+                .statement_issuers
+                .iter()
+                .map(|i| i.uri.clone())
+                .collect(),
             state: Mutex::new(State {
                 wanted: config.communities.clone(),
                 config: Seen::settings(&config.path, &config.communities),
@@ -312,6 +319,13 @@ impl Communities {
         others: &[Arc<Served>],
         now: UnixTime,
     ) -> Result<Served, StartError> {
+        if self.watched.issuers.contains(&wanted.uri) {
+            return Err(StartError::Identity {
+                community: wanted.uri.clone(),
+                code: "config-community-twice",
+                problem: "a statement issuer is known by that URI until a restart".to_owned(),
+            });
+        }
         let foreign = Served::foreign(wanted, others);
         let (places, scopes) = (&self.places, &self.scopes);
         let served = Served::open(wanted, bundle, foreign, places, scopes, now).await?;

@@ -1,7 +1,8 @@
 //! Apps for which an issuer of statements vouches by a key of its own, with no certificate anywhere.
 
 use crate::support::{
-    Holder, REGISTER, TOKEN, assertion, encoded, request, signer, statement, world, write_private,
+    BASE, Holder, REGISTER, TOKEN, assertion, encoded, request, signer, statement, world,
+    write_identity, write_private,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Method;
@@ -140,8 +141,7 @@ impl Registry {
             .decode(token.split('.').nth(1).unwrap())
             .unwrap();
         let keys = holder.server.keys();
-        let base = crate::support::BASE;
-        access_token::verify(&token, &keys, base, base, now).unwrap();
+        access_token::verify(&token, &keys, BASE, BASE, now).unwrap();
         Ok(serde_json::from_slice(&part).unwrap())
     }
 }
@@ -409,4 +409,37 @@ async fn an_issuer_that_is_no_longer_configured_takes_its_apps_along() {
         .await
         .unwrap_err();
     assert_eq!(refused, "400 invalid_request parameter-missing");
+}
+
+/// Its apps are known by (issuer, app): a community of that name would be taken for it.
+#[tokio::test]
+async fn no_community_takes_the_name_of_an_issuer_that_is_in_force() {
+    let registry = Registry::new().await;
+    let holder = registry.holder().await;
+    let rogue = &world().rogue;
+    let pem = rogue.root.certificate.to_pem();
+    write_private(&holder.directory().join("r.anchor.pem"), pem.as_bytes());
+    write_identity(holder.directory(), "r", rogue.member(&[BASE]), 2);
+    let path = holder.directory().join("udap.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let before = text.split("[[statement_issuer]]").next().unwrap();
+    let community = format!(
+        "[[community]]\nuri = \"{ISSUER}\"\nanchors = \"r.anchor.pem\"\n\
+         identity = {{ cert = \"r.cert.pem\", key_file = \"r.key.pem\" }}\n"
+    );
+    std::fs::write(&path, format!("{before}{community}")).unwrap();
+    holder.server.reload_communities().await;
+    let trouble = holder.server.trouble();
+    let codes: Vec<_> = trouble.iter().map(|trouble| trouble.code).collect();
+    assert_eq!(codes, ["config-community-twice"]);
+    let member = rogue.app("https://apps.registry.example/taken");
+    let refused = "400 unapproved_software_statement chain-not-trusted";
+    let reply = holder.register(&statement(&member).sign()).await;
+    assert_eq!(reply.refusal(), refused);
+    let reply = holder.register(&registry.statement(&json!({}))).await;
+    assert_eq!(reply.status, 201, "{reply}");
+    // After a restart it is that community and nobody else.
+    let holder = holder.killed_and_started_as_configured().await;
+    assert_eq!(holder.server.trouble(), []);
+    holder.registered(&member).await;
 }
