@@ -16,21 +16,35 @@ use std::time::Instant;
 use udap_host::audit::{Event, Who};
 use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
-use udap_host::problem::json;
+use udap_host::problem::{OAuthError, json};
 use udap_proto::Refusal as _;
 use udap_proto::access_token::AccessTokenError;
 
 /// Ends a token.
+///
+/// As with a registration, the work is a task of its own: a client that hangs up must not leave a token
+/// revoked in the database and in force in memory, nor the audit trail empty.
 pub(crate) async fn post(
     State(server): State<Server>,
     peer: Option<Extension<Peer>>,
     tls: Option<Extension<MutualTls>>,
-    Sent { headers, body }: Sent,
+    sent: Sent,
 ) -> Response {
+    let who = server.who(peer, &sent.headers);
+    let tls = tls.map(|Extension(tls)| tls);
+    match tokio::spawn(answer(server, tls, sent, who)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a revocation ended early");
+            OAuthError::server_error().into_response()
+        }
+    }
+}
+
+async fn answer(server: Server, tls: Option<MutualTls>, sent: Sent, mut who: Who) -> Response {
     let started = Instant::now();
-    let mut who = server.who(peer, &headers);
-    let tls = tls.as_ref().map(|Extension(tls)| tls);
-    let result = revoke(&server, tls, &headers, body, &mut who).await;
+    let Sent { headers, body } = sent;
+    let result = revoke(&server, tls.as_ref(), &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
     let (event, answer) = match result {
         Ok(None) => (Event::TokenRevoked, done()),

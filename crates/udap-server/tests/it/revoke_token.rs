@@ -2,7 +2,9 @@
 
 use crate::about_token::{INTROSPECT, REVOKE, about, audited, token};
 use crate::support::{BASE, Holder, statement, world};
+use futures_util::FutureExt as _;
 use serde_json::json;
+use std::time::Duration;
 use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::access_token;
 use udap_trust::clock;
@@ -47,6 +49,27 @@ async fn a_revoked_token_ends_at_once_and_stays_so() {
     let third = token(&holder, &app, &id).await;
     assert_eq!(state(&holder, &third).await, TokenState::Active);
     assert_eq!(audited(&holder, "token-revoked").await.len(), 2);
+}
+
+/// Durable, in force and written down, or none of it.
+#[tokio::test]
+async fn a_client_that_hangs_up_has_revoked_its_token() {
+    let holder = Holder::new().await;
+    let app = world().a.app("https://hangs-up.revokes.example");
+    let id = holder.registered(&app).await;
+    let token = token(&holder, &app, &id).await;
+    let answer = about(&holder, REVOKE, (&app, &id), &token).now_or_never();
+    assert!(answer.is_none());
+    for _ in 0..500 {
+        if !audited(&holder, "token-revoked").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(audited(&holder, "token-revoked").await.len(), 1);
+    assert_eq!(state(&holder, &token).await, REVOKED);
+    let holder = holder.killed_and_started_again().await;
+    assert_eq!(state(&holder, &token).await, REVOKED);
 }
 
 #[tokio::test]
