@@ -12,4 +12,9 @@ pub trait Refusal: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+    /// The sentence for whoever was refused: the error's own, unless that says what the server saw elsewhere
+    /// and the sender did not send.
+    fn told(&self) -> String {
+        self.to_string()
+    }
 }

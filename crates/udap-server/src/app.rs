@@ -607,13 +607,14 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// By a refusal of the inner crates: its sentence, its code, and its hint or the catalogue's.
+    /// By a refusal of the inner crates: its sentence for the sender, its code, and its hint or the
+    /// catalogue's.
     pub(crate) fn by(error: &'static str, refusal: &dyn Refusal) -> Self {
         let code = refusal.code();
         Self {
             error,
             code,
-            description: short(&refusal.to_string()),
+            description: short(&refusal.told()),
             hint: refusal.hint().unwrap_or_else(|| general_hint(code)),
         }
     }

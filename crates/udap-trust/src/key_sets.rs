@@ -42,6 +42,13 @@ impl Refusal for KeySetError {
             Self::Malformed { .. } => "key-set-malformed",
         }
     }
+    fn told(&self) -> String {
+        match self {
+            // To which address its name leads from here, and what is there, is not the sender's to learn.
+            Self::Fetch(_) => "the key set cannot be fetched".to_owned(),
+            Self::Malformed { .. } => self.to_string(),
+        }
+    }
 }
 
 /// The key sets of others, by URL. Bounded; what is not used is forgotten.

@@ -43,6 +43,17 @@ impl Refusal for ProviderError {
             Self::Keys { error, .. } => error.code(),
         }
     }
+    fn told(&self) -> String {
+        match self {
+            Self::Fetch { issuer, .. } => {
+                format!("the provider `{issuer}` cannot be asked for its configuration")
+            }
+            Self::Malformed { .. } => self.to_string(),
+            Self::Keys { issuer, error } => {
+                format!("the keys of the provider `{issuer}`: {}", error.told())
+            }
+        }
+    }
 }
 
 /// Providers of credentials, by issuer.

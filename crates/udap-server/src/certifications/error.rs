@@ -52,11 +52,17 @@ impl Refusal for Refused {
             _ => None,
         }
     }
+    fn told(&self) -> String {
+        match self {
+            Self::Status(e) => e.told(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// A registration lacks a certification that its community requires.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("a certification of `{programme}` is required here{}", self.why())]
+#[error("{}", self.sentence(ToString::to_string))]
 pub(crate) struct Lacking {
     pub(crate) programme: String,
     /// Why the one that was sent does not count.
@@ -64,11 +70,13 @@ pub(crate) struct Lacking {
 }
 
 impl Lacking {
-    fn why(&self) -> String {
-        match &self.because {
-            Some(refused) => format!(", and the one that was sent is refused: {refused}"),
+    fn sentence(&self, why: impl Fn(&Refused) -> String) -> String {
+        let because = match &self.because {
+            Some(refused) => format!(", and the one that was sent is refused: {}", why(refused)),
             None => String::new(),
-        }
+        };
+        let programme = &self.programme;
+        format!("a certification of `{programme}` is required here{because}")
     }
 
     /// The error code of the answer (UDAP Certifications and Endorsements §4.4): trust and the rest
@@ -94,5 +102,8 @@ impl Refusal for Lacking {
     }
     fn hint(&self) -> Option<String> {
         self.because.as_ref().and_then(Refusal::hint)
+    }
+    fn told(&self) -> String {
+        self.sentence(Refusal::told)
     }
 }

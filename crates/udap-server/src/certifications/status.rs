@@ -22,6 +22,12 @@ impl Refusal for StatusError {
             Self::Unknown { .. } => "certification-status-unknown",
         }
     }
+    fn told(&self) -> String {
+        match self {
+            Self::Ended => self.to_string(),
+            Self::Unknown { .. } => "whether it still holds could not be learned".to_owned(),
+        }
+    }
 }
 
 /// Asks a status endpoint about a certification. What cannot be learned is not assumed to be good.

@@ -6,7 +6,7 @@
 //! revocation, and by the registered URI, which must be a name of that very certificate.
 
 use super::{Certified, Client, ClientError, Credentials, Proof, judge_stranger, name, registered};
-use crate::app::{Server, short};
+use crate::app::Server;
 use crate::asserted::{self, AssertedError};
 use crate::communities::{NotAccepted, Served};
 use crate::scopes::{self, ScopeError};
@@ -165,10 +165,13 @@ impl Server {
         }
         match self.member(shown, remote, offered).await {
             Ok(record) => Member::Record(record),
-            Err(error) => Member::Refused {
-                code: error.to_wire().code,
-                why: short(&error.to_string()),
-            },
+            Err(error) => {
+                let wire = error.to_wire();
+                Member::Refused {
+                    code: wire.code,
+                    why: wire.description,
+                }
+            }
         }
     }
 

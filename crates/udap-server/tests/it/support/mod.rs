@@ -350,6 +350,15 @@ impl Reply {
             !description.is_empty() && description.len() < 2000,
             "{self}"
         );
+        // What a URL of the sender's led to from here is not the sender's to learn.
+        for seen in [
+            "not public",
+            "answered with status",
+            "no connection to",
+            "cannot be resolved",
+        ] {
+            assert!(!description.contains(seen), "{self}");
+        }
         assert!(!self.text("udap_hint").is_empty(), "{self}");
         let code = self.text("udap_code");
         assert!(explained(&code), "`{code}` is in no catalogue");
