@@ -19,6 +19,7 @@ mod smart;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
@@ -86,7 +87,7 @@ pub enum Format {
 
 /// Makes or renews the sandbox, starts it, runs the main job, and stops everything.
 ///
-/// Exits with 0 when every step succeeded, 1 when one did not, 2 when the options cannot be used.
+/// Exits with 0 when every step succeeded, 1 when one did not (it stays up all the same), 2 when the options cannot be used.
 #[must_use]
 pub fn run(options: DevOptions) -> ExitCode {
     let logs = options.dir.join("logs");
@@ -155,7 +156,7 @@ async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevEr
     };
     let mut world = World::new(&layout, tls, fhir, upstream)?;
     let up = match options.stay {
-        Stay::ForTheJob => serde_json::Value::Null,
+        Stay::ForTheJob => Value::Null,
         Stay::UntilInterrupted => commands::up(&layout),
     };
     let end = tokio::select! {
@@ -165,14 +166,24 @@ async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevEr
         },
         () = interrupted.wait() => End::Interrupted,
     };
-    if end == End::Whole && options.stay == Stay::UntilInterrupted {
-        reporter.up(&layout.data_holder_url(), &commands::to_try(&layout));
-        stay(&mut actors, &mut interrupted).await?;
+    if end == End::Interrupted || options.stay == Stay::ForTheJob {
+        actors.stop().await?;
+        if end != End::Whole {
+            reporter.not_all(Value::Null);
+        }
+        return Ok(end);
     }
+    // Also where a step failed: the actors and what they say are there to be looked at.
+    if end == End::StepFailed {
+        reporter.not_all(commands::up(&layout));
+    }
+    reporter.up(
+        &layout.data_holder_url(),
+        &commands::to_try(&layout),
+        end == End::Whole,
+    );
+    stay(&mut actors, &mut interrupted).await?;
     actors.stop().await?;
-    if end != End::Whole {
-        reporter.not_all();
-    }
     Ok(end)
 }
 

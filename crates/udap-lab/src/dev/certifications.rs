@@ -68,7 +68,7 @@ pub(crate) const PROGRAMMES: [Programme; 3] = [
 ];
 
 /// Whose apps have them.
-pub(crate) const CERTIFIED: [&str; 2] = ["good", "good-ec"];
+pub(crate) const CERTIFIED: [&str; 3] = ["good", "good-ec", setup::TOUR];
 
 /// Makes what is missing, is over soon, or was signed by a certificate that was replaced.
 pub(crate) async fn make(layout: &Layout, program: &Path, now: UnixTime) -> Result<(), DevError> {

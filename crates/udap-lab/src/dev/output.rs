@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Format,
@@ -82,17 +82,25 @@ impl Reporter {
         }
     }
 
-    /// The end of a run in which a step failed or that was interrupted: the last object says so.
-    pub(crate) fn not_all(&self) {
+    /// A step failed, or it was interrupted: the last object says so, and what is up nevertheless.
+    pub(crate) fn not_all(&self, up: Value) {
         if self.format == Format::Json {
-            out(&json!({ "step": "all", "ok": false }).to_string());
+            let mut step = json!({ "step": "all", "ok": false });
+            if !up.is_null() {
+                step["detail"] = up;
+            }
+            out(&step.to_string());
         }
     }
 
     /// The address and the commands to go on with; a program was told with the last step.
-    pub(crate) fn up(&self, base_url: &str, commands: &[String]) {
+    pub(crate) fn up(&self, base_url: &str, commands: &[String], whole: bool) {
         if self.format == Format::Human {
-            let mut text = format!("\n{BOLD}The sandbox is up at {base_url}{RESET}\n\nTry\n");
+            let but = match whole {
+                true => "",
+                false => ", although a step failed",
+            };
+            let mut text = format!("\n{BOLD}The sandbox is up at {base_url}{but}{RESET}\n\nTry\n");
             for command in commands {
                 text.push_str("  ");
                 text.push_str(command);

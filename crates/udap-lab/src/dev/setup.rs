@@ -198,6 +198,11 @@ pub(crate) fn apps(layout: &Layout) -> Vec<App> {
     // A slash too many: two URIs to everybody who compares them, one to most people who read them.
     let wrong_san = format!("{wrong}/");
     let revoked = Layout::app_uri("revoked");
+    let tour = Layout::app_uri(TOUR);
+    let for_the_job = |app: App| App {
+        listed: Listed::ForTheJob,
+        ..app
+    };
     vec![
         simple("good", KeyType::Rsa2048, State::Good),
         simple("good-ec", KeyType::P256, State::Good),
@@ -220,19 +225,32 @@ pub(crate) fn apps(layout: &Layout) -> Vec<App> {
             State::Good,
         ),
         // The certificate by which `revoked` is registered, and which replaced the revoked one.
-        App {
-            listed: Listed::ForTheJob,
-            ..app(
-                REPLACEMENT,
-                Community::One,
-                revoked.clone(),
-                revoked,
-                KeyType::P256,
-                State::Good,
-            )
-        },
+        for_the_job(app(
+            REPLACEMENT,
+            Community::One,
+            revoked.clone(),
+            revoked,
+            KeyType::P256,
+            State::Good,
+        )),
+        for_the_job(simple(TOUR, KeyType::Rsa2048, State::Good)),
+        for_the_job(app(
+            NAMESAKE,
+            Community::Two,
+            tour.clone(),
+            tour,
+            KeyType::Rsa2048,
+            State::Good,
+        )),
     ]
 }
+
+/// The app that does the main job. The listed ones are whoever plays with the sandbox: what is registered,
+/// suspended or cancelled of them there is not the job's to change, and the job does not rest on it.
+pub(crate) const TOUR: &str = "tour";
+
+/// The app of the second community that has the URI of [`TOUR`].
+pub(crate) const NAMESAKE: &str = "tour-other-community";
 
 /// The app of the main job that has the URI of `revoked` and a certificate that is good.
 pub(crate) const REPLACEMENT: &str = "revoked-replacement";

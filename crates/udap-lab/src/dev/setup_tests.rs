@@ -86,8 +86,15 @@ impl Sandbox {
                 .unwrap()
                 .remove(0);
             let apps: &[&str] = match community {
-                Community::One => &["good", "good-ec", "revoked", "expired", "wrong-san"],
-                Community::Two => &["other-community"],
+                Community::One => &[
+                    "good",
+                    "good-ec",
+                    "revoked",
+                    "expired",
+                    "wrong-san",
+                    setup::TOUR,
+                ],
+                Community::Two => &["other-community", setup::NAMESAKE],
             };
             for name in apps {
                 self.app(name);

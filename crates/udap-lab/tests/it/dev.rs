@@ -294,3 +294,67 @@ fn a_stranger_needs_nothing_but_the_files() {
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
 }
+
+#[test]
+fn the_main_job_neither_rests_on_nor_ends_what_people_did_with_the_apps() {
+    let home = Home::new();
+    let config = "udap-sandbox/data-holder/udap.toml";
+    let states = || {
+        let ran = home.run(&["admin", "apps", "--config", config, "--json"]);
+        let apps = ran.json()[0]["apps"].as_array().unwrap().clone();
+        let mut states: Vec<_> = apps
+            .iter()
+            .map(|app| (app["client_id"].to_string(), app["state"].to_string()))
+            .filter(|(_, state)| state != "\"cancelled\"")
+            .collect();
+        states.sort();
+        states
+    };
+    let mut running = home.start(&[]);
+    let up = running.until_up();
+    let register = |app: &str| {
+        let ran = home.run(&[
+            "register",
+            up["up"].as_str().unwrap(),
+            "--app",
+            app,
+            "--json",
+        ]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.json()[0]["client_id"].as_str().unwrap().to_owned()
+    };
+    let good = register("good");
+    register("good-ec");
+    register("other-community");
+    let why = ["--reason", "to see what happens", "--config", config];
+    let ran = home.run(&[&["admin", "suspend", &good], &why[..]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let before = states();
+    assert_eq!(before.len(), 3);
+    running.signal("INT");
+    assert_eq!(running.end().0, Some(0));
+
+    let ran = home.dev(&["--once"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(states(), before);
+}
+
+#[test]
+fn a_sandbox_whose_main_job_fails_stays_up_and_says_so() {
+    let home = Home::new();
+    let mut running = home.start(&["--upstream", "http://localhost:1/fhir"]);
+    let mut step = running.next().unwrap();
+    while step["ok"] == true {
+        step = running.next().unwrap();
+    }
+    assert_eq!(step["step"], "read");
+    assert_eq!(step["code"], "upstream-unreachable");
+    let all = running.next().unwrap();
+    assert_eq!((&all["step"], &all["ok"]), (&"all".into(), &false.into()));
+    let up = all["detail"]["up"].as_str().unwrap();
+    let ran = home.run(&["discover", up]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    running.signal("INT");
+    assert_eq!(running.end().0, Some(1));
+    assert_eq!(home.processes(), []);
+}

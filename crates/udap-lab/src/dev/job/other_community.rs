@@ -9,11 +9,14 @@ use super::{
     told,
     world::{app_metadata, new_token, purpose, scopes},
 };
-use crate::dev::layout::{Community, Layout};
+use crate::dev::{
+    layout::{Community, Layout},
+    setup::{NAMESAKE, TOUR},
+};
 
 pub(super) async fn run(world: &mut World<'_>) -> Result<Told, Failure> {
     let base_url = world.layout.data_holder_url();
-    let other = world.client("other-community", &Layout::app_uri("good"), Community::Two)?;
+    let other = world.client(NAMESAKE, &Layout::app_uri(TOUR), Community::Two)?;
     let server = other.discover(&base_url, None).await?;
     let registered = other
         .register(&server, &app_metadata("Namesake in another community"))

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use udap_proto::jws::Jws;
 
 use super::{Failure, Told, World, told, world::app_metadata};
-use crate::dev::certifications::PROGRAMMES;
+use crate::dev::{certifications::PROGRAMMES, setup::TOUR};
 
 pub(super) async fn run(world: &mut World<'_>) -> Result<Told, Failure> {
     let sent = PROGRAMMES
         .iter()
-        .map(|programme| read(&programme.file(world.layout, "good")))
+        .map(|programme| read(&programme.file(world.layout, TOUR)))
         .collect::<Result<Vec<_>, _>>()?;
     let metadata = app_metadata("Sandbox app");
     let registered = world

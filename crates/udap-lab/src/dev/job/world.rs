@@ -25,6 +25,7 @@ use crate::{
         error::DevError,
         layout::{Community, Layout},
         member,
+        setup::TOUR,
     },
     wire,
 };
@@ -52,7 +53,7 @@ impl<'a> World<'a> {
         upstream: String,
     ) -> Result<Self, DevError> {
         Ok(Self {
-            app: client(layout, "good", &Layout::app_uri("good"), Community::One)?,
+            app: client(layout, TOUR, &Layout::app_uri(TOUR), Community::One)?,
             layout,
             tls,
             fhir,

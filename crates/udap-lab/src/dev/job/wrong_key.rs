@@ -9,7 +9,7 @@ use super::{
     told,
     world::ask_by_hand,
 };
-use crate::dev::member;
+use crate::dev::{member, setup::TOUR};
 
 pub(super) async fn run(world: &mut World<'_>) -> Result<Told, Failure> {
     let server = world.server()?;
@@ -17,7 +17,7 @@ pub(super) async fn run(world: &mut World<'_>) -> Result<Told, Failure> {
         let (cert, key) = world.layout.app(name);
         Ok::<_, Failure>((member::read_chain(&cert)?, member::read_signer(&key)?))
     };
-    let (good_chain, good_key) = app("good")?;
+    let (good_chain, good_key) = app(TOUR)?;
     let (stranger_chain, stranger_key) = app("other-community")?;
     let (other_chain, other_key) = app("good-ec")?;
 
