@@ -7,7 +7,7 @@ use udap_proto::claims::Claims;
 use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::{Jws, JwsAlg};
 use udap_proto::registration::{Body, Change};
-use udap_proto::scope::{Context, Permission, ScopeSet};
+use udap_proto::scope::{Context, MAX_SCOPES, Permission, ScopeSet};
 use udap_proto::token::TokenRequest;
 use udap_proto::{
     access_token, assertion, authorization, bundle, certification, client_cert, dpop, event,
@@ -151,7 +151,10 @@ pub fn scope(data: &[u8]) {
     let (asked, allowed) = text.split_once('\n').unwrap_or((text, ""));
     let (asked, allowed) = (ScopeSet::parse(asked), ScopeSet::parse(allowed));
     assert_eq!(ScopeSet::parse(&asked.to_string()), asked);
-    let granted = asked.under(&allowed);
+    let Some(granted) = asked.under(&allowed) else {
+        return;
+    };
+    assert!(granted.len() <= MAX_SCOPES);
     for context in [Context::Patient, Context::User, Context::System] {
         for resource in ["Patient", "Observation"] {
             for permission in [Permission::Read, Permission::Search, Permission::Delete] {

@@ -186,18 +186,17 @@ fn name(
     }
 }
 
-/// Judges a certificate, unless too many came from its network within a minute that nobody trusts: judging
-/// one takes fetches and verifications, which its sender has for nothing. Each counts from before it is
-/// judged, or else many at once, and those whose sender hangs up, would not; one that proves to be a
-/// member's counts no more. Those `known` to be good are not counted at all.
-async fn judge_stranger<T, E: Into<ClientError>>(
+/// Judges a certificate, unless it is a `stranger`'s, who sent it from that address, and too many came from that
+/// network within a minute that nobody trusts: judging one takes fetches and verifications, which its sender has
+/// for nothing. Each counts from before it is judged, or else many at once, and those whose sender hangs up, would
+/// not; one that proves to be a member's counts no more, and one that was accepted before never does.
+async fn judged<T, E: Into<ClientError>>(
     server: &Server,
-    remote: Option<IpAddr>,
-    known: bool,
+    stranger: Option<IpAddr>,
     now: UnixTime,
     judge: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ClientError> {
-    let network = remote.filter(|_| !known).map(rate::network);
+    let network = stranger.map(rate::network);
     if let Some(network) = network {
         let taken = server.stranger_rate.take(network, now);
         taken.map_err(|_| ClientError::TooManyStrangers)?;

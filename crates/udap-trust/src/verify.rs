@@ -202,23 +202,42 @@ impl TrustEngine {
         self.epoch.advance();
     }
 
-    /// Whether it is known already that a certificate is good, so that asking costs next to nothing.
+    /// What is known already of a good certificate. Costs next to nothing, unlike [`Self::verify`] of one that
+    /// is not known.
     #[must_use]
-    pub fn remembers(
+    pub fn known(
         &self,
         community: &str,
         leaf: &Certificate,
         intermediates: &[Certificate],
         now: UnixTime,
-    ) -> bool {
+    ) -> Option<Verdict> {
         let key = key(community, leaf, intermediates);
-        self.remembered(&key, self.epoch.now(), now).is_some()
+        self.remembered(&key, self.epoch.now(), now)
+    }
+
+    /// Whether it was accepted before, as far as that is remembered: it is no stranger's, whatever has become
+    /// of it since.
+    #[must_use]
+    pub fn has_accepted(
+        &self,
+        community: &str,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+    ) -> bool {
+        self.verdicts
+            .contains_key(&key(community, leaf, intermediates))
     }
 
     fn remembered(&self, key: &[u8; 32], epoch: u64, now: UnixTime) -> Option<Verdict> {
         let verdict = self.verdicts.get(key)?;
-        let holds = verdict.epoch() == epoch && now < verdict.0.until && now >= verdict.0.from;
-        holds.then_some(verdict)
+        if verdict.epoch() != epoch || now >= verdict.0.until || now < verdict.0.from {
+            return None;
+        }
+        for used in &verdict.0.uses {
+            used.touch(now);
+        }
+        Some(verdict)
     }
 
     /// Says whether a certificate is good in one community.
@@ -235,9 +254,6 @@ impl TrustEngine {
         let key = key(community, leaf, intermediates);
         let epoch = self.epoch.now();
         if let Some(verdict) = self.remembered(&key, epoch, now) {
-            for used in &verdict.0.uses {
-                used.touch(now);
-            }
             return Ok(verdict);
         }
         for _ in 0..MAX_WORLDS {

@@ -1,7 +1,7 @@
 //! By a certificate of the client's community (UDAP JWT-Based Client Authentication; HL7 SSRAA §5.2.1).
 
 use super::known::Known;
-use super::{Client, ClientError, Credentials, Proof, judge_stranger, name, record, registered};
+use super::{Client, ClientError, Credentials, Proof, judged, name, record, registered};
 use crate::app::Server;
 use crate::store::{Once, State};
 use std::sync::Arc;
@@ -89,9 +89,14 @@ pub(super) async fn prove(
     );
     *own = registration.is_named_by(&leaf);
     let (trust, community) = (server.communities.trust(), &registration.community);
-    let judge = trust.verify(community, &leaf, &intermediates, now);
-    let trusted = trust.remembers(community, &leaf, &intermediates, now);
-    let verdict = judge_stranger(server, who.remote, trusted, now, judge).await?;
+    let verdict = match trust.known(community, &leaf, &intermediates, now) {
+        Some(verdict) => verdict,
+        None => {
+            let stranger = !trust.has_accepted(community, &leaf, &intermediates);
+            let judge = trust.verify(community, &leaf, &intermediates, now);
+            judged(server, who.remote.filter(|_| stranger), now, judge).await?
+        }
+    };
 
     if known.is_none() && !by_url {
         let (text, header) = signed.header_read();

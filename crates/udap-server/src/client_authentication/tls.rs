@@ -5,7 +5,7 @@
 //! client's is decided here, as for one in `x5c`: by the registration's own community, with its
 //! revocation, and by the registered URI, which must be a name of that very certificate.
 
-use super::{Certified, Client, ClientError, Credentials, Proof, judge_stranger, name, registered};
+use super::{Certified, Client, ClientError, Credentials, Proof, judged, name, registered};
 use crate::app::Server;
 use crate::asserted::{self, AssertedError};
 use crate::communities::{NotAccepted, Served};
@@ -67,9 +67,9 @@ pub(super) async fn prove(
     *own = registration.is_named_by(&shown.leaf);
     let (community, leaf) = (&registration.community, &shown.leaf);
     let trust = server.communities.trust();
-    let known = trust.remembers(community, leaf, &shown.intermediates, now);
-    let judged = judge(server, &registration, shown, now);
-    let verdict = judge_stranger(server, who.remote, known, now, judged).await?;
+    let stranger = !trust.has_accepted(community, leaf, &shown.intermediates);
+    let judge = judge(server, &registration, shown, now);
+    let verdict = judged(server, who.remote.filter(|_| stranger), now, judge).await?;
     for limits in registration.limits.iter() {
         let key = shown.leaf.public_key();
         limits.check_key(key.map_err(|_| ClientError::Unavailable)?)?;
@@ -185,10 +185,11 @@ impl Server {
         let (leaf, intermediates) = (&shown.leaf, &shown.intermediates);
         let offered = |served: &Served| offered(served.community.uri.as_str());
         let (all, trust) = (self.communities.all(), self.communities.trust());
-        let known = all
-            .iter()
-            .filter(|served| offered(served))
-            .any(|served| trust.remembers(served.community.uri.as_str(), leaf, intermediates, now));
+        let mut offering = all.iter().filter(|served| offered(served));
+        let stranger = !offering.any(|served| {
+            let uri = served.community.uri.as_str();
+            trust.has_accepted(uri, leaf, intermediates)
+        });
         let accepted = async {
             let accepted = self
                 .communities
@@ -198,7 +199,7 @@ impl Server {
                 NotAccepted::Ambiguous(communities) => ClientError::Ambiguous { communities },
             })
         };
-        let verdict = judge_stranger(self, remote, known, now, accepted).await?;
+        let verdict = judged(self, remote.filter(|_| stranger), now, accepted).await?;
         let registration = self.only_registration(verdict.community(), leaf).await?;
         for limits in registration.limits.iter() {
             let key = leaf.public_key().map_err(|_| ClientError::Unavailable)?;

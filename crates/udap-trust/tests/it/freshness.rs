@@ -29,6 +29,36 @@ async fn a_refresh_sees_a_revocation_long_before_the_list_lapses() {
     assert!(ask(&engine, &pki, &other, at(10)).await.is_ok());
 }
 
+/// What was accepted is known until trust changes, and no stranger's after it.
+#[tokio::test]
+async fn what_was_accepted_before_is_remembered_as_such() {
+    let Setup {
+        server,
+        pki,
+        engine,
+    } = Setup::new().await;
+    let (leaf, other) = (pki.leaf(), pki.leaf());
+    let issuing = [pki.issuing.certificate.clone()];
+    let known = |secs| {
+        let verdict = engine.known(&pki.uri, &leaf, &issuing, at(secs));
+        (
+            verdict.is_some(),
+            engine.has_accepted(&pki.uri, &leaf, &issuing),
+        )
+    };
+    assert_eq!(known(0), (false, false));
+    assert!(ask(&engine, &pki, &leaf, NOW).await.is_ok());
+    assert_eq!(known(0), (true, true));
+    let list = pki.issuing.crl(5, DAY, &[&other]);
+    server.put("/issuing.crl", Reply::ok(list));
+    engine.refresh(at(10)).await;
+    assert_eq!(known(10), (false, true));
+    // Not with other certificates, nor what was refused.
+    assert!(!engine.has_accepted(&pki.uri, &leaf, &[]));
+    assert!(ask(&engine, &pki, &other, at(10)).await.is_err());
+    assert!(!engine.has_accepted(&pki.uri, &other, &issuing));
+}
+
 #[tokio::test]
 async fn an_unchanged_list_is_not_sent_again() {
     let Setup {
