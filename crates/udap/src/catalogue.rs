@@ -140,6 +140,13 @@ const CATALOGUE: &[Explanation] = &[
         section: "—",
     },
     Explanation {
+        code: "token-still-active",
+        title: "The token still counts",
+        meaning: "The server took the request to end it and says, asked again, that it counts. A token is ended only for the app that got it.",
+        hint: "Ask as the app that got the token; else tell the server's operator. Cancelling that app's registration ends all of its tokens: `udap unregister URL`.",
+        section: "RFC 7009 §2.2",
+    },
+    Explanation {
         code: "base-url-unclear",
         title: "It is not clear where the FHIR base URL ends",
         meaning: "A FHIR URL is a base URL and a resource type behind it (`…/r4/Patient/1`). No segment of this URL is a resource type of FHIR R4.",

@@ -7,5 +7,5 @@ mod show;
 
 pub(crate) use app::{AppArgs, PurposeArgs};
 pub(crate) use options::{ClientArgs, RevocationArg};
-pub(crate) use session::Session;
+pub(crate) use session::{Revoked, Session};
 pub(crate) use show::{Requests, ShowArgs};

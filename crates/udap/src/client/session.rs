@@ -18,6 +18,17 @@ use udap_trust::clock;
 /// Stands for an identifier that only a registration would give.
 const UNKNOWN_CLIENT: &str = "CLIENT_ID";
 
+/// What is known of a token once a server took the request to end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revoked {
+    /// It counted before, and does not any more.
+    Ended,
+    /// It does not count for this app, and is not known to have done so.
+    Inactive,
+    /// The server does not say.
+    Unknown,
+}
+
 /// A client and its options.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
@@ -154,15 +165,35 @@ impl<'a> Session<'a> {
         said.map_err(|error| self.problem(error))
     }
 
+    /// Whether a token of this app counts, where the server says so.
+    async fn counts(&self, server: &Discovered, client_id: &str, token: &str) -> Option<bool> {
+        server.introspection_endpoint.as_ref()?;
+        let said = self.introspect(server, client_id, token).await.ok()?;
+        said.get("active").and_then(Value::as_bool)
+    }
+
+    /// Asks the server to end a token. It answers the same whatever became of that (RFC 7009 §2.2), so that
+    /// before and after it is asked whether the token counts.
     pub(crate) async fn revoke(
         &self,
         server: &Discovered,
         client_id: &str,
         token: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<Revoked, Problem> {
+        let before = self.counts(server, client_id, token).await;
         let work = self.client().revoke(server, client_id, token);
         let done = spinner::wait("ending the token", work).await;
-        done.map_err(|error| self.problem(error))
+        done.map_err(|error| self.problem(error))?;
+        let after = self.counts(server, client_id, token).await;
+        match (before, after) {
+            (_, Some(true)) => Err(Problem::new(
+                "token-still-active",
+                "the server took the request, and says that the token still counts",
+            )),
+            (Some(true), Some(false)) => Ok(Revoked::Ended),
+            (_, Some(false)) => Ok(Revoked::Inactive),
+            (_, None) => Ok(Revoked::Unknown),
+        }
     }
 
     pub(crate) async fn register(

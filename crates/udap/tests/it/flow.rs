@@ -5,7 +5,8 @@ use crate::community::{APP, COMMUNITY, Community};
 /// One community for all: starting one takes a second or two.
 #[test]
 fn the_whole_way() {
-    let community = Community::start();
+    let watch = "resource_servers = [\"https://watch.example\"]\n";
+    let community = Community::start_with(watch);
     let base = community.base_url.clone();
     let patients = format!("{base}/Patient?_count=1");
 
@@ -259,6 +260,38 @@ fn about_a_token(community: &Community) {
     );
     let said = community.client(&introspect);
     assert_eq!(said.code, 0, "showing ends nothing: {said:?}");
+    // The server takes a request about another app's token, or about none, just the same.
+    community.issue("app", "https://second.example", "second");
+    let contact = ["--contact", "mailto:a@b.example"];
+    let registered = community.client_as("second", &[&["register", base], &contact[..]].concat());
+    assert_eq!(registered.code, 0, "{registered:?}");
+    let said = community.client_as("second", &[&revoke[..], &["--json"]].concat());
+    assert_eq!((said.code, said.json()["revoked"].is_null()), (0, true));
+    assert_eq!(said.json()["active"], false);
+    std::fs::write(community.path("garbage.txt"), "garbage").unwrap();
+    let garbage = community.client(&["revoke", base, "--token-file", "garbage.txt"]);
+    assert_eq!(garbage.code, 0, "{garbage:?}");
+    for said in [
+        garbage,
+        community.client_as("second", &[&revoke[..], &[]].concat()),
+    ] {
+        assert!(
+            !said.out.contains('✓') && said.out.contains("may never have"),
+            "{said:?}"
+        );
+    }
+    // One that is told about every token sees that nothing happened.
+    community.issue("app", "https://watch.example", "watch");
+    let registered = community.client_as("watch", &[&["register", base], &contact[..]].concat());
+    assert_eq!(registered.code, 0, "{registered:?}");
+    let said = community.client_as("watch", &[&revoke[..], &["--json"]].concat());
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (1, "token-still-active")
+    );
+    let said = community.client(&introspect);
+    assert_eq!(said.code, 0, "another app ended nothing: {said:?}");
+
     let said = community.client(&[&revoke[..], &["--json"]].concat());
     assert_eq!(
         (said.code, &said.json()["revoked"]),
@@ -273,6 +306,7 @@ fn about_a_token(community: &Community) {
     );
     let said = community.client(&revoke);
     assert_eq!(said.code, 0, "ended already, which is as well: {said:?}");
+    assert!(!said.out.contains('✓'), "{said:?}");
 
     // What is no token is not sent anywhere.
     std::fs::write(file, "two words").unwrap();
