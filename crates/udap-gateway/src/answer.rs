@@ -65,7 +65,8 @@ pub(crate) fn for_client(
     if text && is_compressed(&head.headers) {
         return Err(UpstreamError::Compressed);
     }
-    if text && !is_utf8(&head.headers) {
+    // The native text of a Binary is nobody's to judge.
+    if text && !empty && !interaction.reads_binary() && !has_ascii(&head.headers) {
         return Err(UpstreamError::Charset);
     }
     let mut headers = headers::to_client(&head.headers, bases);
@@ -109,8 +110,9 @@ fn is_text(headers: &HeaderMap) -> bool {
             || ends("+xml"))
 }
 
-/// As FHIR has it (R4 §2.6.1), and as said: in other encodings addresses would not be found.
-fn is_utf8(headers: &HeaderMap) -> bool {
+/// Whether the text is said to be in UTF-8, as FHIR has it (R4 §2.6.1), or at least in an encoding in which an address
+/// has the same bytes: in others none would be found.
+fn has_ascii(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return true;
     };
@@ -121,7 +123,10 @@ fn is_utf8(headers: &HeaderMap) -> bool {
             return true;
         };
         let charset = charset.trim_start().trim_start_matches('=').trim();
-        matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
+        let charset = charset.trim_matches('"');
+        matches!(charset, "utf-8" | "utf8" | "us-ascii")
+            || charset.starts_with("iso-8859-")
+            || charset.starts_with("windows-125")
     })
 }
 
@@ -233,7 +238,11 @@ mod tests {
             ("text/xml; charset=us-ascii", true),
             ("application/fhir+json; charset=utf-16", false),
             ("application/fhir+json; Charset=UTF-16LE", false),
-            ("application/fhir+xml; charset=\"iso-8859-1\"", false),
+            ("application/fhir+xml; charset=\"iso-8859-1\"", true),
+            ("text/xml; charset=windows-1252", true),
+            ("text/xml; charset=ebcdic-us", false),
+            ("text/xml; charset=utf-7", false),
+            ("text/xml; charset=", false),
             (
                 "application/fhir+json; charset=utf-8; charset=utf-16",
                 false,
@@ -243,8 +252,8 @@ mod tests {
             let headers = [(header::CONTENT_TYPE, media_type.parse().unwrap())]
                 .into_iter()
                 .collect();
-            assert_eq!(is_utf8(&headers), expected, "{media_type}");
+            assert_eq!(has_ascii(&headers), expected, "{media_type}");
         }
-        assert!(is_utf8(&HeaderMap::new()));
+        assert!(has_ascii(&HeaderMap::new()));
     }
 }

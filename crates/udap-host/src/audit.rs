@@ -2,7 +2,7 @@
 //!
 //! Apart from logs, complete, and in the database: [`Audit::record`] puts an event into memory,
 //! one writer thread commits what came within [`GATHER`] in one transaction. A kill -9 loses at
-//! most that; [`Audit::flush`] is for whoever must know. When the database does not take entries,
+//! most that; [`Audit::flush`] is for whoever must know, and a role ends with [`Audit::finish`]. When the database does not take entries,
 //! they wait, and once the memory is full so do callers: an entry is never dropped. Refusals that anybody can
 //! cause are written one by one up to a number in a minute, and counted beyond ([`Event::RefusalsCounted`]).
 //!
@@ -111,12 +111,11 @@ impl Audit {
     }
 
     /// Returns when everything recorded before is in the database, or says why it is not. What
-    /// was not written is kept and tried again. A role calls it last, when its workers are done.
+    /// was not written is kept and tried again.
     pub async fn flush(&self) -> Result<(), DbError> {
         if self.shared.capacity == UNBOUNDED {
             return Ok(());
         }
-        self.shared.push_counts();
         let target = self.shared.lock().recorded;
         let mut progress = self.shared.progress.subscribe();
         let failures = progress.borrow_and_update().failures;
@@ -139,6 +138,13 @@ impl Audit {
                 return Err(DbError::Closed);
             }
         }
+    }
+
+    /// [`Self::flush`] for the last time: refusals that were counted are written too, though their minute is not
+    /// over.
+    pub async fn finish(&self) -> Result<(), DbError> {
+        self.shared.push_counts();
+        self.flush().await
     }
 
     /// Why entries are not being written at the moment, if so: for `/readyz`, and for a role that

@@ -454,7 +454,7 @@ impl Server {
             tracing::error!("what was seen could not be written; the next start refuses it all");
         }
         self.audit.record(Who::default(), Event::Stopped).await;
-        self.audit.flush().await
+        self.audit.finish().await
     }
 }
 

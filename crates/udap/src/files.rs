@@ -134,13 +134,14 @@ impl NewFile {
     /// Gives it its name, and replaces nothing.
     fn name(&self) -> io::Result<()> {
         let named = match fs::hard_link(&self.temporary, &self.path) {
-            // There are file systems without hard links; a rename replaces only what was made for it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // There are file systems without hard links, which say so in many ways; a rename replaces only
+            // what was made for it.
+            Err(_) => {
                 File::create_new(&self.path)?;
                 fs::rename(&self.temporary, &self.path)
             }
-            Err(error) => return Err(error),
-            Ok(()) => Ok(()),
         };
         named
             .and_then(|()| self.directory.sync_all())

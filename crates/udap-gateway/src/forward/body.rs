@@ -27,6 +27,7 @@ pub struct UpstreamBody {
     pool: Arc<Pool>,
     /// Runs while the next piece is awaited.
     timer: Option<Pin<Box<Sleep>>>,
+    ended: bool,
 }
 
 /// What a body that is being read holds. A client that takes nothing more leaves its body unpolled, with
@@ -83,11 +84,12 @@ impl UpstreamBody {
             share,
             taken: Instant::now(),
         })));
-        let body = Self {
+        let mut body = Self {
             incoming,
             reading,
             pool,
             timer: None,
+            ended: false,
         };
         if body.incoming.is_end_stream() {
             body.give_back();
@@ -97,7 +99,8 @@ impl UpstreamBody {
         body
     }
 
-    fn give_back(&self) {
+    fn give_back(&mut self) {
+        self.ended = true;
         let mut held = self.reading.held();
         held.share = None;
         if let Some(link) = held.link.take() {
@@ -146,8 +149,7 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if this.incoming.is_end_stream() {
-            this.give_back();
+        if this.ended {
             return Poll::Ready(None);
         }
         match this.poll_incoming(cx) {
@@ -180,7 +182,7 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.ended
     }
 
     fn size_hint(&self) -> SizeHint {

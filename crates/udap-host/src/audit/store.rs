@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    pin::pin,
     sync::{Arc, LazyLock},
 };
 
@@ -147,13 +148,14 @@ pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<Code
     let since = floor(db, &refusals).await?.unwrap_or(since);
     let rows = sqlx::query(
         "SELECT code, COUNT(*) AS count, MAX(at) AS last FROM audit
-         WHERE code IS NOT NULL AND at >= $1 GROUP BY code ORDER BY COUNT(*) DESC, code LIMIT $2",
+         WHERE code IS NOT NULL AND event <> $2 AND at >= $1 GROUP BY code",
     )
     .bind(since)
-    .bind(i64::from(most))
+    .bind(COUNTED)
     .fetch_all(db.reader())
     .await?;
-    rows.iter()
+    let mut counts: Vec<CodeCount> = rows
+        .iter()
         .map(|row| {
             Ok(CodeCount {
                 code: row.try_get("code")?,
@@ -161,7 +163,35 @@ pub async fn refusals_by_code(db: &Db, since: i64, most: u32) -> Result<Vec<Code
                 last: row.try_get("last")?,
             })
         })
-        .collect()
+        .collect::<Result<_, DbError>>()?;
+    // And those that were too many to be written one by one.
+    let counted = Filter {
+        since: Some(since),
+        event: Some(COUNTED.to_owned()),
+        ..Filter::default()
+    };
+    let mut counted = pin!(entries(db, &counted));
+    while let Some(record) = counted.next().await {
+        let record = record?;
+        let (Some(code), Some(data)) = (record.code, &record.more.data) else {
+            continue;
+        };
+        let count = data["count"].as_i64().unwrap_or(1);
+        match counts.iter_mut().find(|known| known.code == code) {
+            Some(known) => {
+                known.count += count;
+                known.last = known.last.max(record.at);
+            }
+            None => counts.push(CodeCount {
+                code,
+                count,
+                last: record.at,
+            }),
+        }
+    }
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
+    counts.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(counts)
 }
 
 impl Filter {
@@ -380,6 +410,9 @@ const MANY: usize = 64;
 
 /// Entries of one transaction: it holds the write lock for some 10 ms.
 const PRUNED_AT_ONCE: usize = 5_000;
+
+/// See [`super::Event::RefusalsCounted`].
+const COUNTED: &str = "refusals-counted";
 
 /// Bytes of a text.
 const MAX_TEXT: usize = 1024;

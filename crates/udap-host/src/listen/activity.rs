@@ -89,6 +89,7 @@ impl Future for Answering {
         let activity = self.awaited.0.clone();
         Poll::Ready(Ok(response.map(|body| Taken {
             body,
+            rest: Bytes::new(),
             activity,
             awaited: None,
         })))
@@ -98,6 +99,8 @@ impl Future for Answering {
 /// The body of an answer, and whether the client takes it.
 pub(super) struct Taken {
     body: Body,
+    /// Of a large piece: what was not taken yet.
+    rest: Bytes,
     activity: Activity,
     /// While the next piece is not there yet.
     awaited: Option<Awaited>,
@@ -111,21 +114,83 @@ impl http_body::Body for Taken {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.awaited = None;
-            self.activity.moved();
-        } else if self.awaited.is_none() {
-            self.awaited = Some(self.activity.awaits());
+        if self.rest.is_empty() {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) if is_large(&frame) => {
+                    self.rest = frame.into_data().unwrap_or_default();
+                }
+                polled => {
+                    if polled.is_ready() {
+                        self.awaited = None;
+                        self.activity.moved();
+                    } else if self.awaited.is_none() {
+                        self.awaited = Some(self.activity.awaits());
+                    }
+                    return polled;
+                }
+            }
         }
-        polled
+        self.awaited = None;
+        self.activity.moved();
+        let most = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(most);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut size = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = size.upper() {
+            size.set_upper(upper + rest);
+        }
+        size.set_lower(size.lower() + rest);
+        size
+    }
+}
+
+fn is_large(frame: &Frame<Bytes>) -> bool {
+    frame.data_ref().is_some_and(|data| data.len() > PIECE)
+}
+
+/// Bytes that are handed out at once. Of a piece that is larger nothing would be seen to move for as long as it
+/// takes a slow client.
+const PIECE: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// A client that takes a list of 4 MB over a slow line moves all the time.
+    #[tokio::test]
+    async fn a_large_piece_is_taken_in_several() {
+        let whole: Bytes = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let activity = Activity::default();
+        let mut taken = Taken {
+            body: whole.clone().into(),
+            rest: Bytes::new(),
+            activity: activity.clone(),
+            awaited: None,
+        };
+        let (mut read, mut pieces) = (Vec::new(), 0);
+        assert_eq!(taken.size_hint().exact(), Some(200_000));
+        while let Some(frame) = taken.frame().await {
+            read.extend_from_slice(&frame.unwrap().into_data().unwrap());
+            pieces += 1;
+            assert_eq!(activity.moves(), pieces);
+            let left = 200_000 - read.len() as u64;
+            assert_eq!(taken.size_hint().exact(), Some(left));
+            assert_eq!(taken.is_end_stream(), left == 0);
+            assert!(!activity.is_awaited());
+        }
+        assert_eq!((pieces, read), (4, whole.to_vec()));
     }
 }

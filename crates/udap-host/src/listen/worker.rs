@@ -77,6 +77,8 @@ impl Worker {
             ClientCertificates::Ask { .. } => Client::Of(MutualTls::Absent),
             ClientCertificates::FromProxies(proxies) => Client::InHeaders(Arc::new(proxies)),
         };
+        // One of its own, so that the connections of workers do not meet at one lock.
+        let stopping = Shutdown::new();
         // Closed when the last connection is.
         let (open, mut closed) = tokio::sync::mpsc::channel::<Infallible>(1);
         let _ = ready.send(());
@@ -109,7 +111,7 @@ impl Worker {
                 activity: Activity::default(),
             };
             let http = http.clone();
-            let shutdown = self.shutdown.clone();
+            let shutdown = stopping.clone();
             let acceptor = self.acceptor.clone();
             let open = open.clone();
             tokio::spawn(async move {
@@ -123,6 +125,7 @@ impl Worker {
 
         // Idle connections close now, busy ones after their answer (HTTP/2: GOAWAY).
         drop(listener);
+        stopping.trigger();
         let connections = open.downgrade();
         drop(open);
         if timeout(self.limits.drain, closed.recv()).await.is_err() {

@@ -289,6 +289,12 @@ async fn refusals_of_strangers_are_counted_when_they_are_many() {
         r.more.data.as_ref().unwrap()["count"].as_u64().unwrap()
     });
     assert_eq!(written + sum.sum::<u64>(), 1_000);
+    let by_code = audit::refusals_by_code(&db, 0, 10).await.unwrap();
+    let by_code: Vec<_> = by_code
+        .iter()
+        .map(|of| (of.code.as_str(), of.count))
+        .collect();
+    assert_eq!(by_code, [("certificate-revoked", 1_000)]);
 }
 
 #[tokio::test]

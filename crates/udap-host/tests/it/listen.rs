@@ -247,17 +247,18 @@ async fn a_connection_that_says_nothing_is_closed() {
 #[tokio::test]
 async fn an_idle_http2_connection_is_closed_though_it_answers_pings() {
     let files = Files::new();
-    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    let mut listen = Listen::tls(LOCAL, files.tls.clone());
+    listen.limits.header_read = Duration::from_secs(1);
     let server = listen::spawn(listen, hello).unwrap();
     let mut client = Client::new();
     client.alpn = vec!["h2"];
     let config = client.config(&files.cert);
     let mut sender = http2(connect(server.addr(), &config).await.unwrap()).await;
     // It stays while requests come.
-    for _ in 0..10 {
+    for _ in 0..15 {
         let answer = sender.send_request(get_request("/")).await.unwrap();
         assert_eq!(text(answer).await, "hello");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     eventually("it is closed", async || sender.is_closed()).await;
     server.stop().await.unwrap();

@@ -44,5 +44,5 @@ fn a_server_raises_its_limit_and_says_what_that_is_enough_for() {
     let warning = said
         .lines()
         .find(|line| line.contains("too few file descriptors"));
-    assert!(warning.unwrap().contains("344"), "{said}");
+    assert!(warning.unwrap().contains("300"), "{said}");
 }
