@@ -6,8 +6,8 @@ pub const CATALOGUE: &[Explanation] = &[
     entry(
         "port-base-invalid",
         "The sandbox's ports do not exist",
-        "A sandbox takes seven ports in a row from --port-base on, none below 1024, where only the administrator may listen.",
-        "Choose a number from 1024 to 65531, or leave it at 8440.",
+        "A sandbox takes nine ports in a row from --port-base on, none below 1024, where only the administrator may listen.",
+        "Choose a number from 1024 to 65527, or leave it at 8440.",
     ),
     entry(
         "upstream-invalid",
@@ -113,6 +113,19 @@ const fn entry(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ports_are_as_they_are_said_to_be() {
+        let entry = CATALOGUE
+            .iter()
+            .find(|known| known.code == "port-base-invalid");
+        let bases = crate::dev::PORT_BASES;
+        let said = format!("from {} to {},", bases.start(), bases.end());
+        assert!(
+            entry.is_some_and(|entry| entry.hint.contains(&said)),
+            "{said}"
+        );
+    }
 
     /// Every code that stands in the sources is explained here or in a crate below, and every
     /// explanation is of such a code.

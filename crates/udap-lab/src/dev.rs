@@ -23,12 +23,13 @@ use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
-use self::{actors::FhirServer, job::World, layout::PORTS, output::Reporter};
+use self::{actors::FhirServer, job::World, output::Reporter};
 pub(crate) use self::{
     actors::{Actors, READY_WITHIN, Spec},
     error::DevError,
     job::{app_metadata, purpose, scopes},
     layout::Layout,
+    layout::PORT_BASES,
     member::{read_chain, read_signer},
     setup::setup,
 };
@@ -48,8 +49,8 @@ pub struct DevOptions {
     pub stay: Stay,
     /// How steps are told.
     pub format: Format,
-    /// The first of the seven ports: data holder, CA of community 1 and 2, FHIR server, phisher, status of
-    /// certifications, administration of the data holder.
+    /// The first of nine ports: data holder, CA of community 1 and 2, FHIR server, phisher, status of
+    /// certifications, administration of the data holder, a benchmark's, metrics of the data holder.
     pub port_base: u16,
     /// An existing FHIR server to put behind the gateway in place of the built-in one.
     pub upstream: Option<Url>,
@@ -119,7 +120,7 @@ enum End {
 }
 
 async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevError> {
-    if !(1024..=u16::MAX - (PORTS - 1)).contains(&options.port_base) {
+    if !PORT_BASES.contains(&options.port_base) {
         return Err(DevError::PortBase {
             port_base: options.port_base,
         });
@@ -177,11 +178,7 @@ async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevEr
     if end == End::StepFailed {
         reporter.not_all(commands::up(&layout));
     }
-    reporter.up(
-        &layout.data_holder_url(),
-        &commands::to_try(&layout),
-        end == End::Whole,
-    );
+    reporter.up(&layout, end == End::Whole);
     stay(&mut actors, &mut interrupted).await?;
     actors.stop().await?;
     Ok(end)

@@ -12,7 +12,7 @@ mod apps;
 mod audit_trail;
 mod catalogue;
 mod certificate;
-mod certificates;
+pub(crate) mod certificates;
 mod communities;
 mod dashboard;
 mod error;
@@ -79,11 +79,6 @@ impl Admin {
         config: &Config,
         explain: fn(&str) -> Option<&'static Explanation>,
     ) -> Self {
-        let admin_tls = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
-        let tls = [
-            ("TLS", config.tls.as_ref()),
-            ("TLS of this page", admin_tls),
-        ];
         Self(Arc::new(Shared {
             server: server.clone(),
             operators: Operators::new(server.db.clone()),
@@ -91,10 +86,7 @@ impl Admin {
             login_rate: Rate::new(LOGINS_PER_ADDRESS),
             name_rate: Rate::new(LOGINS_PER_NAME),
             attempt_rate: Rate::new(ATTEMPTS_PER_ADDRESS),
-            tls: tls
-                .into_iter()
-                .filter_map(|(name, files)| Some((name, files?.cert.clone())))
-                .collect(),
+            tls: certificates::tls_files(config),
             base_url: config.base_url.clone(),
             explain,
         }))

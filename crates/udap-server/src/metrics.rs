@@ -1,9 +1,12 @@
 //! What a data holder exports for Prometheus beside its requests: fetches, exchanged communities, the trust
 //! epoch, and what ends when. Every label is by configuration or one of a few words.
 
+use crate::admin::certificates::{ADMIN_TLS, leaf, tls_files};
 use crate::app::Server;
 use crate::communities::certifiers_of;
 use std::fmt;
+use std::path::PathBuf;
+use udap_host::config::Config;
 use udap_host::metrics::prometheus_client::collector::Collector;
 use udap_host::metrics::prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use udap_host::metrics::prometheus_client::metrics::MetricType;
@@ -14,16 +17,16 @@ use udap_pki::{Certificate, UnixTime};
 use udap_trust::fetch;
 
 impl Server {
-    /// Registers everything that this server counts.
-    pub fn register_metrics(&self, registry: &mut Registry) {
+    /// Registers everything that this server counts, and when the TLS certificates of its configuration end.
+    pub fn register_metrics(&self, config: &Config, registry: &mut Registry) {
         self.audit.events().register(registry);
-        registry.register_collector(Box::new(Facts(self.clone())));
+        registry.register_collector(Box::new(Facts(self.clone(), tls_files(config))));
     }
 }
 
 /// Asked when somebody scrapes.
 #[derive(Debug)]
-struct Facts(Server);
+struct Facts(Server, Vec<(&'static str, PathBuf)>);
 
 impl Collector for Facts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -108,6 +111,16 @@ impl Collector for Facts {
                 let labels = [("community", uri), ("used_for", used_for)];
                 ConstGauge::new(ends).encode(expires.encode_family(&labels)?)?;
             }
+        }
+        for (name, path) in &self.1 {
+            let Some(leaf) = leaf(path) else { continue };
+            let used_for = if *name == ADMIN_TLS {
+                "admin-tls"
+            } else {
+                "tls"
+            };
+            let UnixTime(ends) = leaf.not_after();
+            ConstGauge::new(ends).encode(expires.encode_family(&[("used_for", used_for)])?)?;
         }
         let mut lapses = encoder.encode_descriptor(
             "revocation_data_expires_seconds",

@@ -18,7 +18,7 @@ pub(super) fn spec(layout: &Layout) -> Spec {
     Spec {
         name: NAME,
         port,
-        also: None,
+        also: Vec::new(),
         args: vec![
             NAME.to_owned(),
             format!("127.0.0.1:{port}"),

@@ -129,7 +129,7 @@ fn pass_spec(layout: &Layout) -> Spec {
     Spec {
         name: PASS,
         port,
-        also: None,
+        also: Vec::new(),
         args: vec![
             PASS.to_owned(),
             format!("127.0.0.1:{port}"),

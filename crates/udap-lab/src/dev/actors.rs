@@ -29,7 +29,7 @@ pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
     /// Where it listens besides.
-    pub(crate) also: Option<u16>,
+    pub(crate) also: Vec<u16>,
     /// What follows `udap actor`.
     pub(crate) args: Vec<String>,
     /// A URL that answers 200 as soon as it serves.
@@ -48,8 +48,8 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         let listen = format!("127.0.0.1:{port}");
         let mut args = strings(&["ca", "serve", "--dir", &dir, "--listen", &listen]);
         // What it publishes is signed; whether a certification still holds is not, and is asked by https.
-        let also = (community == Community::One).then(|| layout.status_port());
-        if let Some(port) = also {
+        let status = (community == Community::One).then(|| layout.status_port());
+        if let Some(port) = status {
             let (cert, key) = (layout.path("tls/ca-1.pem"), layout.path("tls/ca-1.key"));
             args.extend(strings(&[
                 "--tls-listen",
@@ -63,7 +63,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name: community.actor(),
             port,
-            also,
+            also: status.into_iter().collect(),
             args,
             ready_url: format!("{}/readyz", layout.ca_url(community)),
             ready_within: READY_WITHIN,
@@ -76,7 +76,7 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name: "fhir",
             port: layout.fhir_port(),
-            also: None,
+            also: Vec::new(),
             args: strings(&["fhir", &listen, &url]),
             ready_url: format!("{url}/metadata"),
             ready_within: READY_WITHIN,
@@ -102,7 +102,10 @@ pub(crate) fn specs(layout: &Layout, fhir: FhirServer) -> Vec<Spec> {
         specs.push(Spec {
             name,
             port,
-            also: (name == "data-holder").then(|| layout.admin_port()),
+            also: match name {
+                "data-holder" => vec![layout.admin_port(), layout.metrics_port()],
+                _ => Vec::new(),
+            },
             args: strings(&["serve", "--config", &config]),
             ready_url: format!("{url}{}", udap_proto::metadata::PATH),
             ready_within: READY_WITHIN,
@@ -127,7 +130,7 @@ pub(crate) async fn require_free(specs: &[Spec]) -> Result<(), DevError> {
         let ports: Vec<Port> = specs
             .iter()
             .flat_map(|spec| {
-                let ports = std::iter::once(spec.port).chain(spec.also);
+                let ports = std::iter::once(spec.port).chain(spec.also.iter().copied());
                 ports.map(|number| Port {
                     number,
                     actor: spec.name,

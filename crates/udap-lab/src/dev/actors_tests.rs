@@ -29,7 +29,7 @@ fn spec(dir: &Path, port: u16) -> Spec {
     Spec {
         name: "fhir",
         port,
-        also: None,
+        also: Vec::new(),
         args: Vec::new(),
         ready_url: format!("http://localhost:{port}/"),
         ready_within: Duration::from_millis(300),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::layout::{Community, Layout};
 
-/// Six commands that work as they are, in the directory that `udap dev` was started in.
+/// Commands that work as they are, in the directory that `udap dev` was started in.
 pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
     let current = std::env::current_dir().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
@@ -17,9 +17,27 @@ pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
 pub(crate) fn up(layout: &Layout) -> Value {
     json!({
         "up": layout.data_holder_url(),
+        "admin": layout.admin_url(),
+        "metrics": layout.metrics_url(),
         "sandbox_json": layout.path("sandbox.json"),
         "try": to_try(layout),
     })
+}
+
+/// Pages to look at, and what has to be done first.
+pub(crate) fn pages(layout: &Layout) -> [String; 2] {
+    let current = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
+    let config = layout.data_holder_config();
+    [
+        format!(
+            "{}, once somebody may log in: {} admin operator add NAME --config {}",
+            layout.admin_url(),
+            called(&program, &current),
+            quoted(&near(&config, &current).display().to_string())
+        ),
+        layout.metrics_url(),
+    ]
 }
 
 fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {
@@ -39,12 +57,13 @@ fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {
     vec![
         format!("{udap} discover {url}{sandbox}"),
         format!("{udap} register {url}{sandbox}"),
-        format!("{udap} token {url}{sandbox}"),
         format!("{udap} get '{url}/Patient?family=Shaw'{sandbox}"),
         format!(
             "{udap} x509 verify --anchor {anchor} --cert {revoked} --fetch --allow-host localhost:{port} --explain"
         ),
+        format!("{udap} doctor --config {config}"),
         format!("{udap} admin apps --config {config}"),
+        format!("{udap} audit list --config {config} --limit 10"),
     ]
 }
 
@@ -100,11 +119,12 @@ mod tests {
             [
                 "target/release/udap discover https://localhost:8440/fhir",
                 "target/release/udap register https://localhost:8440/fhir",
-                "target/release/udap token https://localhost:8440/fhir",
                 "target/release/udap get 'https://localhost:8440/fhir/Patient?family=Shaw'",
                 "target/release/udap x509 verify --anchor udap-sandbox/community-1/anchor.pem --cert \
                  udap-sandbox/apps/revoked.pem --fetch --allow-host localhost:8441 --explain",
+                "target/release/udap doctor --config udap-sandbox/data-holder/udap.toml",
                 "target/release/udap admin apps --config udap-sandbox/data-holder/udap.toml",
+                "target/release/udap audit list --config udap-sandbox/data-holder/udap.toml --limit 10",
             ]
         );
         let layout = Layout::new("/tmp/my sandbox".into(), 9000);

@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use udap_ca::CaError;
 use udap_proto::Refusal as _;
 
-use super::layout::Port;
+use super::layout::{PORTS, Port};
 
 /// Why the sandbox does not come up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DevError {
     #[error(
-        "port base {port_base} cannot be used: seven ports from it on must exist, from 1024 to 65535"
+        "port base {port_base} cannot be used: {PORTS} ports from it on must exist, none below 1024"
     )]
     PortBase { port_base: u16 },
     #[error("{url} cannot stand behind the gateway: {reason}")]

@@ -1,6 +1,9 @@
 //! Where everything of a sandbox is: files, ports, addresses, names.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 /// The files and addresses of one sandbox.
 #[derive(Clone, Debug)]
@@ -146,6 +149,15 @@ impl Layout {
         format!("http://localhost:{}", self.admin_port())
     }
 
+    /// Its metrics. The port before is that of benchmarks' bare handlers.
+    pub(crate) const fn metrics_port(&self) -> u16 {
+        self.port_base + 8
+    }
+
+    pub(crate) fn metrics_url(&self) -> String {
+        format!("http://localhost:{}/metrics", self.metrics_port())
+    }
+
     pub(crate) fn data_holder_url(&self) -> String {
         format!("https://localhost:{}/fhir", self.data_holder_port())
     }
@@ -177,5 +189,7 @@ impl Layout {
     }
 }
 
-/// How many ports a sandbox has.
-pub(crate) const PORTS: u16 = 7;
+/// How many ports in a row a sandbox takes.
+pub(crate) const PORTS: u16 = 9;
+/// The first of them: below, only the administrator may listen; above, there are not enough.
+pub(crate) const PORT_BASES: RangeInclusive<u16> = 1024..=u16::MAX - (PORTS - 1);

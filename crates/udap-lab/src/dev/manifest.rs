@@ -69,8 +69,10 @@ pub(crate) fn data_holder_config(layout: &Layout, upstream: &str) -> String {
         upstream,
     );
     text.push_str(&format!(
-        "\n# For operators: `udap admin operator add NAME` adds one.\nadmin_listen = \"127.0.0.1:{}\"\n",
-        layout.admin_port()
+        "\n# For operators: `udap admin operator add NAME` adds one.\nadmin_listen = \"127.0.0.1:{}\"\n\
+         \n# For Prometheus: /metrics.\nmetrics_listen = \"127.0.0.1:{}\"\n",
+        layout.admin_port(),
+        layout.metrics_port()
     ));
     let [one, two] = Community::BOTH.map(|community| layout.ca_port(community));
     text.push_str(&format!(

@@ -5,9 +5,10 @@ use std::{io::Write as _, path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    Format,
+    Format, commands,
     error::DevError,
     job::{Failure, Told},
+    layout::Layout,
 };
 
 /// Tells of each step as it ends. Results go to stdout, everything else to stderr.
@@ -93,17 +94,21 @@ impl Reporter {
         }
     }
 
-    /// The address and the commands to go on with; a program was told with the last step.
-    pub(crate) fn up(&self, base_url: &str, commands: &[String], whole: bool) {
+    /// The addresses and the commands to go on with; a program was told with the last step.
+    pub(crate) fn up(&self, layout: &Layout, whole: bool) {
         if self.format == Format::Human {
             let but = match whole {
                 true => "",
                 false => ", although a step failed",
             };
-            let mut text = format!("\n{BOLD}The sandbox is up at {base_url}{but}{RESET}\n\nTry\n");
-            for command in commands {
+            let [admin, metrics] = commands::pages(layout);
+            let mut text = format!(
+                "\n{BOLD}The sandbox is up at {}{but}{RESET}\n  operators  {admin}\n  metrics    {metrics}\n\nTry\n",
+                layout.data_holder_url()
+            );
+            for command in commands::to_try(layout) {
                 text.push_str("  ");
-                text.push_str(command);
+                text.push_str(&command);
                 text.push('\n');
             }
             text.push_str("\nCtrl-C ends it.");

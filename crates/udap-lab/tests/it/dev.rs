@@ -1,6 +1,10 @@
 //! `udap dev`, from end to end.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+};
 
 use serde_json::Value;
 
@@ -117,6 +121,22 @@ fn the_main_job_is_done_twice_and_nothing_is_left() {
     }
 }
 
+/// A page by http.
+fn plain_get(url: &str) -> String {
+    let url = url::Url::parse(url).unwrap();
+    let (host, port) = (url.host_str().unwrap(), url.port().unwrap());
+    let mut stream = TcpStream::connect((host, port)).unwrap();
+    let path = url.path();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 fn refused(detail: &Value, error: &str, code: &str) {
     assert_eq!(detail["error"], error, "{detail}");
     assert_eq!(detail["code"], code, "{detail}");
@@ -141,7 +161,7 @@ fn a_person_reads_a_line_for_each_step() {
 }
 
 #[test]
-fn the_six_commands_work_as_they_are() {
+fn the_commands_to_try_work_as_they_are() {
     let home = Home::new();
     let mut running = home.start(&[]);
     let up = running.until_up();
@@ -153,14 +173,15 @@ fn the_six_commands_work_as_they_are() {
         .iter()
         .map(|c| c.as_str().unwrap())
         .collect();
-    assert_eq!(commands.len(), 6);
+    assert_eq!(commands.len(), 7);
     for (command, expected) in commands.iter().zip([
         (0, "is trusted"),
         (0, "client_id"),
-        (0, "ey"),
         (0, "\"Shaw\""),
         (1, "certificate-revoked"),
+        (0, "✓"),
         (0, "active"),
+        (0, "access-allowed"),
     ]) {
         let output = std::process::Command::new("sh")
             .args(["-c", command])
@@ -171,6 +192,18 @@ fn the_six_commands_work_as_they_are() {
             String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(expected.0), "{command}: {text}");
         assert!(text.contains(expected.1), "{command}: {text}");
+    }
+
+    // And the pages are there.
+    for (page, expected) in [
+        ("admin", "location: /login"),
+        (
+            "metrics",
+            "udap_certificate_expires_seconds{used_for=\"tls\"}",
+        ),
+    ] {
+        let text = plain_get(up[page].as_str().unwrap());
+        assert!(text.contains(expected), "{text}");
     }
 
     // A second one in the same directory is refused and disturbs nothing.
@@ -217,6 +250,11 @@ fn what_cannot_be_used_is_a_sentence() {
     for (args, code, exit) in [
         (
             &["dev", "--once", "--port-base", "1"][..],
+            "port-base-invalid",
+            2,
+        ),
+        (
+            &["dev", "--once", "--port-base", "65528"],
             "port-base-invalid",
             2,
         ),

@@ -11,8 +11,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
-use std::path::PathBuf;
-use udap_pki::{UnixTime, pem};
+use std::path::{Path, PathBuf};
+use udap_host::config::Config;
+use udap_pki::{Certificate, UnixTime, pem};
 use udap_trust::clock;
 
 /// A certificate and what it is for.
@@ -33,6 +34,26 @@ pub(super) struct CertificateList {
     pub(super) unreadable: Vec<String>,
 }
 
+/// The TLS certificates that a server shows, by what for.
+pub(crate) fn tls_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+    let admin = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+    [(TLS, config.tls.as_ref()), (ADMIN_TLS, admin)]
+        .into_iter()
+        .filter_map(|(name, files)| Some((name, files?.cert.clone())))
+        .collect()
+}
+
+/// The first certificate of a file as it is now: a listener takes a new one within moments.
+pub(crate) fn leaf(path: &Path) -> Option<Certificate> {
+    let bytes = std::fs::read(path).ok()?;
+    pem::certificates(&bytes).ok()?.into_iter().next()
+}
+
+/// Where partners come in.
+const TLS: &str = "TLS";
+/// Where operators do.
+pub(crate) const ADMIN_TLS: &str = "TLS of this page";
+
 pub(super) fn list(
     communities: CommunityList,
     tls: &[(&'static str, PathBuf)],
@@ -41,14 +62,11 @@ pub(super) fn list(
     let mut certificates = Vec::new();
     let mut unreadable = Vec::new();
     for (used_for, path) in tls {
-        let read = std::fs::read(path)
-            .ok()
-            .and_then(|bytes| pem::certificates(&bytes).ok());
-        match read.as_deref().and_then(<[_]>::first) {
+        match leaf(path) {
             Some(leaf) => certificates.push(CertificateRow {
                 used_for,
                 community: None,
-                certificate: Shown::new(leaf, now),
+                certificate: Shown::new(&leaf, now),
             }),
             None => unreadable.push(format!("{used_for}: {}", path.display())),
         }
@@ -77,8 +95,7 @@ pub(super) fn list(
     }
 }
 
-/// Of a running server. Files of TLS are read as they are now: the listener takes a new one within
-/// moments.
+/// Of a running server.
 pub(super) fn of_server(admin: &Admin, now: UnixTime) -> CertificateList {
     let communities = super::communities::of_server(&admin.server, now);
     list(communities, &admin.tls, now)

@@ -122,18 +122,7 @@ impl LocalAdmin {
             None if path == "communities" => json(&communities::of_config(&self.config, now)?),
             None if path == "certificates" => {
                 let communities = communities::of_config(&self.config, now)?;
-                let admin = self
-                    .config
-                    .admin
-                    .as_ref()
-                    .and_then(|admin| admin.tls.as_ref());
-                let tls: Vec<_> = [
-                    ("TLS", self.config.tls.as_ref()),
-                    ("TLS of this page", admin),
-                ]
-                .into_iter()
-                .filter_map(|(name, files)| Some((name, files?.cert.clone())))
-                .collect();
+                let tls = certificates::tls_files(&self.config);
                 json(&certificates::list(communities, &tls, now))
             }
             _ => return Err(AdminError::NotFound.into()),

@@ -1,12 +1,14 @@
 //! What Prometheus is told.
 
 use crate::support::{Holder, assertion, statement, world};
+use udap_host::listen::TlsFiles;
 use udap_host::metrics::Metrics;
+use udap_pki::pem;
 
 #[tokio::test]
 async fn registrations_tokens_refusals_fetches_and_certificates_are_counted() {
     let holder = Holder::new().await;
-    let metrics = Metrics::new(|registry| holder.server.register_metrics(registry));
+    let metrics = Metrics::new(|registry| holder.server.register_metrics(&holder.config, registry));
     let app = world().a.app("https://counted.metrics.example");
     let id = holder.registered(&app).await;
     let once = assertion(&app, &id).sign();
@@ -42,4 +44,25 @@ async fn registrations_tokens_refusals_fetches_and_certificates_are_counted() {
         .lines()
         .find_map(|line| line.strip_prefix("udap_fetches_total{kind=\"crl\",result=\"good\"} "));
     assert!(fetched.unwrap().parse::<u64>().unwrap() > 0, "{text}");
+}
+
+#[tokio::test]
+async fn the_end_of_the_tls_certificate_is_told_as_the_file_is_now() {
+    let holder = Holder::new().await;
+    let mut config = (*holder.config).clone();
+    let identity = config.communities[0].identities[0].clone();
+    let directory = tempfile::tempdir().unwrap();
+    let cert = directory.path().join("tls.pem");
+    config.tls = Some(TlsFiles {
+        cert: cert.clone(),
+        key: directory.path().join("tls.key"),
+    });
+    let metrics = Metrics::new(|registry| holder.server.register_metrics(&config, registry));
+    let line = "udap_certificate_expires_seconds{used_for=\"tls\"} ";
+    assert!(!metrics.encode().contains(line), "there is none yet");
+    std::fs::copy(&identity.cert, &cert).unwrap();
+    let leaf = pem::certificates(&std::fs::read(&cert).unwrap()).unwrap();
+    let ends = format!("{line}{}\n", leaf[0].not_after().0);
+    let text = metrics.encode();
+    assert!(text.contains(&ends), "{ends} is not in\n{text}");
 }

@@ -239,7 +239,8 @@ async fn a_broken_file_changes_nothing_and_is_reported_until_it_is_mended() {
         assert!(!leaf.is_empty());
     }
     assert_eq!(leaf(&holder).await, before);
-    let metrics = Metrics::new(|registry| holder.server.register_metrics(registry)).encode();
+    let metrics =
+        Metrics::new(|registry| holder.server.register_metrics(&holder.config, registry)).encode();
     for line in [
         "udap_community_reloads_failed_total 11",
         "udap_community_trouble 0",

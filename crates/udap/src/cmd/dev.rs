@@ -16,8 +16,8 @@ pub(crate) struct Args {
     /// Stop when the main job is done, in place of staying up until Ctrl-C
     #[arg(long)]
     once: bool,
-    /// The first of seven ports in a row
-    #[arg(long, value_name = "PORT", default_value_t = 8440, value_parser = clap::value_parser!(u16).range(1..=65530))]
+    /// The first of nine ports in a row
+    #[arg(long, value_name = "PORT", default_value_t = 8440)]
     port_base: u16,
     /// An existing FHIR server to put behind the gateway
     #[arg(long, value_name = "URL")]

@@ -227,7 +227,7 @@ fn metrics(
     let Some(addr) = config.metrics_listen else {
         return Ok(None);
     };
-    let metrics = Metrics::new(|registry| server.register_metrics(registry));
+    let metrics = Metrics::new(|registry| server.register_metrics(config, registry));
     let running = listen::start(
         Listen::plain(addr),
         1,
