@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use std::fmt;
 use std::sync::Arc;
-use udap_pki::UnixTime;
+use udap_pki::{Revocation, UnixTime};
 use udap_trust::fetch::{FetchPolicy, Fetcher, Kind};
 use udap_trust::verify::{CommunityTrust, TrustEngine};
 
@@ -65,6 +65,8 @@ pub struct Client(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) trust: TrustEngine,
+    /// Of the app's own certificate: whether it counts today is for others to say.
+    own: TrustEngine,
     pub(crate) communities: Vec<String>,
     pub(crate) tokens: TokenCache,
     identity: Option<Identity>,
@@ -82,9 +84,14 @@ impl Client {
             identity.check()?;
         }
         let fetcher = Fetcher::new(config.fetch)?;
+        let mut own = config.communities.clone();
+        for community in &mut own {
+            community.policy.revocation = Revocation::Off;
+        }
         Ok(Self(Arc::new(Inner {
             communities: config.communities.iter().map(|c| c.uri.clone()).collect(),
             trust: TrustEngine::new(Some(fetcher.clone()), config.communities),
+            own: TrustEngine::new(Some(fetcher.clone()), own),
             tokens: TokenCache::new(),
             identity: config.identity,
             fetcher,
@@ -96,6 +103,32 @@ impl Client {
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.0.identity.as_ref()
+    }
+
+    /// That the identity's certificate is of the identity's community, as far as that can be told here. A
+    /// server of several communities registers an app in the one that its certificate is of, whatever the
+    /// app takes itself for. Ask once, before anything is sent as this app; without an identity there is
+    /// nothing to ask. Whether the certificate has expired or was revoked is for servers to say.
+    ///
+    /// # Errors
+    /// [`ClientError::NotAMember`]
+    pub async fn require_membership(&self) -> Result<(), ClientError> {
+        let Some((identity, (leaf, intermediates))) = self
+            .identity()
+            .and_then(|identity| Some((identity, identity.chain.split_first()?)))
+        else {
+            return Ok(());
+        };
+        let own = &self.0.own;
+        let verdict = own.verify(&identity.community, leaf, intermediates, self.now());
+        match verdict.await {
+            Err(error) if error.is_unanchored() => Err(ClientError::NotAMember {
+                community: identity.community.clone(),
+                subject: leaf.subject().to_string(),
+                issuer: leaf.issuer().to_string(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Sends a request as it was planned. A redirect is never followed: the endpoints of verified

@@ -86,6 +86,14 @@ pub enum ClientError {
         "the identity belongs to the community `{identity}`, the server was found in `{server}`"
     )]
     OtherCommunity { identity: String, server: String },
+    #[error(
+        "no anchor of the community `{community}` vouches for the app's certificate {subject}, issued by {issuer}"
+    )]
+    NotAMember {
+        community: String,
+        subject: String,
+        issuer: String,
+    },
     #[error("the server offers {offered:?} in `{list}`, and `{wanted}` is not among them")]
     NotOffered {
         list: &'static str,
@@ -277,7 +285,7 @@ impl Refusal for ClientError {
             Self::NoCertificate => "identity-certificate-missing",
             Self::UriNotInCertificate { .. } => "identity-uri-mismatch",
             Self::OtherKey { .. } => "identity-key-mismatch",
-            Self::OtherCommunity { .. } => "identity-other-community",
+            Self::OtherCommunity { .. } | Self::NotAMember { .. } => "identity-other-community",
             Self::NotOffered { .. } => "not-offered",
             Self::Param(e) => e.code(),
             Self::Extension(e) => e.code(),

@@ -7,7 +7,7 @@ use udap_client::{
 use udap_proto::Refusal as _;
 use udap_proto::registration::{Body, Change};
 use udap_proto::{jws::JwsAlg, statement};
-use udap_testkit::{Answer, Asked, NOW};
+use udap_testkit::{Answer, Asked, NOW, TestPki};
 use udap_trust::keys::KeyType;
 
 fn app() -> ClientMetadata {
@@ -251,6 +251,27 @@ async fn an_identity_that_nobody_would_believe_is_refused_at_once() {
     let mut bare = identity(&member);
     bare.chain.clear();
     assert_eq!(refused(bare), "identity-certificate-missing");
+}
+
+/// A server of both communities would register it in the other one.
+#[tokio::test]
+async fn a_certificate_of_another_community_is_told_before_anything_is_sent() {
+    let scene = Scene::new().await;
+    let told = |member| {
+        let client = scene.client_of(&member);
+        async move { code(client.require_membership().await) }
+    };
+    assert_eq!(told(scene.pki.leaf(APP)).await, "accepted");
+    let other = TestPki::new("https://other.example").leaf(APP);
+    assert_eq!(told(other).await, "identity-other-community");
+    assert_eq!(code(scene.client().require_membership().await), "accepted");
+    // What servers say of a certificate of the community is for them to say.
+    let old = scene.pki.member(APP).expired().issue();
+    assert_eq!(told(old).await, "accepted");
+    let revoked = scene.pki.leaf(APP);
+    scene.pki.revoke(&revoked);
+    assert_eq!(told(revoked).await, "accepted");
+    assert!(scene.server.asked().is_empty() && scene.crl.asked().is_empty());
 }
 
 #[tokio::test]

@@ -84,13 +84,19 @@ impl<'a> Session<'a> {
     }
 
     /// Finds and verifies the server, and remembers it.
-    pub(crate) async fn discover(&self, base_url: &str) -> Result<Discovered, Problem> {
+    pub(crate) async fn find(&self, base_url: &str) -> Result<Discovered, Problem> {
         let community = self.args.community.as_deref();
         let work = self.client().discover(base_url, community);
         let found = spinner::wait(&format!("asking {base_url}"), work).await;
         let server = found.map_err(|error| self.problem(error))?;
         self.setup.state.update(|state| state.put_server(&server))?;
         Ok(server)
+    }
+
+    /// The same for who will speak to it as this app.
+    pub(crate) async fn discover(&self, base_url: &str) -> Result<Discovered, Problem> {
+        self.client().require_membership().await?;
+        self.find(base_url).await
     }
 
     /// The server as it was verified before.
@@ -247,7 +253,9 @@ impl<'a> Session<'a> {
             match self.ask(server, &known.client_id, scope, &extensions).await {
                 Ok(token) => return Ok((token, known.client_id)),
                 Err(error) if no_longer_known(&error) => {
-                    talk("the server no longer knows this registration; registering again");
+                    talk(
+                        "the server no longer knows this registration as this app's; registering again",
+                    );
                 }
                 Err(error) => return Err(self.problem(error)),
             }
@@ -333,10 +341,39 @@ fn no_longer_known(error: &ClientError) -> bool {
             "client-unknown",
             "registration-cancelled",
             "certification-lapsed",
+            // The registration is of another community than the certificate.
+            "chain-not-trusted",
         ]
         .contains(&code),
     };
     mended
         && refused.endpoint == Endpoint::Token
         && refused.error.as_deref() == Some("invalid_client")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use udap_client::Refused;
+
+    #[test]
+    fn what_a_new_registration_mends_is_registered_again() {
+        for (code, mended) in [
+            (None, true),
+            (Some("registration-cancelled"), true),
+            (Some("chain-not-trusted"), true),
+            (Some("registration-suspended"), false),
+            (Some("certificate-revoked"), false),
+        ] {
+            let error = ClientError::Refused(Box::new(Refused {
+                endpoint: Endpoint::Token,
+                status: 400,
+                error: Some("invalid_client".into()),
+                description: None,
+                udap_code: code.map(str::to_owned),
+                hint: None,
+            }));
+            assert_eq!(no_longer_known(&error), mended, "{code:?}");
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let server = session.discover(&args.url).await?;
+    let server = session.find(&args.url).await?;
     match format {
         Format::Json => output::json(&to_json(&server, args.client.explain))?,
         Format::Human => {
