@@ -5,8 +5,8 @@ use crate::output::{self, Format, NO, UNREADABLE, bold, printable};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use udap_client::ClientError;
-use udap_pki::{Reason, Trace};
+use udap_client::{ClientError, Refused};
+use udap_pki::{Explanation, Reason, Trace};
 use udap_proto::Refusal;
 use udap_proto::claims::ClaimError;
 use udap_proto::metadata::MetadataError;
@@ -24,6 +24,7 @@ struct Parts {
     hint: Option<String>,
     compare: Option<Compare>,
     trace: Option<Trace>,
+    peer: Option<Refused>,
     exit: u8,
 }
 
@@ -43,6 +44,7 @@ impl Problem {
             hint: None,
             compare: None,
             trace: None,
+            peer: None,
             exit: NO,
         }))
     }
@@ -66,6 +68,24 @@ impl Problem {
             found: found.into(),
         });
         self
+    }
+
+    /// What a server said of its refusal.
+    fn peer(mut self, refused: &Refused) -> Self {
+        self.0.peer = Some(refused.clone());
+        self
+    }
+
+    /// The code that says most: the server's, where it is one of ours.
+    fn explained(&self) -> Option<&'static Explanation> {
+        let of_peer = self
+            .0
+            .peer
+            .as_ref()
+            .and_then(|peer| peer.udap_code.as_deref());
+        of_peer
+            .and_then(catalogue::find)
+            .or_else(|| catalogue::find(&self.0.code))
     }
 
     /// How it was found, for `--explain`.
@@ -104,7 +124,7 @@ impl Problem {
         self.0
             .hint
             .clone()
-            .or_else(|| catalogue::find(&self.0.code).map(|entry| entry.hint.to_owned()))
+            .or_else(|| self.explained().map(|entry| entry.hint.to_owned()))
             .filter(|hint| !hint.is_empty())
     }
 
@@ -120,6 +140,14 @@ impl Problem {
         }
         if let Some(trace) = &self.0.trace {
             error["trace"] = trace.to_string().into();
+        }
+        if let Some(peer) = &self.0.peer {
+            error["peer"] = json!({
+                "code": peer.udap_code,
+                "error": peer.error,
+                "status": peer.status,
+                "hint": peer.hint,
+            });
         }
         json!({ "error": error })
     }
@@ -152,8 +180,8 @@ impl Problem {
         if let Some(hint) = self.hint_or_general() {
             let _ = writeln!(text, "  hint: {}", printable(&hint));
         }
-        if catalogue::find(&self.0.code).is_some() {
-            let _ = writeln!(text, "  see: udap explain {}", self.0.code);
+        if let Some(entry) = self.explained() {
+            let _ = writeln!(text, "  see: udap explain {}", entry.code);
         }
         text
     }
@@ -197,16 +225,15 @@ impl Problem {
 impl From<ClientError> for Problem {
     fn from(error: ClientError) -> Self {
         let mut problem = Self::refusal(&error);
-        if let ClientError::Refused(refused) = &error
-            && let Some(code) = &refused.udap_code
-            && catalogue::find(code).is_some()
-        {
-            problem = problem.hint(match &refused.hint {
-                Some(hint) => format!("{hint} (udap explain {code})"),
-                None => format!("udap explain {code}"),
-            });
-        }
         match &error {
+            ClientError::Refused(refused) => {
+                problem = problem.peer(refused);
+                let explained = problem.explained().map(|entry| entry.code);
+                if refused.hint.is_none() && explained == refused.udap_code.as_deref() {
+                    // That of the server's code says more than that of the status.
+                    problem = problem.hint("");
+                }
+            }
             ClientError::Fetch(error) => problem = problem.about_fetching(error),
             ClientError::Untrusted { error, .. } => {
                 if let TrustError::Refused { trace, .. } = error.as_ref() {
@@ -308,7 +335,7 @@ impl From<udap_ca::CaError> for Problem {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use udap_client::{Endpoint, Refused};
+    use udap_client::Endpoint;
     use udap_testkit::{NOW, TestPki};
 
     /// What a pipe gets: without colours.
@@ -332,12 +359,26 @@ mod tests {
             udap_code: Some("certificate-revoked".into()),
             hint: Some("ask for a new one".into()),
         }));
+        let read = ClientError::Refused(Box::new(Refused {
+            endpoint: Endpoint::Fhir,
+            status: 403,
+            error: Some("forbidden".into()),
+            description: Some("the token has no scope for this".into()),
+            udap_code: Some("scope-none-granted".into()),
+            hint: None,
+        }));
         let private = ClientError::Fetch(FetchError::Address {
             host: "localhost:1".into(),
             address: std::net::Ipv4Addr::LOCALHOST.into(),
         });
         let unknown = Problem::new("no-such-code", "something of somebody else");
-        let all = [mismatch.into(), refused.into(), private.into(), unknown];
+        let all = [
+            mismatch.into(),
+            refused.into(),
+            read.into(),
+            private.into(),
+            unknown,
+        ];
         let text: Vec<String> = all.iter().map(plain).collect();
         insta::assert_snapshot!("text", text.join("\n"));
         let json: Vec<String> = all.iter().map(|p| format!("{:#}", p.to_json())).collect();

@@ -99,6 +99,11 @@ fn the_whole_way() {
         "--json",
     ]);
     assert_eq!((said.code, said.error().as_str()), (1, "fhir-refused"));
+    let error = &said.json()["error"];
+    assert_eq!(error["peer"]["status"], 403);
+    let code = error["peer"]["code"].as_str().unwrap();
+    let explained = community.ok(&["explain", code, "--json"]).json();
+    assert_eq!(error["hint"], explained["hint"], "{explained}");
 
     // Shown, not sent.
     let said = community.client(&["get", &patients, "--purpose", "TREAT", "--curl"]);
@@ -342,7 +347,7 @@ fn audited(community: &Community) {
         "1h",
     ];
     let said = community.ok(&refused);
-    assert!(said.out.contains("[chain-not-trusted]"), "{}", said.out);
+    assert!(said.out.contains("[registration-unknown]"), "{}", said.out);
     assert!(!said.out.contains("token-issued"));
     let said = community.ok(&["audit", "list", "--code", "no-such-code"]);
     assert_eq!(
@@ -489,11 +494,8 @@ fn outsiders(community: &Community) {
     );
     assert_eq!(
         (said.code, said.error().as_str()),
-        (1, "registration-refused")
-    );
-    assert!(
-        said.out.contains("unapproved_software_statement"),
-        "{said:?}"
+        (1, "identity-other-community"),
+        "the client has the community's anchors: {said:?}"
     );
 
     let said = crate::community::udap(
