@@ -48,6 +48,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
                 client: &setup.client,
             };
             spinner::wait(&format!("looking at {url}"), subject.look(&mut report)).await;
+            subject.identity(&mut report).await?;
         }
         None => {
             let looking = format!("looking at {}", args.config.display());

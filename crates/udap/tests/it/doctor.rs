@@ -65,6 +65,7 @@ fn each_thing_that_would_stop_a_partner_is_named() {
         said.out
     );
     assert!(said.out.contains("✓ metadata"), "{}", said.out);
+    assert!(said.out.contains("✓ identity"), "{}", said.out);
 
     // From outside.
     let said = community.client(&["doctor", &format!("{base}/"), "--json"]);
@@ -76,9 +77,50 @@ fn each_thing_that_would_stop_a_partner_is_named() {
     let said = community.client(&["doctor", "http://localhost:1/fhir", "--json"]);
     assert_eq!((said.code, ailing(&said).len()), (1, 1), "{said:?}");
     let said = community.client(&["doctor", &base, "--json", "--revocation", "off"]);
-    assert_eq!(ailing(&said), ["revocation revocation-not-checked"]);
+    let unknown = ["revocation", "identity"].map(|thing| format!("{thing} revocation-not-checked"));
+    assert_eq!(ailing(&said), unknown);
     let said = crate::community::udap(community.dir(), &["doctor", &base, "--json"]);
     assert_eq!(ailing(&said), ["host address-not-public"]);
+
+    // The app's own certificate: of another community, over soon, revoked.
+    let init = ["ca", "init", "--dir", "other", "--community"];
+    community.ok(&[
+        &init[..],
+        &["https://other.example", "--base-url", "http://localhost:1"],
+    ]
+    .concat());
+    for (ca, days, name) in [
+        ("other", "90", "outsider"),
+        ("ca", "5", "ending"),
+        ("ca", "90", "bad"),
+    ] {
+        let issue = [
+            "ca",
+            "issue",
+            "--profile",
+            "app",
+            "--uri",
+            "https://app.example",
+            "--dir",
+            ca,
+        ];
+        community.ok(&[&issue[..], &["--days", days, "--name", name, "--out", name]].concat());
+    }
+    community.ok(&["ca", "revoke", "--dir", "ca", "bad.pem"]);
+    // The authority's server sees within a second what another process revoked.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    for (app, code, found) in [
+        ("outsider", 1, "identity identity-other-community"),
+        ("ending", 0, "identity certificate-expires-soon"),
+        ("bad", 1, "identity certificate-revoked"),
+    ] {
+        let said = community.client_as(app, &["doctor", &base, "--json"]);
+        assert_eq!(
+            (said.code, ailing(&said)),
+            (code, vec![found.to_owned()]),
+            "{said:?}"
+        );
+    }
 
     // From the configuration.
     let said = crate::community::udap(community.dir(), &["doctor", "--json"]);

@@ -9,6 +9,8 @@ use udap_host::when::when;
 use udap_pki::{Certificate, UnixTime};
 use udap_proto::claims::SKEW_SECS;
 use udap_trust::clock;
+use udap_trust::fetch::Fetcher;
+use udap_trust::verify::TrustEngine;
 use url::Url;
 
 /// How long before its end a certificate is warned of, in seconds.
@@ -65,6 +67,41 @@ impl Subject<'_> {
             }
             Err(error) => report.problem("metadata", &error.into()),
         }
+    }
+
+    /// The app's own certificate, as the server will judge it: its dates, its way to an anchor of the
+    /// community, whether it is revoked.
+    pub(super) async fn identity(&self, report: &mut Report) -> Result<(), Problem> {
+        let Some(identity) = self.client.identity() else {
+            let text = "not looked at: no app was named (--cert, --key)";
+            report.unknown("identity", text);
+            return Ok(());
+        };
+        let community = &identity.community;
+        if self.communities.iter().all(|known| known.uri != *community) {
+            let text = format!("not judged: no anchor of {community} was named (--anchor)");
+            report.unknown("identity", text);
+            return Ok(());
+        }
+        if let Err(error) = self.client.require_membership().await {
+            report.problem("identity", &error.into());
+            return Ok(());
+        }
+        let Some((leaf, intermediates)) = identity.chain.split_first() else {
+            return Ok(());
+        };
+        let fetcher = Fetcher::new(self.fetch.clone())?;
+        let engine = TrustEngine::new(Some(fetcher), self.communities.to_vec());
+        let verdict = engine.verify(community, leaf, intermediates, clock::now());
+        match verdict.await {
+            Err(error) => report.problem("identity", &Problem::refusal(&error)),
+            Ok(verdict) if !verdict.revocation_checked() => {
+                let text = "it is not known whether the app's certificate is revoked";
+                report.warning("identity", "revocation-not-checked", text);
+            }
+            Ok(_) => certificate("identity", leaf, community, report),
+        }
+        Ok(())
     }
 
     /// Whether TLS proves the host.
