@@ -209,6 +209,34 @@ fn an_explanation_is_a_tree() {
 }
 
 #[test]
+fn what_could_not_be_fetched_is_said_with_the_reason_and_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let pki = TestPki::publishing_at("https://community.example", "http://localhost:1");
+    let write = |name: &str, pem: String| std::fs::write(dir.path().join(name), pem).unwrap();
+    write("root.pem", pki.anchor().certificate().to_pem());
+    write("chain.pem", pki.leaf(APP).chain_pem());
+    let fetch = ["--anchor", "root.pem", "--cert", "chain.pem", "--fetch"];
+    let said = verify(dir.path(), &fetch).json();
+    assert_eq!(said["code"], "revocation-unavailable");
+    let (reason, hint) = (said["reason"].to_string(), said["hint"].to_string());
+    assert!(
+        reason.contains("could not be had from http://localhost:1/"),
+        "{reason}"
+    );
+    assert!(reason.contains("which is not public"), "{reason}");
+    assert!(hint.contains("--allow-host localhost:1"), "{hint}");
+
+    // Once that is allowed, it is not us who refuse.
+    let allowed = [&fetch[..], &["--allow-host", "localhost:1"]].concat();
+    let said = verify(dir.path(), &allowed).json();
+    let reason = said["reason"].to_string();
+    assert!(
+        reason.contains("no connection to `localhost:1`"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn a_batch_answers_each_line_and_exits_with_0() {
     let dir = tempfile::tempdir().unwrap();
     let pki = files(dir.path());

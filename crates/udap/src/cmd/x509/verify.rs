@@ -8,7 +8,9 @@ use crate::files;
 use crate::input;
 use crate::output::{self, Format, NO};
 use crate::problem::Problem;
+use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +18,10 @@ use std::sync::Arc;
 use udap_host::when::when;
 use udap_pki::{
     Certificate, Evidence, NameCheck, ObjectIdentifier, OcspResponse, Policy, Purpose, Reason,
-    Step, Trace, UnixTime, Valid, pem,
+    RevocationGap, Step, Trace, UnixTime, Valid, pem,
 };
 use udap_trust::clock;
-use udap_trust::fetch::{FetchPolicy, Fetcher, TlsRoots};
+use udap_trust::fetch::{FetchPolicy, Fetcher, Kind, TlsRoots};
 use udap_trust::verify::{CommunityTrust, TrustEngine, TrustError};
 
 /// Whether a certificate is to be trusted: path, names, purpose, policies, revocation.
@@ -95,7 +97,10 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<ExitCode, Problem> {
     }
     match question.answer().into_result() {
         Ok(valid) => accepted(args, &question, &valid, format),
-        Err(invalid) => refused(args, &question, &invalid.reason, &invalid.trace, format),
+        Err(invalid) => {
+            let (reason, trace) = (&invalid.reason, &invalid.trace);
+            refused(args, &question, reason, trace, None, format)
+        }
     }
 }
 
@@ -204,18 +209,37 @@ fn fetch(args: &Args, question: &Question, format: Format) -> Result<ExitCode, P
     })?;
     let mut trust = CommunityTrust::new(WORLD, question.anchors.clone());
     trust.policy = question.policy.clone();
-    let engine = TrustEngine::new(Some(fetcher), vec![trust]);
-    let verdict = block_on(async {
+    let engine = TrustEngine::new(Some(fetcher.clone()), vec![trust]);
+    let (verdict, not_had) = block_on(async {
         let (leaf, others) = (&question.leaf, &question.intermediates);
-        Ok(engine.verify(WORLD, leaf, others, question.now).await)
+        let verdict = engine.verify(WORLD, leaf, others, question.now).await;
+        let not_had = match &verdict {
+            Err(TrustError::Refused { reason, .. }) => not_had(&fetcher, reason).await,
+            _ => None,
+        };
+        Ok((verdict, not_had))
     })?;
     match verdict {
         Ok(verdict) => accepted(args, question, &verdict, format),
         Err(TrustError::Refused { reason, trace, .. }) => {
-            refused(args, question, &reason, &trace, format)
+            refused(args, question, &reason, &trace, not_had, format)
         }
         Err(error) => Err(Problem::refusal(&error)),
     }
+}
+
+/// Why revocation data could not be had: the verdict says from where and no more, so that is asked again.
+async fn not_had(fetcher: &Fetcher, reason: &Reason) -> Option<Problem> {
+    let Reason::RevocationUnavailable {
+        gap: RevocationGap::Unreachable { url },
+        ..
+    } = reason
+    else {
+        return None;
+    };
+    let (headers, body) = (HeaderMap::new(), Bytes::new());
+    let again = fetcher.send(Kind::Crl, Method::GET, url, headers, body);
+    again.await.err().map(Problem::from)
 }
 
 fn accepted(
@@ -273,21 +297,31 @@ fn refused(
     question: &Question,
     reason: &Reason,
     trace: &Trace,
+    not_had: Option<Problem>,
     format: Format,
 ) -> Result<ExitCode, Problem> {
+    let mut why = reason.to_string();
+    let mut hint = reason.hint();
+    if let Some(not_had) = &not_had {
+        why = format!("{why}: {}", not_had.message());
+        hint = not_had.hint_or_general().unwrap_or(hint);
+    }
     match format {
         Format::Human => {
             if args.explain {
                 output::data(&trace.to_string())?;
             }
-            Err(Problem::reason(reason))
+            Err(match not_had {
+                Some(_) => Problem::new(reason.code(), why).hint(hint),
+                None => Problem::reason(reason),
+            })
         }
         Format::Json => {
             let mut value = json!({
                 "accepted": false,
                 "code": reason.code(),
-                "reason": reason.to_string(),
-                "hint": reason.hint(),
+                "reason": why,
+                "hint": hint,
                 "section": reason.section(),
                 "ignored": question.ignored,
             });
