@@ -5,7 +5,7 @@ mod options;
 mod session;
 mod show;
 
-pub(crate) use app::{AppArgs, PurposeArgs};
+pub(crate) use app::{AppArgs, Certified, PurposeArgs};
 pub(crate) use options::{ClientArgs, RevocationArg};
 pub(crate) use session::{Revoked, Session};
 pub(crate) use show::{Requests, ShowArgs};

@@ -4,6 +4,7 @@ use crate::catalogue;
 use crate::output::{self, Format, NO, UNREADABLE, bold, printable};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use udap_client::{ClientError, Refused};
 use udap_pki::{Explanation, Reason, Trace};
@@ -58,6 +59,12 @@ impl Problem {
     /// Input that cannot be read, or wrong usage: exit code 2.
     pub(crate) fn unreadable(mut self) -> Self {
         self.0.exit = UNREADABLE;
+        self
+    }
+
+    /// The file that it is about, before the sentence.
+    pub(crate) fn about(mut self, path: &Path) -> Self {
+        self.0.message = format!("{}: {}", path.display(), self.0.message);
         self
     }
 

@@ -6,8 +6,11 @@ use crate::problem::Problem;
 use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use udap_client::{ClientMetadata, Extensions, Hl7B2b, ScopeSet, Server, client_credentials};
-use udap_proto::certification;
+use udap_client::{
+    ClientMetadata, Extensions, Hl7B2b, Registered, ScopeSet, Server, client_credentials,
+};
+use udap_proto::certification::CertificationError;
+use udap_proto::jws::Jws;
 use udap_proto::scope::{Context, Permissions, Scope};
 
 /// HL7's code system of purposes (v3-PurposeOfUse).
@@ -33,15 +36,25 @@ pub(crate) struct AppArgs {
 }
 
 impl AppArgs {
-    /// The certifications, as they are sent.
-    pub(crate) fn certifications(&self) -> Result<Vec<String>, Problem> {
+    /// The certifications, as they are sent. One about somebody else can never count.
+    pub(crate) fn certifications(&self, uri: &str) -> Result<Vec<String>, Problem> {
         self.certification
             .iter()
             .map(|path| {
                 let text = String::from_utf8(files::read(path)?).unwrap_or_default();
                 let compact = text.trim().to_owned();
-                certification::claimed_uris(&compact)
+                let jws = Jws::parse(&compact)
                     .map_err(|e| files::unusable(path, format!("is no certification: {e}")))?;
+                let sub = jws.payload().get("sub").and_then(Value::as_str);
+                let sub = sub.unwrap_or_default();
+                if sub != uri {
+                    let error = CertificationError::OtherApp {
+                        sub: sub.to_owned(),
+                        app: uri.to_owned(),
+                    };
+                    let problem = Problem::refusal(&error).compare(uri, sub);
+                    return Err(problem.about(path).unreadable());
+                }
                 Ok(compact)
             })
             .collect()
@@ -71,6 +84,43 @@ impl AppArgs {
         let name = self.client_name.as_deref().unwrap_or(uri);
         Ok(client_credentials(name, &scope, &contacts))
     }
+}
+
+/// What became of the certifications that were sent, by the names that they have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Certified {
+    pub(crate) sent: usize,
+    pub(crate) accepted: Vec<String>,
+    pub(crate) left_out: Vec<String>,
+}
+
+impl Certified {
+    /// The answer has the ones that the server accepted.
+    pub(crate) fn of(registered: &Registered, sent: &[String]) -> Self {
+        let answered = registered.answer.get("certifications");
+        let answered = answered.and_then(Value::as_array).into_iter().flatten();
+        let accepted: Vec<&str> = answered.filter_map(Value::as_str).collect();
+        let left_out = sent.iter().map(String::as_str);
+        Self {
+            sent: sent.len(),
+            left_out: left_out
+                .filter(|one| !accepted.contains(one))
+                .map(name)
+                .collect(),
+            accepted: accepted.into_iter().map(name).collect(),
+        }
+    }
+}
+
+/// What a certification is called by whoever signed it.
+fn name(compact: &str) -> String {
+    let jws = Jws::parse(compact).ok();
+    let name = jws
+        .as_ref()
+        .and_then(|jws| jws.payload().get("certification_name"));
+    name.and_then(Value::as_str)
+        .unwrap_or("without a name")
+        .to_owned()
 }
 
 /// What the server lets systems read, as far as it says so.

@@ -1,6 +1,6 @@
 //! One server, from discovery to a token, with what is remembered of it.
 
-use super::app::{AppArgs, PurposeArgs};
+use super::app::{AppArgs, Certified, PurposeArgs};
 use super::options::{ClientArgs, Setup};
 use super::show::Requests;
 use crate::output::{printable, talk};
@@ -202,14 +202,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The registration, and the certifications that were sent for it.
     pub(crate) async fn register(
         &self,
         server: &Discovered,
         app: &AppArgs,
-    ) -> Result<Registered, Problem> {
+    ) -> Result<(Registered, Vec<String>), Problem> {
         let uri = self.uri()?;
         let metadata = app.metadata(server, uri, self.sandboxed())?;
-        let certifications = app.certifications()?;
+        let certifications = app.certifications(uri)?;
         let client = self.client();
         let work = client.register_certified(server, &metadata, &certifications);
         let registered = spinner::wait("registering", work)
@@ -220,7 +221,7 @@ impl<'a> Session<'a> {
             let scope = scope.to_string();
             state.put_registration(server, uri, &registered.client_id, &scope, clock::now());
         })?;
-        Ok(registered)
+        Ok((registered, certifications))
     }
 
     pub(crate) async fn cancel(&self, server: &Discovered) -> Result<Registered, Problem> {
@@ -260,11 +261,14 @@ impl<'a> Session<'a> {
                 Err(error) => return Err(self.problem(error)),
             }
         }
-        let registered = self.register(server, app).await?;
+        let (registered, sent) = self.register(server, app).await?;
         talk(&printable(&format!(
             "registered as {}",
             registered.client_id
         )));
+        for name in Certified::of(&registered, &sent).left_out {
+            talk(&printable(&format!("without the certification: {name}")));
+        }
         let all = registered.scope.unwrap_or_default();
         let scope = scope.unwrap_or(&all);
         let token = self
@@ -289,7 +293,7 @@ impl<'a> Session<'a> {
             Some(known) => (known.client_id.clone(), ScopeSet::parse(&known.scope)),
             None => {
                 let metadata = app.metadata(server, uri, self.sandboxed())?;
-                let certifications = app.certifications()?;
+                let certifications = app.certifications(uri)?;
                 let plan = self
                     .client()
                     .plan_register_certified(server, &metadata, &certifications)

@@ -1,12 +1,11 @@
 //! `udap register`
 
-use crate::client::{AppArgs, ClientArgs, Requests, Session, ShowArgs};
+use crate::client::{AppArgs, Certified, ClientArgs, Requests, Session, ShowArgs};
 use crate::output::{self, Format};
 use crate::problem::Problem;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 use udap_client::{Discovered, Outcome, Plan, Registered, Server};
-use udap_proto::jws::Jws;
 
 /// Register this app with a server, change its registration, or cancel it.
 #[derive(Debug, clap::Args)]
@@ -41,12 +40,12 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let registered = if args.cancel {
-        session.cancel(&server).await?
+    let (registered, sent) = if args.cancel {
+        (session.cancel(&server).await?, Vec::new())
     } else {
         session.register(&server, &args.app).await?
     };
-    print(&session, &server, &registered, format)?;
+    print(&session, &server, &registered, &sent, format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,10 +54,15 @@ pub(crate) fn print(
     session: &Session<'_>,
     server: &Discovered,
     registered: &Registered,
+    sent: &[String],
     format: Format,
 ) -> Result<(), Problem> {
+    let certified = Certified::of(registered, sent);
     match format {
-        Format::Human => output::data(&to_text(server, registered, session.uri()?)),
+        Format::Human => {
+            let uri = session.uri()?;
+            output::data(&to_text(server, registered, &certified, uri))
+        }
         Format::Json => output::json(&json!({
             "registration": registered.outcome.as_str(),
             "client_id": registered.client_id,
@@ -66,6 +70,11 @@ pub(crate) fn print(
             "community": server.community,
             "uri": session.uri()?,
             "scope": registered.scope.as_ref().map(ToString::to_string),
+            "certifications": {
+                "sent": certified.sent,
+                "accepted": certified.accepted,
+                "left_out": certified.left_out,
+            },
             "answer": registered.answer,
         })),
     }
@@ -83,7 +92,7 @@ async fn show(
         let metadata = args
             .app
             .metadata(server, session.uri()?, session.sandboxed())?;
-        let certifications = args.app.certifications()?;
+        let certifications = args.app.certifications(session.uri()?)?;
         let plan = session
             .client()
             .plan_register_certified(server, &metadata, &certifications)
@@ -93,7 +102,12 @@ async fn show(
     args.show.print(&[(what, plan)], session.cacert(), format)
 }
 
-fn to_text(server: &Discovered, registered: &Registered, uri: &str) -> String {
+fn to_text(
+    server: &Discovered,
+    registered: &Registered,
+    certified: &Certified,
+    uri: &str,
+) -> String {
     let done = match registered.outcome {
         Outcome::New => "registered with",
         Outcome::Changed => "registration changed at",
@@ -107,24 +121,25 @@ fn to_text(server: &Discovered, registered: &Registered, uri: &str) -> String {
     if let Some(scope) = &registered.scope {
         rows.push(("scope", scope.to_string()));
     }
-    let accepted = registered.answer.get("certifications");
-    let accepted = accepted.and_then(Value::as_array).into_iter().flatten();
-    for name in accepted.filter_map(Value::as_str).filter_map(name) {
-        rows.push(("certified", name));
+    if certified.sent > 0 {
+        let left_out = certified.left_out.len();
+        let (accepted, sent) = (certified.sent.saturating_sub(left_out), certified.sent);
+        rows.push(("certifications", format!("{accepted} of {sent} accepted")));
     }
+    let named = |what, names: &[String]| {
+        names
+            .iter()
+            .map(move |name| (what, name.clone()))
+            .collect::<Vec<_>>()
+    };
+    rows.extend(named("certified", &certified.accepted));
+    rows.extend(named("left out", &certified.left_out));
     format!(
         "{} {}\n{}",
         output::TICK,
         output::bold(&format!("{done} {}", server.base_url)),
         output::pairs(&rows)
     )
-}
-
-/// What a certification is called by whoever signed it.
-fn name(compact: &str) -> Option<String> {
-    let jws = Jws::parse(compact).ok()?;
-    let name = jws.payload().get("certification_name")?;
-    name.as_str().map(str::to_owned)
 }
 
 const EXAMPLES: &str = "\

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     if args.show.requests() == Requests::Sent {
         let server = session.discover(&args.url).await?;
         let cancelled = session.cancel(&server).await?;
-        register::print(&session, &server, &cancelled, format)?;
+        register::print(&session, &server, &cancelled, &[], format)?;
         return Ok(ExitCode::SUCCESS);
     }
     let server = session.server(&args.url, args.show.requests()).await?;

@@ -127,6 +127,47 @@ fn both_kinds_are_made_sent_and_given_back() {
     ];
     let sent: Vec<&str> = sent.iter().map(|text| text.trim()).collect();
     assert_eq!(said.json()["answer"]["certifications"], json!(sent));
+    // One that the server leaves out is named; one about somebody else is not sent.
+    assert_eq!(said.json()["certifications"]["left_out"], json!([]));
+    let elsewhere = ["--programme", "https://other.example/audit"];
+    let elsewhere = [&elsewhere[..], &["--definition", "security-audit"]].concat();
+    ok(others(
+        dir,
+        &[&elsewhere[..], &["--out", "other.jwt"]].concat(),
+    ));
+    let said = ok(community.client(&[
+        "register",
+        url,
+        "--contact",
+        "mailto:ops@app.example",
+        "--register-scope",
+        "system/Patient.rs",
+        "--certification",
+        "other.jwt",
+        "--certification",
+        "audit.jwt",
+    ]));
+    assert!(
+        said.out.contains("certifications  1 of 2 accepted"),
+        "{said:?}"
+    );
+    assert!(said.out.contains("  left out        "), "{said:?}");
+    let foreign = community.client_as(
+        "auditor",
+        &[
+            "register",
+            url,
+            "--json",
+            "--contact",
+            "mailto:a@b.example",
+            "--certification",
+            "audit.jwt",
+        ],
+    );
+    assert_eq!(
+        (foreign.code, foreign.error().as_str()),
+        (2, "certification-sub-mismatch")
+    );
     let broken = register(&["findings.json"]);
     assert_eq!(
         (broken.code, broken.error()),
