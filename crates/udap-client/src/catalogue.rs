@@ -57,7 +57,7 @@ pub const CATALOGUE: &[Explanation] = &[
         "community-none-configured",
         "No community is configured",
         "Whether a server is to be trusted is for a trust community to say; without its anchor certificate nobody vouches for anybody.",
-        "Name the community's anchor with `--anchor FILE`, or work in a sandbox (`udap dev`).",
+        "Name the community and its anchor with `--community URI --anchor FILE`, or work in a sandbox (`udap dev`), whose URLs are on `localhost`.",
         "HL7 SSRAA §2.3",
     ),
     entry(

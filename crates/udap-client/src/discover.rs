@@ -317,8 +317,63 @@ pub(crate) fn check_base_url(base_url: &str) -> Result<Url, ClientError> {
         udap_trust::fetch::FetchError::Url { why, .. } => refused(why.to_owned()),
         other => ClientError::Fetch(other),
     })?;
+    if url.path().contains("/.well-known/") {
+        return Err(refused(
+            "it is the address of a document below one".to_owned(),
+        ));
+    }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refused("it has a query or a fragment".to_owned()));
     }
     Ok(url)
+}
+
+/// The base URL that was most likely meant: with its scheme, and without what stands below it.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    if !["http", "https"].contains(&scheme) {
+        return None;
+    }
+    let rest = rest.split(['?', '#']).next()?;
+    let base = rest
+        .split_once("/.well-known/")
+        .map_or(rest, |(base, _)| base);
+    let meant = format!("https://{base}");
+    (meant != text && check_base_url(&meant).is_ok()).then_some(meant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_that_was_mistyped_is_guessed() {
+        let known = |text: &str| (check_base_url(text).is_ok(), meant(text));
+        for text in [
+            "a.example:8443/fhir",
+            "localhost:8443/fhir",
+            "http://a.example:8443/fhir",
+            "https://a.example:8443/fhir/.well-known/udap",
+            "https://a.example:8443/fhir/.well-known/udap?community=x",
+            "a.example:8443/fhir/.well-known/smart-configuration",
+            "https://a.example:8443/fhir?x",
+        ] {
+            let host = if text.starts_with("local") {
+                "localhost"
+            } else {
+                "a.example"
+            };
+            let meant = format!("https://{host}:8443/fhir");
+            assert_eq!(known(text), (false, Some(meant)), "{text}");
+        }
+        assert_eq!(known("https://a.example/fhir"), (true, None));
+        for text in [
+            "ftp://a.example/fhir",
+            "",
+            "two words",
+            "https://a:b@c.example",
+        ] {
+            assert_eq!(known(text), (false, None), "{text}");
+        }
+    }
 }

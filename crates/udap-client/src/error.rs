@@ -1,5 +1,6 @@
 //! Why the client did not do what it was asked.
 
+use crate::discover::meant;
 use serde_json::Value;
 use std::fmt;
 use udap_pki::UnixTime;
@@ -308,6 +309,7 @@ impl Refusal for ClientError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::BaseUrl { url, .. } => meant(url).map(|meant| format!("did you mean `{meant}`?")),
             Self::Metadata(e) => e.hint(),
             Self::Untrusted { error, .. } => error.hint(),
             Self::Param(e) => e.hint(),

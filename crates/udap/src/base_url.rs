@@ -51,11 +51,15 @@ impl Target {
             }
             at += 1 + segment.len();
         }
-        Err(Problem::new(
+        let problem = Problem::new(
             "base-url-unclear",
             format!("in `{url}` no segment is a resource type"),
-        )
-        .unreadable())
+        );
+        let problem = match url.contains("://") {
+            true => problem,
+            false => problem.hint(format!("did you mean `https://{url}`?")),
+        };
+        Err(problem.unreadable())
     }
 
     fn new(base: &str, rest: &str) -> Self {

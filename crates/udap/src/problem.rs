@@ -256,7 +256,9 @@ impl From<ClientError> for Problem {
                     problem = problem.compare(only, iss);
                 }
             }
-            ClientError::BaseUrl { .. } | ClientError::OutsideBase { .. } => {
+            ClientError::BaseUrl { .. }
+            | ClientError::OutsideBase { .. }
+            | ClientError::NoCommunity => {
                 problem = problem.unreadable();
             }
             _ => {}

@@ -91,6 +91,20 @@ impl Sandbox {
             })
     }
 
+    /// A refusal of an address on this machine that is none of the sandbox's says which are.
+    pub(crate) fn instead(&self, problem: Problem) -> Problem {
+        if problem.code() != "address-not-public" {
+            return problem;
+        }
+        let holders = self.data_holders.iter();
+        let urls: Vec<_> = holders.map(|holder| holder.base_url.as_str()).collect();
+        problem.hint(format!(
+            "the sandbox in {} is at {}; for another host on this machine give `--allow-host HOST:PORT`",
+            self.dir.display(),
+            urls.join(", ")
+        ))
+    }
+
     /// Every `host:port` of it: it is all on this machine, where a fetcher does not go unasked.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let urls = self

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use udap_client::state::StateDir;
 use udap_client::{Client, ClientConfig, CommunityTrust, FetchPolicy, Identity, TlsRoots};
 use udap_pki::{Certificate, Revocation};
+use url::Url;
 
 /// Who asks, and whom it trusts.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Trust and identity")]
 pub(crate) struct ClientArgs {
     /// The community whose members are trusted, by its URI
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", value_parser = absolute_uri)]
     pub(crate) community: Option<String>,
     /// The community's trust anchors, PEM or DER
     #[arg(long, value_name = "FILE", requires = "community")]
@@ -211,6 +212,14 @@ impl ClientArgs {
                     "--state-dir DIR",
                 )
             })
+    }
+}
+
+/// An option that names something by its URI.
+pub(crate) fn absolute_uri(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(_) if !text.contains(char::is_whitespace) => Ok(text.to_owned()),
+        _ => Err("it is not an absolute URI, such as https://community.example".to_owned()),
     }
 }
 

@@ -313,7 +313,10 @@ impl<'a> Session<'a> {
 
     /// With the trace only where it was asked for.
     pub(crate) fn problem(&self, error: ClientError) -> Problem {
-        let problem = Problem::from(error);
+        let mut problem = Problem::from(error);
+        if let Some(sandbox) = &self.setup.sandbox {
+            problem = sandbox.instead(problem);
+        }
         if self.args.explain {
             problem
         } else {

@@ -46,6 +46,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
                 communities: &setup.communities,
                 fetch: &setup.fetch,
                 client: &setup.client,
+                sandbox: setup.sandbox.as_ref(),
             };
             spinner::wait(&format!("looking at {url}"), subject.look(&mut report)).await;
             subject.identity(&mut report).await?;

@@ -1,5 +1,6 @@
 //! `udap tls`
 
+use crate::client::absolute_uri;
 use crate::files;
 use crate::output::{self, Format, NO};
 use crate::problem::Problem;
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     base: Vec<String>,
     /// The community that may vouch for that metadata, by its URI
-    #[arg(long, value_name = "URI", requires = "anchor")]
+    #[arg(long, value_name = "URI", requires = "anchor", value_parser = absolute_uri)]
     community: Option<String>,
     /// The community's trust anchors, PEM or DER
     #[arg(long, value_name = "FILE", requires = "community")]

@@ -16,7 +16,7 @@ fn errors_are_json_where_json_is_wanted() {
         ),
         (
             &["discover", "https://fhir.example/r4"],
-            1,
+            2,
             "community-none-configured",
         ),
         (&["get", "https://fhir.example/r4"], 2, "base-url-unclear"),
@@ -56,6 +56,92 @@ fn errors_are_json_where_json_is_wanted() {
         let said = udap(dir.path(), args);
         assert_eq!((said.code, said.out.as_str()), (code, ""), "{args:?}");
         assert!(said.err.starts_with("error"), "{args:?} {}", said.err);
+    }
+}
+
+/// What was most likely meant stands in the hint.
+#[test]
+fn a_mistyped_address_is_told_from_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = dir.path().join("udap-sandbox");
+    std::fs::create_dir(&sandbox).unwrap();
+    let pki = udap_testkit::TestPki::new("https://localhost/c");
+    let app = pki.leaf("https://localhost/app");
+    for (name, text) in [
+        ("anchor.pem", pki.anchor().certificate().to_pem()),
+        ("app.pem", app.chain_pem()),
+        ("app.key", app.key_pem),
+    ] {
+        std::fs::write(sandbox.join(name), text).unwrap();
+    }
+    let manifest = serde_json::json!({
+        "tls_root_pem": sandbox.join("anchor.pem"),
+        "communities": [{"uri": "https://localhost/c", "anchor_pem": sandbox.join("anchor.pem")}],
+        "data_holders": [{"base_url": "https://localhost:8440/fhir"}],
+        "apps": [{
+            "name": "good", "uri": "https://localhost/app", "community": "https://localhost/c",
+            "chain_pem": sandbox.join("app.pem"), "key_pem": sandbox.join("app.key"),
+        }],
+    });
+    std::fs::write(sandbox.join("sandbox.json"), manifest.to_string()).unwrap();
+    let meant = "did you mean `https://localhost:8440/fhir`?";
+    for (args, code, error, hint) in [
+        (
+            &["discover", "localhost:8440/fhir"][..],
+            2,
+            "base-url-invalid",
+            meant,
+        ),
+        (
+            &["discover", "http://localhost:8440/fhir"],
+            2,
+            "base-url-invalid",
+            meant,
+        ),
+        (
+            &["discover", "https://localhost:8440/fhir/.well-known/udap"],
+            2,
+            "base-url-invalid",
+            meant,
+        ),
+        (
+            &["get", "localhost:8440/fhir/Patient/1"],
+            2,
+            "base-url-unclear",
+            "did you mean `https://localhost:8440/fhir/Patient/1`?",
+        ),
+        (
+            &["discover", "https://localhost:9399/fhir"],
+            1,
+            "address-not-public",
+            "udap-sandbox is at https://localhost:8440/fhir",
+        ),
+        (
+            &["discover", "https://127.0.0.1:8440/fhir"],
+            2,
+            "community-none-configured",
+            "`--community URI --anchor FILE`",
+        ),
+        (
+            &[
+                "discover",
+                "https://a.example/r4",
+                "--community",
+                "not a uri",
+            ],
+            2,
+            "usage",
+            "",
+        ),
+    ] {
+        let said = udap(dir.path(), &[args, &["--json"]].concat());
+        assert_eq!(
+            (said.code, said.error().as_str()),
+            (code, error),
+            "{args:?}"
+        );
+        let told = said.json()["error"]["hint"].to_string();
+        assert!(told.contains(hint), "{args:?} {told}");
     }
 }
 

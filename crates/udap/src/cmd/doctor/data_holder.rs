@@ -212,6 +212,7 @@ async fn itself(
             communities: &communities,
             fetch: &fetch,
             client: &client,
+            sandbox: None,
         };
         subject.look(report).await;
     }

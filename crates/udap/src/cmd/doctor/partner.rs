@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use crate::problem::Problem;
+use crate::sandbox::Sandbox;
 use http::header;
 use udap_client::inspect::{Inspection, Mark, RevocationData, inspect};
 use udap_client::{Client, ClientError, CommunityTrust, Discovered, FetchPolicy};
@@ -23,6 +24,7 @@ pub(super) struct Subject<'a> {
     pub(super) communities: &'a [CommunityTrust],
     pub(super) fetch: &'a FetchPolicy,
     pub(super) client: &'a Client,
+    pub(super) sandbox: Option<&'a Sandbox>,
 }
 
 impl Subject<'_> {
@@ -130,7 +132,12 @@ impl Subject<'_> {
         let seen = match seen {
             Ok(seen) => seen,
             Err(error) => {
-                report.problem("host", &Problem::from(error));
+                let problem = Problem::from(error);
+                let problem = match self.sandbox {
+                    Some(sandbox) => sandbox.instead(problem),
+                    None => problem,
+                };
+                report.problem("host", &problem);
                 return false;
             }
         };
