@@ -1,5 +1,6 @@
 //! Every code there is, with its meaning.
 
+use udap_host::audit::Event;
 use udap_pki::Explanation;
 
 /// The catalogues of all crates, one after the other.
@@ -31,15 +32,35 @@ pub(crate) fn find(code: &str) -> Option<&'static Explanation> {
 
 /// The codes most like a word that is none, best first, at most three.
 pub(crate) fn nearest(word: &str) -> Vec<&'static str> {
-    let mut codes: Vec<(usize, &str)> = all()
-        .map(|entry| {
-            let contained = entry.code.contains(word) || word.contains(entry.code);
-            let far = if contained {
-                0
-            } else {
-                distance(word, entry.code)
-            };
-            (far, entry.code)
+    nearest_of(word, all().map(|entry| entry.code))
+}
+
+/// What people are told of a code that is none: nothing where it is one, or where there is none like it.
+pub(crate) fn did_you_mean(word: &str) -> Option<String> {
+    meant(word, find(word).is_some(), &nearest(word))
+}
+
+/// The same of an audit trail's event.
+pub(crate) fn did_you_mean_event(word: &str) -> Option<String> {
+    let names = Event::NAMES;
+    meant(
+        word,
+        names.contains(&word),
+        &nearest_of(word, names.into_iter()),
+    )
+}
+
+fn meant(word: &str, known: bool, near: &[&str]) -> Option<String> {
+    let said = || format!("there is no `{word}`: did you mean {}?", near.join(", "));
+    (!known && !near.is_empty()).then(said)
+}
+
+fn nearest_of(word: &str, names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut codes: Vec<(usize, &str)> = names
+        .map(|name| {
+            let contained = name.contains(word) || word.contains(name);
+            let far = if contained { 0 } else { distance(word, name) };
+            (far, name)
         })
         .collect();
     codes.sort_unstable();
@@ -270,6 +291,11 @@ mod tests {
         );
         assert!(nearest("revoked").contains(&"certificate-revoked"));
         assert!(nearest("qqqqqqqqqqqqqqqqqqqqqq").is_empty());
+        assert_eq!(did_you_mean("jwt-replayed"), None);
+        let meant = did_you_mean("jwt-replyed").unwrap_or_default();
+        assert!(meant.contains("did you mean jwt-replayed"), "{meant}");
+        let meant = did_you_mean_event("token-refusd").unwrap_or_default();
+        assert!(meant.contains("did you mean token-refused"), "{meant}");
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
     }

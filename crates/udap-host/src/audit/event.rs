@@ -140,6 +140,42 @@ pub fn jti_hash(jti: &str) -> [u8; 32] {
 }
 
 impl Event {
+    /// Every name under which one is stored.
+    pub const NAMES: [&'static str; 32] = [
+        "registration-created",
+        "registration-modified",
+        "registration-cancelled",
+        "registration-refused",
+        "certification-refused",
+        "registration-lapsed",
+        "registration-restored",
+        "token-issued",
+        "token-refused",
+        "tokens-ended",
+        "token-revoked",
+        "revocation-refused",
+        "token-introspected",
+        "introspection-refused",
+        "access-allowed",
+        "access-refused",
+        "refusals-counted",
+        "certificate-trouble",
+        "certificate-issued",
+        "certificate-revoked",
+        "operator-refused",
+        "started",
+        "stopped",
+        "registration-suspended",
+        "operator-logged-in",
+        "operator-logged-out",
+        "operator-added",
+        "operator-removed",
+        "operator-password-changed",
+        "operator-token-created",
+        "operator-token-revoked",
+        "audit-pruned",
+    ];
+
     /// The name under which it is stored.
     pub fn name(&self) -> &'static str {
         match self {
@@ -265,4 +301,20 @@ pub(super) enum Data<'a> {
     Started {
         version: &'a str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_listed() {
+        let arms = include_str!("event.rs").split("=> \"").skip(1);
+        let names = arms.filter_map(|rest| Some(rest.split_once("\",")?.0));
+        let names: Vec<_> = names.filter(|name| !name.contains('"')).collect();
+        for name in &names {
+            assert!(Event::NAMES.contains(name), "{name} is not listed");
+        }
+        assert!(Event::NAMES.iter().all(|listed| names.contains(listed)));
+    }
 }

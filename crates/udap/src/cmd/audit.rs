@@ -1,5 +1,6 @@
 //! `udap audit`
 
+use crate::catalogue;
 use crate::cmd::admin::source;
 use crate::output::{self, Format};
 use crate::problem::Problem;
@@ -95,8 +96,8 @@ async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
     newest.reverse();
     match format {
         Format::Json => output::json(&json!({ "entries": newest }))?,
-        Format::Human if newest.is_empty() => output::talk("no entry is like that"),
-        Format::Human => output::data(&table(&newest))?,
+        Format::Human if newest.is_empty() => output::talk(&args.filter.nothing()),
+        Format::Human => output::data(&to_text(&newest))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -139,6 +140,16 @@ impl FilterArgs {
         Ok((db, config))
     }
 
+    /// What is said where no entry is like that: a word that no entry can have is a typo, most likely.
+    fn nothing(&self) -> String {
+        let code = self.code.as_deref().and_then(catalogue::did_you_mean);
+        let event = self.event.as_deref();
+        let event = event.and_then(catalogue::did_you_mean_event);
+        let nothing = Some("no entry is like that".to_owned());
+        let all = [nothing, event, code].into_iter().flatten();
+        all.collect::<Vec<_>>().join("; ")
+    }
+
     fn filter(&self, now: UnixTime) -> Result<Filter, Problem> {
         let time = |text: &Option<String>| {
             let time = text.as_deref().map(|text| time(text, now)).transpose()?;
@@ -179,15 +190,51 @@ fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
     })
 }
 
-fn table(records: &[Record]) -> String {
+/// Who, where from and in which community, as a table; below each row what happened or why not, which may be
+/// long.
+fn to_text(records: &[Record]) -> String {
     let row = |record: &Record| {
-        let time = UnixTime(record.at.div_euclid(1_000_000)).to_string();
         let who = record.more.uri.as_ref().or(record.client_id.as_ref());
         let who = who.cloned().unwrap_or_default();
-        [time, record.event.clone(), who, what(record)]
+        let community = record.community.as_deref().unwrap_or_default();
+        let community = community.trim_start_matches("https://");
+        let remote = record.more.remote.map(|remote| remote.to_string());
+        [
+            UnixTime(record.at.div_euclid(1_000_000)).to_string(),
+            record.event.clone(),
+            shortened(community),
+            remote.unwrap_or_default(),
+            who,
+        ]
+        .map(|cell| output::printable(&cell))
     };
-    let rows = records.iter().map(row).collect();
-    output::table(&["TIME", "EVENT", "WHO", "WHAT, OR WHY NOT"], rows)
+    let header = ["TIME", "EVENT", "COMMUNITY", "FROM", "WHO"];
+    let table = output::table(&header, records.iter().map(row).collect());
+    let below = records.iter().map(|record| {
+        let what = output::printable(&what(record));
+        if what.is_empty() {
+            what
+        } else {
+            format!("\n   {what}")
+        }
+    });
+    let below = std::iter::once(String::new()).chain(below);
+    let lines: Vec<_> = table
+        .lines()
+        .zip(below)
+        .map(|(line, below)| format!("{line}{below}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// By its end, which is what tells names of one place apart.
+fn shortened(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= MAX_COMMUNITY {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(count + 1 - MAX_COMMUNITY).collect();
+    format!("…{end}")
 }
 
 fn what(record: &Record) -> String {
@@ -202,6 +249,9 @@ fn what(record: &Record) -> String {
     });
     members.collect::<Vec<_>>().join(", ")
 }
+
+/// So that a row with an IPv4 address and a URI of 32 characters has 120 columns.
+const MAX_COMMUNITY: usize = 22;
 
 const LIST_EXAMPLES: &str = "\
 EXAMPLES
@@ -228,6 +278,44 @@ The server may run meanwhile. The trail says who pruned it, and how much.";
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_tells_who_where_from_and_in_which_community_within_120_columns() {
+        let record = |community: &str, code: Option<&str>| Record {
+            at: 1_795_536_000_000_000,
+            event: "registration-cancelled".to_owned(),
+            community: Some(community.to_owned()),
+            client_id: Some("2xBUc3c2F2diWFy_N459jw".to_owned()),
+            code: code.map(str::to_owned),
+            more: audit::More {
+                uri: Some("https://apps.clinic.example/ehr1".to_owned()),
+                remote: Some(std::net::Ipv4Addr::new(203, 100, 113, 114).into()),
+                detail: code.map(|_| "a sentence\nof a stranger".to_owned()),
+                ..audit::More::default()
+            },
+        };
+        let text = to_text(&[
+            record("https://community.example/north", None),
+            record("https://community.example/south", Some("jwt-replayed")),
+        ]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].contains("unity.example/north"), "{text}");
+        assert!(lines[2].contains("unity.example/south"), "{text}");
+        assert!(lines[2].contains("203.100.113.114"), "{text}");
+        assert!(
+            lines[2].ends_with("  https://apps.clinic.example/ehr1"),
+            "{text}"
+        );
+        assert_eq!(
+            lines[3],
+            "   [jwt-replayed] a sentence\u{fffd}of a stranger"
+        );
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 120),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_time_is_a_point_or_a_while_ago() {

@@ -1,6 +1,7 @@
 //! `udap admin refusals`, `communities`, `certificates`
 
 use super::source::SourceArgs;
+use crate::catalogue;
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use serde_json::Value;
@@ -35,6 +36,7 @@ pub(crate) struct RefusalsArgs {
 
 pub(super) async fn refusals(args: RefusalsArgs, format: Format) -> Result<ExitCode, Problem> {
     let source = args.source.open().await?;
+    let meant = args.code.as_deref().and_then(catalogue::did_you_mean);
     let mut query = vec![("limit", args.limit.to_string())];
     for (name, value) in [
         ("code", args.code),
@@ -47,7 +49,10 @@ pub(super) async fn refusals(args: RefusalsArgs, format: Format) -> Result<ExitC
     let refusals = list(&found["refusals"]);
     match format {
         Format::Json => output::json(&found)?,
-        Format::Human if refusals.is_empty() => output::talk("nobody was refused like that"),
+        Format::Human if refusals.is_empty() => {
+            let meant = meant.map_or_else(String::new, |meant| format!("; {meant}"));
+            output::talk(&format!("nobody was refused like that{meant}"));
+        }
         Format::Human => output::data(&refusal_lines(refusals))?,
     }
     Ok(ExitCode::SUCCESS)
