@@ -332,6 +332,15 @@ fn conclude(report: &mut Report) {
     report.verdict.undetermined = undetermined;
 }
 
+/// Whether a handshake failed because its first answer was none of TLS. The library says so in words only.
+#[must_use]
+pub fn is_no_tls(why: &str) -> bool {
+    why.contains("InvalidContentType")
+}
+
+/// What to do about such a port.
+const NO_TLS: &str = "Compare the port with what the operator publishes: FHIR base URLs are https.";
+
 fn hello(server_name: Option<&str>, seen: &Seen) -> Hello {
     let provider = handshake::provider();
     let suite = |suite: &rustls::SupportedCipherSuite| suite_name(*suite);
@@ -346,6 +355,10 @@ fn hello(server_name: Option<&str>, seen: &Seen) -> Hello {
         answer: match &seen.error {
             None => {
                 Finding::ok("the server answers, and the handshake comes to its end".to_owned())
+            }
+            Some(why) if is_no_tls(why) => {
+                let text = "this port does not speak TLS (is it http?)".to_owned();
+                Finding::failed(text, "tls-handshake-failed", Some(NO_TLS.to_owned()))
             }
             Some(why) => {
                 let text = format!("no handshake comes about: {why}");

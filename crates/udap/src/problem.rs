@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use udap_client::inspect::is_no_tls;
 use udap_client::{ClientError, Refused};
 use udap_pki::{Explanation, Reason, Trace};
 use udap_proto::Refusal;
@@ -203,13 +204,24 @@ impl Problem {
     }
 
     /// On the command line an exception is an option, where a server has it in its configuration.
-    fn about_fetching(self, error: &FetchError) -> Self {
+    fn about_fetching(mut self, error: &FetchError) -> Self {
         match error {
+            FetchError::Tls { host, why } if is_no_tls(why) => {
+                self.0.message = format!("`{host}` does not speak TLS (is it http?)");
+                self.hint("compare the port with what the operator publishes")
+            }
+            // What hyper says of a TLS alert.
+            FetchError::Broken { url, why }
+                if url.starts_with("http:") && why.contains("invalid HTTP version") =>
+            {
+                self.0.message = format!("what answers at `{url}` does not speak HTTP (is it TLS?)");
+                self.hint(format!("try `{}`", url.replacen("http:", "https:", 1)))
+            }
             FetchError::Address { host, .. } => self.hint(format!(
                 "if you mean to reach a host that is not public, list it: --allow-host {host}"
             )),
             FetchError::Tls { host, .. } => self.hint(format!(
-                "look with `udap tls inspect {host}`; for a private TLS root give `--tls-root FILE`"
+                "look with `udap tls inspect {host}` and the `--allow-host` and `--tls-root` of this command; a private TLS root is named with `--tls-root FILE`"
             )),
             _ => self,
         }

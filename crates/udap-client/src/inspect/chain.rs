@@ -345,7 +345,7 @@ fn refused(invalid: &Invalid) -> Finding {
     let reason = &invalid.reason;
     let hint = match reason {
         Reason::ChainNotTrusted { .. } => {
-            "Name the root with --ca FILE if the host's CA is a private one; otherwise have the server send its intermediate certificates.".to_owned()
+            "Name the root with --tls-root FILE if the host's CA is a private one; otherwise have the server send its intermediate certificates.".to_owned()
         }
         _ => reason.hint(),
     };

@@ -162,7 +162,7 @@ async fn an_issuer_that_is_no_root_is_refused() {
     };
     let report = inspect(&asked).await.unwrap();
     assert_eq!(codes(&report), ["chain-not-trusted", "tls-host-refused"]);
-    assert!(report.hints[0].contains("--ca FILE"));
+    assert!(report.hints[0].contains("--tls-root FILE"));
     assert_eq!(report.possession.as_ref().unwrap().mark, Mark::Ok);
 }
 
@@ -304,6 +304,8 @@ async fn what_is_not_tls_is_no_host_to_trust() {
         ["tls-handshake-failed", "tls-probe-undetermined"]
     );
     assert!(report.negotiated.is_none() && report.chain.is_none());
+    assert!(report.hello.answer.text.contains("does not speak TLS"));
+    assert!(report.hints[0].contains("Compare the port"));
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ pub(crate) struct Args {
     #[arg(value_name = "HOST[:PORT]")]
     host: String,
     /// Roots that vouch for hosts in place of the system's, PEM or DER
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[arg(long, alias = "ca", value_name = "FILE")]
+    tls_root: Option<PathBuf>,
     /// Fetch CRLs and OCSP responses, in place of relying on a stapled response
     #[arg(long)]
     fetch: bool,
@@ -68,7 +68,7 @@ impl Args {
         let url = format!("https://{}:{}/", target.host, target.port);
         let sandbox = Sandbox::choose(self.sandbox.as_deref(), &url)?;
         let ca = self
-            .ca
+            .tls_root
             .as_ref()
             .or(sandbox.as_ref().map(|sandbox| &sandbox.tls_root_pem));
         let mut allow_hosts = self.allow_host.clone();
@@ -134,7 +134,7 @@ fn coloured(report: &Report) -> String {
 const EXAMPLES: &str = "\
 EXAMPLES
   udap tls inspect fhir.example.org
-  udap tls inspect fhir.example.org:8443 --ca private-root.pem --fetch --json
+  udap tls inspect fhir.example.org:8443 --tls-root private-root.pem --fetch --json
 
   The sandbox of `udap dev`:
     udap tls inspect localhost:8440

@@ -199,6 +199,7 @@ fn the_whole_way() {
 
     revoked(&community);
     outsiders(&community);
+    other_protocols(&community);
     audited(&community);
 }
 
@@ -521,4 +522,45 @@ fn outsiders(community: &Community) {
         ["community-not-served", "chain-not-trusted"].contains(&said.error().as_str()),
         "{said:?}"
     );
+}
+
+/// A port that speaks another protocol is said to do so.
+fn other_protocols(community: &Community) {
+    let plain = format!("https://{}/fhir", community.ca_host());
+    let host = community.base_url.trim_start_matches("https://");
+    let host = host.trim_end_matches("/fhir");
+    let tls = format!("http://{host}/x.crl");
+    let inspect = ["tls", "inspect", community.ca_host(), "--allow-host"];
+    let show = ["crl", "show", &tls, "--allow-host", host];
+    let dir = community.dir();
+    for (said, words) in [
+        (
+            community.client(&["discover", &plain]),
+            "does not speak TLS (is it http?)",
+        ),
+        (
+            community.client(&["doctor", &plain]),
+            "does not speak TLS (is it http?)",
+        ),
+        (
+            crate::community::udap(dir, &[&inspect[..], &[community.ca_host()]].concat()),
+            "does not speak TLS (is it http?)",
+        ),
+        (
+            crate::community::udap(dir, &show),
+            "does not speak HTTP (is it TLS?)",
+        ),
+    ] {
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(
+            format!("{}{}", said.out, said.err).contains(words),
+            "{said:?}"
+        );
+    }
+    // One name for the file of TLS roots, and the older one.
+    for name in ["--tls-root", "--ca"] {
+        let roots = [name, "tls-root.pem", "--allow-host", host];
+        let said = crate::community::udap(dir, &[&["tls", "inspect", host][..], &roots].concat());
+        assert!(said.out.contains("the server answers"), "{said:?}");
+    }
 }

@@ -148,8 +148,7 @@ impl Subject<'_> {
             .find(|finding| finding.mark == Mark::Failed);
         if let Some(failed) = failed.filter(|_| !seen.verdict.trusted) {
             let problem = Problem::new(failed.code.unwrap_or("tls-host-refused"), &failed.text);
-            let private = "where the host's TLS root is a private one, name it: --tls-root FILE";
-            let hint = failed.hint.clone().unwrap_or_else(|| private.to_owned());
+            let hint = failed.hint.clone().unwrap_or_default();
             report.problem("host", &problem.hint(hint));
             return false;
         }
