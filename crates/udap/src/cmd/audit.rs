@@ -167,7 +167,7 @@ impl FilterArgs {
 }
 
 /// A point in time, or how long ago it was.
-fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
+pub(crate) fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }

@@ -70,6 +70,12 @@ fn on_the_files_and_on_the_api() {
     let to_read = api(&["refusals"], "watch.token");
     assert_eq!(to_read.json()["refusals"], serde_json::json!([]));
 
+    for (since, code) in [("12h", 0), ("2026-11-24T00:00:00Z", 0), ("yesterday", 2)] {
+        assert_eq!(files(&["refusals", "--since", since]).code, code, "{since}");
+        let said = api(&["refusals", "--since", since], "watch.token");
+        assert_eq!(said.code, code, "{since}");
+    }
+
     // Who only watches changes nothing.
     let why = ["--reason", "asked by the vendor"];
     let suspend = |token| api(&["suspend", &id, why[0], why[1]], token);
@@ -106,4 +112,26 @@ fn on_the_files_and_on_the_api() {
         (exposed.code, exposed.error().as_str()),
         (2, "config-key-exposed")
     );
+}
+
+#[test]
+fn a_file_that_the_configuration_names_and_nobody_can_read_is_2_wherever_it_is_met() {
+    let community = Community::start();
+    let config = std::fs::read_to_string(community.path("udap.toml")).unwrap();
+    let anchors = config.lines().find(|line| line.starts_with("anchors"));
+    let config = config.replace(anchors.unwrap(), "anchors = \"nothing.pem\"");
+    std::fs::write(community.path("broken.toml"), config).unwrap();
+    for command in [
+        &["config", "check"][..],
+        &["serve"],
+        &["admin", "communities"],
+        &["admin", "certificates"],
+    ] {
+        let said = udap(
+            community.dir(),
+            &[command, &["--config", "broken.toml", "--json"]].concat(),
+        );
+        let met = (said.code, said.error());
+        assert_eq!(met, (2, "config-unreadable".to_owned()), "{command:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::source::SourceArgs;
 use crate::catalogue;
+use crate::cmd::audit::time;
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use serde_json::Value;
@@ -24,7 +25,7 @@ pub(crate) struct RefusalsArgs {
     /// Only of this client
     #[arg(long, value_name = "CLIENT_ID", allow_hyphen_values = true)]
     client: Option<String>,
-    /// From then on: RFC 3339
+    /// From then on: RFC 3339, or how long ago (30m, 12h, 7d)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// How many at most
@@ -35,13 +36,16 @@ pub(crate) struct RefusalsArgs {
 }
 
 pub(super) async fn refusals(args: RefusalsArgs, format: Format) -> Result<ExitCode, Problem> {
+    let now = clock::now();
+    let since = args.since.as_deref().map(|text| time(text, now));
+    let since = since.transpose()?.map(|since| since.to_string());
     let source = args.source.open().await?;
     let meant = args.code.as_deref().and_then(catalogue::did_you_mean);
     let mut query = vec![("limit", args.limit.to_string())];
     for (name, value) in [
         ("code", args.code),
         ("client_id", args.client),
-        ("since", args.since),
+        ("since", since),
     ] {
         query.extend(value.map(|value| (name, value)));
     }
@@ -185,7 +189,7 @@ pub(super) fn told(value: &Value) -> String {
 pub(super) const REFUSALS_EXAMPLES: &str = "\
 EXAMPLES
   udap admin refusals
-  udap admin refusals --code certificate-revoked --since 2026-11-24T00:00:00Z
+  udap admin refusals --code certificate-revoked --since 12h
   udap admin refusals --client 2xBUc3c2F2diWFy_N459jw --json";
 
 pub(super) const COMMUNITIES_EXAMPLES: &str = "\
