@@ -95,6 +95,24 @@ pub const CATALOGUE: &[Explanation] = &[
     ),
 ];
 
+/// The meaning of a code, whichever actor gave it.
+pub(crate) fn find(code: &str) -> Option<&'static Explanation> {
+    [
+        CATALOGUE,
+        udap_pki::CATALOGUE,
+        udap_proto::CATALOGUE,
+        udap_trust::CATALOGUE,
+        udap_client::CATALOGUE,
+        udap_host::CATALOGUE,
+        udap_server::CATALOGUE,
+        udap_gateway::CATALOGUE,
+        udap_ca::CATALOGUE,
+    ]
+    .into_iter()
+    .flatten()
+    .find(|entry| entry.code == code)
+}
+
 const fn entry(
     code: &'static str,
     title: &'static str,

@@ -138,11 +138,18 @@ async fn sandbox(options: &DevOptions, reporter: &Reporter) -> Result<End, DevEr
     };
     let mut interrupted = Interrupted::watch()?;
 
+    let specs = actors::specs(&layout, fhir);
+    // A start that is refused makes nothing. Where there is a sandbox, who uses it is asked first.
+    let is_new = !layout.dir().exists();
+    if is_new {
+        actors::require_free(&specs).await?;
+    }
     files::make_dir(layout.dir())?;
     // Held to the end: two sandboxes in one directory would renew each other's certificates.
     let _lock = files::lock(layout.dir())?;
-    let specs = actors::specs(&layout, fhir);
-    actors::require_free(&specs).await?;
+    if !is_new {
+        actors::require_free(&specs).await?;
+    }
     reporter.note(&format!("sandbox in {}", layout.dir().display()));
     let clock: udap_ca::Clock = Arc::new(udap_host::clock::now);
     setup(&layout, &upstream, &clock).await?;

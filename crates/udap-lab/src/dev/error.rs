@@ -4,6 +4,7 @@ use udap_ca::CaError;
 use udap_proto::Refusal as _;
 
 use super::layout::{PORTS, Port};
+use crate::catalogue::find;
 
 /// Why the sandbox does not come up.
 #[derive(Debug, thiserror::Error)]
@@ -96,11 +97,7 @@ impl DevError {
             }
             Self::Ca { error, .. } => error.hint(),
             Self::Client(error) => error.hint().unwrap_or_default(),
-            _ => [crate::CATALOGUE, udap_host::CATALOGUE]
-                .into_iter()
-                .flatten()
-                .find(|entry| entry.code == self.code())
-                .map_or_else(String::new, |entry| entry.hint.to_owned()),
+            _ => general_hint(self.code()),
         }
     }
 
@@ -121,6 +118,11 @@ impl DevError {
             },
         }
     }
+}
+
+/// What the catalogue says.
+pub(crate) fn general_hint(code: &str) -> String {
+    find(code).map_or_else(String::new, |entry| entry.hint.to_owned())
 }
 
 fn taken(ports: &[Port]) -> String {

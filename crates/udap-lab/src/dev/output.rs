@@ -10,6 +10,7 @@ use super::{
     job::{Failure, Told},
     layout::Layout,
 };
+use crate::catalogue::find;
 
 /// Tells of each step as it ends. Results go to stdout, everything else to stderr.
 #[derive(Debug)]
@@ -121,6 +122,9 @@ impl Reporter {
         let _ = writeln!(err, "{RED}error[{code}]{RESET}: {sentence}");
         if !hint.is_empty() {
             let _ = writeln!(err, "  hint: {hint}");
+        }
+        if find(code).is_some() {
+            let _ = writeln!(err, "  see: udap explain {code}");
         }
     }
 }

@@ -237,8 +237,14 @@ fn ports_in_use_are_named_before_anything_starts() {
         format!("ports {ca} (for ca-1), {phisher} (for phisher) are in use")
     );
     assert!(
-        !home.path().join("udap-sandbox/logs").exists(),
-        "nothing was started"
+        !home.path().join("udap-sandbox").exists(),
+        "nothing was made"
+    );
+    let ran = home.dev(&["--once"]);
+    assert!(
+        ran.err.ends_with("\n  see: udap explain port-in-use\n"),
+        "{}",
+        ran.err
     );
     drop(taken);
     assert_eq!(home.dev(&["--once"]).code, Some(0));
@@ -277,6 +283,8 @@ fn what_cannot_be_used_is_a_sentence() {
             ran.err
         );
         assert!(ran.err.contains("\n  hint: "), "{}", ran.err);
+        let see = format!("\n  see: udap explain {code}\n");
+        assert!(ran.err.ends_with(&see), "{}", ran.err);
         assert_eq!(ran.out, "");
         let mut json = args.to_vec();
         json.push("--json");
@@ -387,6 +395,8 @@ fn a_sandbox_whose_main_job_fails_stays_up_and_says_so() {
     }
     assert_eq!(step["step"], "read");
     assert_eq!(step["code"], "upstream-unreachable");
+    let hint = step["hint"].as_str().unwrap();
+    assert!(hint.contains("http://localhost:1/fhir"), "{hint}");
     let all = running.next().unwrap();
     assert_eq!((&all["step"], &all["ok"]), (&"all".into(), &false.into()));
     let up = all["detail"]["up"].as_str().unwrap();

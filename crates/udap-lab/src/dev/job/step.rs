@@ -7,7 +7,10 @@ use udap_client::{ClientError, Refused};
 use udap_proto::Refusal as _;
 use udap_trust::signer::SignError;
 
-use crate::{dev::error::DevError, wire::WireError};
+use crate::{
+    dev::error::{DevError, general_hint},
+    wire::WireError,
+};
 
 /// What a step found.
 #[derive(Clone, Debug)]
@@ -44,10 +47,11 @@ impl From<ClientError> for Failure {
             ClientError::Refused(refused) => refused.udap_code.clone(),
             _ => None,
         };
+        let code = code.unwrap_or_else(|| error.code().to_owned());
         Self {
-            code: code.unwrap_or_else(|| error.code().to_owned()),
             sentence: error.to_string(),
-            hint: error.hint().unwrap_or_default(),
+            hint: error.hint().unwrap_or_else(|| general_hint(&code)),
+            code,
         }
     }
 }

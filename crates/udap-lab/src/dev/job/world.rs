@@ -89,9 +89,22 @@ impl<'a> World<'a> {
         Ok(client(self.layout, name, uri, community)?)
     }
 
+    /// What the FHIR server is to blame for, with the address that `--upstream` gave.
+    fn of_upstream(&self, failure: Failure) -> Failure {
+        if self.fhir == FhirServer::BuiltIn || !failure.code.starts_with("upstream-") {
+            return failure;
+        }
+        let hint = format!(
+            "see what answers at {}, which --upstream names",
+            self.upstream
+        );
+        Failure { hint, ..failure }
+    }
+
     /// A FHIR answer at the gateway, as JSON.
     pub(super) async fn read(&self, url: &str) -> Result<Value, Failure> {
-        let answer = self.app.get(self.token()?, url).await?;
+        let answer = self.app.get(self.token()?, url).await;
+        let answer = answer.map_err(|error| self.of_upstream(error.into()))?;
         let text = String::from_utf8_lossy(&answer.body);
         if text.contains(&self.upstream) {
             return Err(Failure::new(format!(
