@@ -108,7 +108,7 @@ const CATALOGUE: &[Explanation] = &[
         code: "file-unusable",
         title: "A file cannot be read or written",
         meaning: "A file named on the command line is not there, may not be read or written, or holds something else than it should.",
-        hint: "Look at the path and its permissions.",
+        hint: "The message says what is wrong with it, or what it should hold: see that the right file is named.",
         section: "—",
     },
     Explanation {

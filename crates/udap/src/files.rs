@@ -14,9 +14,13 @@ use zeroize::Zeroizing;
 /// The most that is read of any file or of standard input.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+const LOOK_AT_PERMISSIONS: &str = "look at the path and its permissions";
+
 /// The bytes of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let failed = |error: io::Error| unusable(path, format!("cannot be read: {error}"));
+    let failed = |error: io::Error| {
+        unusable(path, format!("cannot be read: {error}")).hint(LOOK_AT_PERMISSIONS)
+    };
     let mut bytes = Vec::new();
     let source: &mut dyn io::Read = if path == Path::new("-") {
         &mut io::stdin().lock()
@@ -35,8 +39,22 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 
 /// Every certificate of a PEM bundle, or the one of a DER file.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>, Problem> {
-    pem::certificates(&read(path)?)
-        .map_err(|error| unusable(path, format!("does not hold certificates: {error}")))
+    let bytes = read(path)?;
+    pem::certificates(&bytes).map_err(|error| {
+        let problem = unusable(path, format!("does not hold certificates: {error}"));
+        match label(&bytes) {
+            Some(label) => problem.hint(format!("it holds {label}: name the certificate's file")),
+            None => problem,
+        }
+    })
+}
+
+/// What a PEM file says that it holds.
+fn label(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (_, after) = text.split_once("-----BEGIN ")?;
+    let (label, _) = after.split_once("-----")?;
+    (!label.contains('\n')).then_some(label)
 }
 
 /// The same as trust anchors.
@@ -48,7 +66,27 @@ pub(crate) fn anchors(path: &Path) -> Result<Vec<Anchor>, Problem> {
 pub(crate) fn signer(path: &Path) -> Result<KeySigner, Problem> {
     let pem = Zeroizing::new(read(path)?);
     KeySigner::from_pem(&pem).map_err(|error| {
-        Problem::new(error.code(), format!("{}: {error}", path.display())).unreadable()
+        let label = label(&pem).unwrap_or_default();
+        let encrypted = label == "ENCRYPTED PRIVATE KEY"
+            || std::str::from_utf8(&pem).is_ok_and(|text| text.contains("4,ENCRYPTED"));
+        let problem = |said: &str| {
+            Problem::new(error.code(), format!("{}: {said}", path.display())).unreadable()
+        };
+        if encrypted {
+            return problem("the private key is encrypted, and is read only as it is").hint(
+                format!(
+                    "decrypt it: `openssl pkcs8 -topk8 -nocrypt -in {} -out new.key`",
+                    path.display()
+                ),
+            );
+        }
+        match label {
+            "" | "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" => {
+                problem(&error.to_string())
+            }
+            other => problem(&error.to_string())
+                .hint(format!("it holds {other}: name the private key's file")),
+        }
     })
 }
 
@@ -161,7 +199,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::AlreadyExists => unusable(path, "is there already".into())
             .hint("name another with `--out`; nothing is overwritten"),
-        _ => unusable(path, format!("cannot be written: {error}")),
+        _ => unusable(path, format!("cannot be written: {error}")).hint(LOOK_AT_PERMISSIONS),
     }
 }
 

@@ -11,7 +11,9 @@ use udap_client::{ClientError, Refused};
 use udap_pki::{Explanation, Reason, Trace};
 use udap_proto::Refusal;
 use udap_proto::claims::ClaimError;
+use udap_proto::extensions::ExtensionError;
 use udap_proto::metadata::MetadataError;
+use udap_proto::registration::ParamError;
 use udap_trust::fetch::FetchError;
 use udap_trust::verify::TrustError;
 
@@ -241,6 +243,26 @@ impl Problem {
     }
 }
 
+/// How an option is written, by the parameter or member that it gives; of others nothing is said.
+fn option_hint(name: &str) -> &'static str {
+    match name {
+        "contacts" => "`--contact mailto:ops@app.example`; others beside it are URIs",
+        "organization_id" => {
+            "`--organization-id` is an absolute URI, such as https://clinic.example, or a reference"
+        }
+        "subject_id" => {
+            "`--subject-id` is `system#value`, whose system is an absolute URI: http://hl7.org/fhir/sid/us-npi#1234567890"
+        }
+        "subject_role" => {
+            "`--subject-role` is `system#code`, whose system is an absolute URI: http://nucc.org/provider-taxonomy#207R00000X"
+        }
+        "purpose_of_use" => {
+            "`--purpose` is a code such as TREAT, or `system#code`, whose system is an absolute URI"
+        }
+        _ => "",
+    }
+}
+
 impl From<ClientError> for Problem {
     fn from(error: ClientError) -> Self {
         let mut problem = Self::refusal(&error);
@@ -255,23 +277,47 @@ impl From<ClientError> for Problem {
             }
             ClientError::Fetch(error) => problem = problem.about_fetching(error),
             ClientError::Untrusted { error, .. } => {
-                if let TrustError::Refused { trace, .. } = error.as_ref() {
-                    problem = problem.trace((**trace).clone());
-                }
+                problem = match error.as_ref() {
+                    TrustError::Refused { trace, .. } => problem.trace((**trace).clone()),
+                    TrustError::UnknownCommunity { .. } => problem
+                        .hint("name the community's anchor: `--anchor FILE`")
+                        .unreadable(),
+                };
             }
             ClientError::Metadata(MetadataError::Claim(ClaimError::Issuer { expected, found })) => {
                 problem = problem.compare(expected, found)
             }
-            ClientError::Metadata(MetadataError::NotInCertificate { iss, names })
-            | ClientError::UriNotInCertificate { uri: iss, names } => {
+            ClientError::Metadata(MetadataError::NotInCertificate { iss, names }) => {
                 if let [only] = names.as_slice() {
                     problem = problem.compare(only, iss);
                 }
             }
+            ClientError::UriNotInCertificate { uri, names } => {
+                problem = problem.unreadable();
+                if let [only] = names.as_slice() {
+                    problem = problem.compare(only, uri);
+                }
+            }
             ClientError::BaseUrl { .. }
             | ClientError::OutsideBase { .. }
-            | ClientError::NoCommunity => {
+            | ClientError::NoCommunity
+            | ClientError::NoIdentity
+            | ClientError::NoCertificate
+            | ClientError::OtherKey { .. } => {
                 problem = problem.unreadable();
+            }
+            // What they name was given by an option.
+            ClientError::Param(error) => {
+                problem = problem.unreadable();
+                if let ParamError::Missing { param } | ParamError::Wrong { param, .. } = error {
+                    problem = problem.hint(option_hint(param));
+                }
+            }
+            ClientError::Extension(error) => {
+                problem = problem.unreadable();
+                if let ExtensionError::Member { member, .. } = error {
+                    problem = problem.hint(option_hint(member));
+                }
             }
             _ => {}
         }

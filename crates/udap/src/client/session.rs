@@ -13,6 +13,7 @@ use udap_client::{
     AccessToken, Client, ClientError, Discovered, Endpoint, Extensions, Plan, Registered, ScopeSet,
     Server,
 };
+use udap_proto::extensions::check_everywhere;
 use udap_trust::clock;
 
 /// Stands for an identifier that only a registration would give.
@@ -247,6 +248,8 @@ impl<'a> Session<'a> {
     ) -> Result<(AccessToken, String), Problem> {
         let uri = self.uri()?;
         let extensions = purpose.extensions(server, uri, self.sandboxed())?;
+        // Before a registration is made that would be of no use.
+        check_everywhere(&extensions).map_err(ClientError::from)?;
         let remembered = self.state()?.registration(server, uri).cloned();
         if let Some(known) = remembered {
             let registered = ScopeSet::parse(&known.scope);

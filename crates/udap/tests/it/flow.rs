@@ -55,6 +55,55 @@ fn the_whole_way() {
     let said = community.client(&["get", &patients, "--json", "--purpose", "TREAT"]);
     assert_eq!((said.code, said.error().as_str()), (2, "option-missing"));
 
+    // A community is known by its anchor.
+    let host = base.trim_start_matches("https://");
+    let host = host.trim_end_matches("/fhir");
+    let known = ["--tls-root", "tls-root.pem", "--allow-host", host, "--json"];
+    let args = [&["discover", &base, "--community", COMMUNITY][..], &known].concat();
+    let said = crate::community::udap(community.dir(), &args);
+    assert_eq!((said.code, said.error().as_str()), (2, "community-unknown"));
+    assert!(said.out.contains("--anchor FILE"), "{said:?}");
+
+    // A value that cannot be used is told from its option, and nothing is sent.
+    for (args, code, hint) in [
+        (
+            &["register", &base, "--contact", "foo"][..],
+            "parameter-invalid",
+            "mailto:ops@",
+        ),
+        (
+            &["register", &base, "--contact", "https://a.example"],
+            "parameter-invalid",
+            "mailto:ops@",
+        ),
+        (
+            &["token", &base, "--organization-id", "foo"],
+            "extension-member-malformed",
+            "an absolute URI",
+        ),
+        (
+            &["token", &base, "--subject-id", "s#1"],
+            "extension-member-malformed",
+            "whose system is an absolute URI",
+        ),
+        (
+            &["token", &base, "--subject-role", "s#1"],
+            "extension-member-malformed",
+            "whose system is an absolute URI",
+        ),
+    ] {
+        let purpose = ["--purpose", "TREAT", "--json"];
+        let contact = ["--contact", "mailto:a@b.example"];
+        let more = match args[0] {
+            "token" => [&purpose[..], &contact].concat(),
+            _ => vec!["--json"],
+        };
+        let said = community.client(&[args, &more].concat());
+        assert_eq!((said.code, said.error().as_str()), (2, code), "{said:?}");
+        let told = said.json()["error"]["hint"].to_string();
+        assert!(told.contains(hint), "{told}");
+    }
+
     // `get` does everything by itself, and remembers it.
     let full = [
         "get",

@@ -85,6 +85,62 @@ fn a_mistyped_address_is_told_from_the_right_one() {
     });
     std::fs::write(sandbox.join("sandbox.json"), manifest.to_string()).unwrap();
     let meant = "did you mean `https://localhost:8440/fhir`?";
+    // A file that holds something else.
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    std::fs::write(dir.path().join("encrypted.key"), encrypted).unwrap();
+    for (cert, key, error, hint) in [
+        (
+            "app.key",
+            "app.key",
+            "file-unusable",
+            "it holds PRIVATE KEY",
+        ),
+        (
+            "app.pem",
+            "app.pem",
+            "key-unreadable",
+            "it holds CERTIFICATE",
+        ),
+        (
+            "app.pem",
+            "../encrypted.key",
+            "key-unreadable",
+            "decrypt it",
+        ),
+        ("none.pem", "app.key", "file-unusable", "permissions"),
+    ] {
+        let (cert, key) = (
+            format!("udap-sandbox/{cert}"),
+            format!("udap-sandbox/{key}"),
+        );
+        let mut args = vec!["token", "https://localhost:8440/fhir", "--json"];
+        args.extend([
+            "--community",
+            "https://localhost/c",
+            "--cert",
+            &cert,
+            "--key",
+            &key,
+        ]);
+        let said = udap(dir.path(), &args);
+        assert_eq!(
+            (said.code, said.error().as_str()),
+            (2, error),
+            "{cert} {key}"
+        );
+        let told = said.json()["error"]["hint"].to_string();
+        assert!(told.contains(hint), "{cert} {key} {told}");
+    }
+    let uri = ["--uri", "https://elsewhere.example", "--json"];
+    let said = udap(
+        dir.path(),
+        &[&["token", "https://localhost:8440/fhir"][..], &uri].concat(),
+    );
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (2, "identity-uri-mismatch")
+    );
     for (args, code, error, hint) in [
         (
             &["discover", "localhost:8440/fhir"][..],
