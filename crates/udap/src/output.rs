@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use comfy_table::{Table, presets};
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -160,6 +161,55 @@ pub(crate) fn table<const N: usize>(header: &[&str], rows: Vec<[String; N]>) -> 
         .join("\n")
 }
 
+/// The same where the terminal is wide enough for it; otherwise each row as a block of names and values. One
+/// line each where there is no terminal.
+pub(crate) fn table_or_blocks<const N: usize>(
+    header: &[&str; N],
+    rows: Vec<[String; N]>,
+) -> String {
+    arranged(header, rows, columns())
+}
+
+fn arranged<const N: usize>(
+    header: &[&str; N],
+    rows: Vec<[String; N]>,
+    columns: Option<usize>,
+) -> String {
+    let wide = table(header, rows.clone());
+    if fits(&wide, columns) {
+        return wide;
+    }
+    let blocks: Vec<_> = rows.iter().map(|row| block(header, row)).collect();
+    blocks.join("\n")
+}
+
+/// Whether each line of a text is as wide as that at most.
+pub(crate) fn fits(text: &str, columns: Option<usize>) -> bool {
+    columns.is_none_or(|columns| text.lines().all(|line| line.chars().count() <= columns))
+}
+
+/// A row by itself: its first two cells, and below them the others that say something.
+pub(crate) fn block(header: &[&str], row: &[String]) -> String {
+    let (head, rest) = row.split_at_checked(2).unwrap_or((row, &[]));
+    let names: Vec<_> = header
+        .iter()
+        .skip(2)
+        .map(|name| name.to_lowercase())
+        .collect();
+    let named = names.iter().map(String::as_str).zip(rest.iter().cloned());
+    let named: Vec<_> = named.filter(|(_, value)| !value.is_empty()).collect();
+    format!("{}\n{}", bold(&head.join("  ")), pairs(&named))
+        .trim_end()
+        .to_owned()
+}
+
+/// How wide the terminal is that data goes to, if it goes to one.
+pub(crate) fn columns() -> Option<usize> {
+    let out = io::stdout();
+    let size = tcgetwinsize(&out).ok().filter(|_| out.is_terminal())?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// Talk. Nobody is left to be told when stderr is closed.
 pub(crate) fn talk(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", layout(text));
@@ -259,6 +309,25 @@ mod tests {
                 Some(&value)
             );
         }
+    }
+
+    #[test]
+    fn a_table_that_is_wider_than_the_terminal_is_blocks() {
+        let header = ["STATE", "CLIENT", "URI", "LAST TOKEN"];
+        let row = ["active", "2xBU", "https://app.example", ""].map(str::to_owned);
+        let table = arranged(&header, vec![row.clone()], None);
+        assert_eq!(table.lines().count(), 2, "{table}");
+        let width = table.lines().map(|line| line.chars().count()).max();
+        assert_eq!(arranged(&header, vec![row.clone()], width), table);
+        let narrow = width.map(|width| width - 1);
+        assert_eq!(
+            arranged(&header, vec![row.clone(), row], narrow),
+            [
+                "\x1b[1mactive  2xBU\x1b[0m\n  uri  https://app.example",
+                "\x1b[1mactive  2xBU\x1b[0m\n  uri  https://app.example"
+            ]
+            .join("\n")
+        );
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
     match format {
         Format::Json => output::json(&json!({ "entries": newest }))?,
         Format::Human if newest.is_empty() => output::talk(&args.filter.nothing()),
-        Format::Human => output::data(&to_text(&newest))?,
+        Format::Human => output::data(&to_text(&newest, output::columns()))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -191,37 +191,45 @@ pub(crate) fn time(text: &str, now: UnixTime) -> Result<UnixTime, Problem> {
 }
 
 /// Who, where from and in which community, as a table; below each row what happened or why not, which may be
-/// long.
-fn to_text(records: &[Record]) -> String {
-    let row = |record: &Record| {
+/// long. Where that is too wide, each entry as a block.
+fn to_text(records: &[Record], columns: Option<usize>) -> String {
+    let entry = |record: &Record| {
         let who = record.more.uri.as_ref().or(record.client_id.as_ref());
-        let who = who.cloned().unwrap_or_default();
         let community = record.community.as_deref().unwrap_or_default();
-        let community = community.trim_start_matches("https://");
         let remote = record.more.remote.map(|remote| remote.to_string());
         [
             UnixTime(record.at.div_euclid(1_000_000)).to_string(),
             record.event.clone(),
-            shortened(community),
+            shortened(community.trim_start_matches("https://")),
             remote.unwrap_or_default(),
-            who,
+            who.cloned().unwrap_or_default(),
+            what(record),
         ]
         .map(|cell| output::printable(&cell))
     };
-    let header = ["TIME", "EVENT", "COMMUNITY", "FROM", "WHO"];
-    let table = output::table(&header, records.iter().map(row).collect());
-    let below = records.iter().map(|record| {
-        let what = output::printable(&what(record));
-        if what.is_empty() {
-            what
-        } else {
-            format!("\n   {what}")
-        }
+    let header = ["TIME", "EVENT", "COMMUNITY", "FROM", "WHO", "WHAT"];
+    let entries: Vec<_> = records.iter().map(entry).collect();
+    let rows = entries.iter().cloned();
+    let rows =
+        rows.map(|[time, event, community, from, who, _]| [time, event, community, from, who]);
+    let table = output::table(
+        header.split_last().map_or(&[], |(_, rest)| rest),
+        rows.collect(),
+    );
+    if !output::fits(&table, columns) {
+        let blocks: Vec<_> = entries
+            .iter()
+            .map(|entry| output::block(&header, entry))
+            .collect();
+        return blocks.join("\n");
+    }
+    let below = entries.iter().map(|[.., what]| match what.as_str() {
+        "" => String::new(),
+        what => format!("\n   {what}"),
     });
     let below = std::iter::once(String::new()).chain(below);
-    let lines: Vec<_> = table
-        .lines()
-        .zip(below)
+    let lines = table.lines().zip(below);
+    let lines: Vec<_> = lines
         .map(|(line, below)| format!("{line}{below}"))
         .collect();
     lines.join("\n")
@@ -240,7 +248,7 @@ fn shortened(text: &str) -> String {
 fn what(record: &Record) -> String {
     if let Some(code) = &record.code {
         let detail = record.more.detail.as_deref().unwrap_or_default();
-        return format!("[{code}] {detail}");
+        return format!("[{code}] {detail}").trim_end().to_owned();
     }
     let data = record.more.data.iter().flat_map(|data| data.as_object());
     let members = data.flatten().map(|(name, value)| match value.as_str() {
@@ -294,10 +302,11 @@ mod tests {
                 ..audit::More::default()
             },
         };
-        let text = to_text(&[
+        let records = [
             record("https://community.example/north", None),
             record("https://community.example/south", Some("jwt-replayed")),
-        ]);
+        ];
+        let text = to_text(&records, Some(120));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
         assert!(lines[1].contains("unity.example/north"), "{text}");
@@ -314,6 +323,22 @@ mod tests {
         assert!(
             lines.iter().all(|line| line.chars().count() <= 120),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn entries_too_wide_for_the_terminal_are_blocks() {
+        let record = Record {
+            at: 1_795_536_000_000_000,
+            event: "token-refused".to_owned(),
+            community: None,
+            client_id: Some("2xBUc3c2F2diWFy_N459jw".to_owned()),
+            code: Some("jwt-replayed".to_owned()),
+            more: audit::More::default(),
+        };
+        assert_eq!(
+            to_text(&[record], Some(40)),
+            "\u{1b}[1m2026-11-24T16:00:00Z  token-refused\u{1b}[0m\n  who   2xBUc3c2F2diWFy_N459jw\n  what  [jwt-replayed]"
         );
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn list(args: ListArgs, format: Format) -> Result<ExitCode, Pro
         "LAST TOKEN",
     ];
     let rows = apps.iter().map(row).collect();
-    output::data(&output::table(&header, rows))?;
+    output::data(&output::table_or_blocks(&header, rows))?;
     if found["next"].is_string() {
         output::talk(&format!(
             "there are more: --after {}",
