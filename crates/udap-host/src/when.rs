@@ -3,15 +3,15 @@
 use serde::{Serialize, Serializer};
 use udap_pki::UnixTime;
 
-/// `in 12 days, 2026-12-06` or `3 hours ago, 2026-11-24`.
+/// `in 12 days, 2026-12-06`, `3 hours ago, 2026-11-24` or `just now, 2026-11-24`.
 pub fn when(time: UnixTime, now: UnixTime) -> String {
     let secs = time.secs_since(now);
     let date: String = time.to_string().chars().take(10).collect();
     let amount = amount(secs.unsigned_abs());
-    if secs >= 0 {
-        format!("in {amount}, {date}")
-    } else {
-        format!("{amount} ago, {date}")
+    match secs {
+        0 => format!("just now, {date}"),
+        1.. => format!("in {amount}, {date}"),
+        _ => format!("{amount} ago, {date}"),
     }
 }
 
@@ -48,17 +48,23 @@ impl Serialize for When {
     }
 }
 
-/// The largest unit that is at least one; two for days are as good as any.
+/// In a unit of which there are some; years are rounded.
 fn amount(secs: u64) -> String {
     let (count, unit) = match secs {
-        0..120 => (secs, "second"),
-        120..7200 => (secs / 60, "minute"),
+        0..60 => (secs, "second"),
+        60..7200 => (secs / 60, "minute"),
         7200..172_800 => (secs / 3600, "hour"),
-        _ => (secs / 86_400, "day"),
+        172_800..=MAX_IN_DAYS => (secs / DAY, "day"),
+        _ => ((secs + YEAR / 2) / YEAR, "year"),
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
 }
+
+const DAY: u64 = 86_400;
+const MAX_IN_DAYS: u64 = 700 * DAY;
+/// 365 days and a quarter.
+const YEAR: u64 = 31_557_600;
 
 #[cfg(test)]
 mod tests {
@@ -80,5 +86,18 @@ mod tests {
             when(now.plus_secs(119 * 60), now),
             "in 119 minutes, 2026-11-24"
         );
+        assert_eq!(when(now, now), "just now, 2026-11-24");
+        let told = |secs| when(now.plus_secs(secs), now);
+        let told = |secs| told(secs).split(',').next().map(str::to_owned);
+        for (secs, expected) in [
+            (-59, "59 seconds ago"),
+            (-60, "1 minute ago"),
+            (-115, "1 minute ago"),
+            (700 * 86_400, "in 700 days"),
+            (701 * 86_400, "in 2 years"),
+            (20 * 365 * 86_400, "in 20 years"),
+        ] {
+            assert_eq!(told(secs).as_deref(), Some(expected));
+        }
     }
 }
