@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use std::fmt;
 use std::sync::Arc;
-use udap_pki::{Revocation, UnixTime};
+use udap_pki::{Certificate, Reason, Revocation, UnixTime};
 use udap_trust::fetch::{FetchPolicy, Fetcher, Kind};
-use udap_trust::verify::{CommunityTrust, TrustEngine};
+use udap_trust::verify::{CommunityTrust, TrustEngine, TrustError};
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -56,6 +56,17 @@ impl fmt::Debug for ClientConfig {
             .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
+}
+
+/// What can be told of the community of an app's own certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// An anchor of the community vouches for it.
+    Vouched,
+    /// The certificate of its issuer is neither in the chain nor where it says.
+    IssuerMissing,
+    /// Nothing, or that it is refused for another reason: expired, or there is none to judge.
+    Untold,
 }
 
 /// An app that finds, verifies and uses servers. Cheap to clone; clones share connections, verdicts
@@ -105,29 +116,31 @@ impl Client {
         self.0.identity.as_ref()
     }
 
-    /// That the identity's certificate is of the identity's community, as far as that can be told here. A
-    /// server of several communities registers an app in the one that its certificate is of, whatever the
-    /// app takes itself for. Ask once, before anything is sent as this app; without an identity there is
-    /// nothing to ask. Whether the certificate has expired or was revoked is for servers to say.
+    /// That the identity's certificate is of the identity's community. A server of several communities
+    /// registers an app in the one that its certificate is of, whatever the app takes itself for. Ask once,
+    /// before anything is sent as this app; without an identity there is nothing to ask. Whether the
+    /// certificate has expired or was revoked is for servers to say.
     ///
     /// # Errors
     /// [`ClientError::NotAMember`]
-    pub async fn require_membership(&self) -> Result<(), ClientError> {
+    pub async fn require_membership(&self) -> Result<Membership, ClientError> {
         let Some((identity, (leaf, intermediates))) = self
             .identity()
             .and_then(|identity| Some((identity, identity.chain.split_first()?)))
         else {
-            return Ok(());
+            return Ok(Membership::Untold);
         };
         let own = &self.0.own;
         let verdict = own.verify(&identity.community, leaf, intermediates, self.now());
         match verdict.await {
-            Err(error) if error.is_unanchored() => Err(ClientError::NotAMember {
+            Err(error) if !error.is_unanchored() => Ok(Membership::Untold),
+            Err(error) if is_without_issuer(&error, leaf) => Ok(Membership::IssuerMissing),
+            Err(_) => Err(ClientError::NotAMember {
                 community: identity.community.clone(),
                 subject: leaf.subject().to_string(),
                 issuer: leaf.issuer().to_string(),
             }),
-            _ => Ok(()),
+            Ok(_) => Ok(Membership::Vouched),
         }
     }
 
@@ -186,6 +199,16 @@ impl fmt::Debug for Client {
             .field("identity", &self.0.identity)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether not even the issuer of the leaf is at hand.
+fn is_without_issuer(error: &TrustError, leaf: &Certificate) -> bool {
+    let TrustError::Refused { reason, .. } = error else {
+        return true;
+    };
+    // The search ended at the leaf, and not at a root that issued it.
+    matches!(&**reason, Reason::ChainNotTrusted { certificate, issuer }
+        if *issuer == leaf.issuer().to_string() && certificate != issuer)
 }
 
 /// The body of a success, or what the server gave as its reason.

@@ -41,7 +41,7 @@ mod token;
 
 pub use about_token::About;
 pub use catalogue::CATALOGUE;
-pub use client::{Client, ClientConfig, Clock};
+pub use client::{Client, ClientConfig, Clock, Membership};
 pub use discover::{Discovered, Server};
 pub use error::{ClientError, Endpoint, Refused, Tried};
 pub use fhir::{FhirAnswer, require_under_base};

@@ -2,7 +2,8 @@ use crate::scene::{APP, COMMUNITY, Scene, code, identity};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use udap_client::{
-    Client, ClientError, ClientMetadata, Outcome, PlanBody, ScopeSet, client_credentials,
+    Client, ClientError, ClientMetadata, Membership, Outcome, PlanBody, ScopeSet,
+    client_credentials,
 };
 use udap_proto::Refusal as _;
 use udap_proto::registration::{Body, Change};
@@ -259,18 +260,23 @@ async fn a_certificate_of_another_community_is_told_before_anything_is_sent() {
     let scene = Scene::new().await;
     let told = |member| {
         let client = scene.client_of(&member);
-        async move { code(client.require_membership().await) }
+        async move { client.require_membership().await.map_err(|e| e.code()) }
     };
-    assert_eq!(told(scene.pki.leaf(APP)).await, "accepted");
+    assert_eq!(told(scene.pki.leaf(APP)).await, Ok(Membership::Vouched));
     let other = TestPki::new("https://other.example").leaf(APP);
-    assert_eq!(told(other).await, "identity-other-community");
-    assert_eq!(code(scene.client().require_membership().await), "accepted");
+    assert_eq!(told(other).await, Err("identity-other-community"));
+    let nobody = scene.client().require_membership().await;
+    assert_eq!(nobody.unwrap(), Membership::Untold);
+    // Of whom nobody knows who issued it, nothing is said.
+    let mut bare = scene.pki.leaf(APP);
+    bare.chain.truncate(1);
+    assert_eq!(told(bare).await, Ok(Membership::IssuerMissing));
     // What servers say of a certificate of the community is for them to say.
     let old = scene.pki.member(APP).expired().issue();
-    assert_eq!(told(old).await, "accepted");
+    assert_eq!(told(old).await, Ok(Membership::Untold));
     let revoked = scene.pki.leaf(APP);
     scene.pki.revoke(&revoked);
-    assert_eq!(told(revoked).await, "accepted");
+    assert_eq!(told(revoked).await, Ok(Membership::Vouched));
     assert!(scene.server.asked().is_empty() && scene.crl.asked().is_empty());
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use std::path::Path;
 use udap_client::state::State;
 use udap_client::{
-    AccessToken, Client, ClientError, Discovered, Endpoint, Extensions, Plan, Registered, ScopeSet,
-    Server,
+    AccessToken, Client, ClientError, Discovered, Endpoint, Extensions, Membership, Plan,
+    Registered, ScopeSet, Server,
 };
 use udap_proto::extensions::check_everywhere;
 use udap_trust::clock;
@@ -96,7 +96,12 @@ impl<'a> Session<'a> {
 
     /// The same for who will speak to it as this app.
     pub(crate) async fn discover(&self, base_url: &str) -> Result<Discovered, Problem> {
-        self.client().require_membership().await?;
+        if self.client().require_membership().await? == Membership::IssuerMissing {
+            talk(
+                "whether this app's certificate is of the community cannot be told here: \
+                put its issuer's certificate behind it",
+            );
+        }
         self.find(base_url).await
     }
 
