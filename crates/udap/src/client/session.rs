@@ -30,6 +30,21 @@ pub(crate) enum Revoked {
     Unknown,
 }
 
+impl Revoked {
+    /// Of whether the token counted before and after, as far as the server said so.
+    fn of(before: Option<bool>, after: Option<bool>) -> Result<Self, Problem> {
+        match (before, after) {
+            (_, Some(true)) => Err(Problem::new(
+                "token-still-active",
+                "the server took the request, and says that the token still counts",
+            )),
+            (Some(true), Some(false)) => Ok(Self::Ended),
+            (_, Some(false)) => Ok(Self::Inactive),
+            (_, None) => Ok(Self::Unknown),
+        }
+    }
+}
+
 /// A client and its options.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
@@ -197,15 +212,7 @@ impl<'a> Session<'a> {
         let done = spinner::wait("ending the token", work).await;
         done.map_err(|error| self.problem(error))?;
         let after = self.counts(server, client_id, token).await;
-        match (before, after) {
-            (_, Some(true)) => Err(Problem::new(
-                "token-still-active",
-                "the server took the request, and says that the token still counts",
-            )),
-            (Some(true), Some(false)) => Ok(Revoked::Ended),
-            (_, Some(false)) => Ok(Revoked::Inactive),
-            (_, None) => Ok(Revoked::Unknown),
-        }
+        Revoked::of(before, after)
     }
 
     /// The registration, and the certifications that were sent for it.
@@ -370,6 +377,20 @@ fn no_longer_known(error: &ClientError) -> bool {
 mod tests {
     use super::*;
     use udap_client::Refused;
+
+    #[test]
+    fn a_token_ended_only_if_it_is_known_to_have_counted_before_and_not_after() {
+        let said = |before, after| Revoked::of(before, after).map_err(|e| e.code().to_owned());
+        assert_eq!(said(Some(true), Some(false)), Ok(Revoked::Ended));
+        for before in [None, Some(false)] {
+            assert_eq!(said(before, Some(false)), Ok(Revoked::Inactive));
+        }
+        for before in [None, Some(false), Some(true)] {
+            assert_eq!(said(before, None), Ok(Revoked::Unknown));
+            let still = Err("token-still-active".to_owned());
+            assert_eq!(said(before, Some(true)), still);
+        }
+    }
 
     #[test]
     fn what_a_new_registration_mends_is_registered_again() {
