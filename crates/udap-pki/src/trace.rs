@@ -350,6 +350,24 @@ fn look_at_crl(crl: &Crl, data: &mut Vec<(&'static str, String)>) {
     data.push(("entries", crl.len().to_string()));
 }
 
+/// As RFC 5280 calls those that are critical somewhere; others by their number.
+fn extension_name(oid: &const_oid::ObjectIdentifier) -> String {
+    let oid = oid.to_string();
+    let name = match oid.as_str() {
+        "2.5.29.15" => "keyUsage",
+        "2.5.29.17" => "subjectAltName",
+        "2.5.29.19" => "basicConstraints",
+        "2.5.29.30" => "nameConstraints",
+        "2.5.29.32" => "certificatePolicies",
+        "2.5.29.33" => "policyMappings",
+        "2.5.29.36" => "policyConstraints",
+        "2.5.29.37" => "extKeyUsage",
+        "2.5.29.54" => "inhibitAnyPolicy",
+        _ => return oid,
+    };
+    name.to_owned()
+}
+
 fn list<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
     let text = items
         .map(|item| item.to_string())
@@ -467,7 +485,10 @@ impl Check {
                     .extension_ids()
                     .iter()
                     .filter(|(_, critical)| *critical);
-                data.push(("critical", list(critical.map(|(oid, _)| oid))));
+                data.push((
+                    "critical",
+                    list(critical.map(|(oid, _)| extension_name(oid))),
+                ));
             }
             Self::Crl | Self::Ocsp => data.push(("serial", certificate.serial_hex())),
             _ => {}

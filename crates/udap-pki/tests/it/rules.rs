@@ -57,6 +57,10 @@ fn a_plain_chain_is_valid_and_says_what_it_is() {
         trace.contains("✓ signature: algorithm ECDSA with SHA-256, issuer CN=CA, key P-256"),
         "{trace}"
     );
+    assert!(
+        trace.contains("critical basicConstraints keyUsage"),
+        "{trace}"
+    );
     assert!(!trace.contains('✗'), "{trace}");
 }
 

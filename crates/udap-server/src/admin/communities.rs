@@ -113,7 +113,7 @@ pub(super) fn of_server(server: &Server, now: UnixTime) -> CommunityList {
                 next_update: when(*until),
                 fresh: until.is_none_or(|until| now <= until),
             });
-        let data = crls.chain(responses).collect();
+        let data = once_each(crls.chain(responses).collect());
         let certifier_anchors = engine.community(&certifiers).map(|trust| trust.anchors);
         let facts = Facts {
             uri,
@@ -131,6 +131,16 @@ pub(super) fn of_server(server: &Server, now: UnixTime) -> CommunityList {
     CommunityList {
         communities: views.collect(),
     }
+}
+
+/// What members and certifiers are both judged by is there for each of them: shown is the one that lapses first.
+fn once_each(mut data: Vec<RevocationData>) -> Vec<RevocationData> {
+    data.sort_by(|a, b| {
+        let of = |one: &RevocationData| one.next_update.map_or(i64::MAX, |next| next.at.0);
+        (a.kind, &a.url, of(a)).cmp(&(b.kind, &b.url, of(b)))
+    });
+    data.dedup_by(|b, a| (a.kind, &a.url) == (b.kind, &b.url));
+    data
 }
 
 /// As a configuration says that they are to be trusted; whether revocation data is fresh only a running
@@ -175,4 +185,49 @@ pub(super) async fn page(State(admin): State<Admin>, person: Person) -> Result<R
         communities: of_server(&admin.server, clock::now()).communities,
     };
     Ok(page::html(StatusCode::OK, &page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_two_are_judged_by_is_shown_once_and_as_it_lapses_first() {
+        let now = UnixTime(1_795_536_000);
+        let data = |kind, url: &str, secs: Option<i64>| RevocationData {
+            kind,
+            url: url.to_owned(),
+            revoked: None,
+            next_update: secs.map(|secs| When {
+                at: now.plus_secs(secs),
+                now,
+            }),
+            fresh: true,
+        };
+        let shown = once_each(vec![
+            data("CRL", "http://ca.example/b.crl", Some(60)),
+            data("CRL", "http://ca.example/a.crl", Some(60)),
+            data("CRL", "http://ca.example/a.crl", Some(30)),
+            data("CRL", "http://ca.example/a.crl", None),
+            data("OCSP", "http://ca.example/a.crl", None),
+        ]);
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|one| {
+                (
+                    one.kind,
+                    one.url.as_str(),
+                    one.next_update.map(|next| next.at),
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("CRL", "http://ca.example/a.crl", Some(now.plus_secs(30))),
+                ("CRL", "http://ca.example/b.crl", Some(now.plus_secs(60))),
+                ("OCSP", "http://ca.example/a.crl", None),
+            ]
+        );
+    }
 }

@@ -56,7 +56,7 @@ fn on_the_files_and_on_the_api() {
         states.map(|one| one["state"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(counts("watch"), ["good"]);
-    assert_eq!(counts("twice"), ["revoked"], "nobody holds it");
+    assert!(counts("twice").is_empty(), "none was made");
 
     // Both ways show the same.
     for said in [files(&["apps"]), api(&["apps"], "watch.token")] {

@@ -2,7 +2,7 @@
 
 use super::operator::ConfigArgs;
 use super::{source, trust};
-use crate::files::{self, Privacy};
+use crate::files::{NewFile, Privacy};
 use crate::output::{self, Format};
 use crate::problem::Problem;
 use serde_json::{Value, json};
@@ -54,6 +54,10 @@ pub(crate) struct RevokeArgs {
 pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
     match command {
         Command::Create(args) => {
+            // Before there is a token that would have to be ended again.
+            let out = args.out.as_ref();
+            let out = out.map(|path| NewFile::open(path, Privacy::Private));
+            let out = out.transpose()?;
             let local = source::local(&args.config.config).await?;
             let role = if args.operator {
                 Role::Operator
@@ -61,15 +65,15 @@ pub(super) async fn run(command: Command, format: Format) -> Result<ExitCode, Pr
                 Role::Viewer
             };
             let mut made = local.create_token(&args.name, role, args.days).await?;
-            if let Some(path) = &args.out {
+            if let Some(out) = out {
                 let token = format!("{}\n", trust::text(&made["token"]));
-                if let Err(problem) = files::create(path, token.as_bytes(), Privacy::Private) {
+                if let Err(problem) = out.finish(token.as_bytes()) {
                     local.revoke_token(&trust::text(&made["id"])).await?;
                     return Err(problem);
                 }
                 if let Some(members) = made.as_object_mut() {
                     members.remove("token");
-                    members.insert("file".to_owned(), json!(path));
+                    members.insert("file".to_owned(), json!(args.out));
                 }
             }
             match format {
