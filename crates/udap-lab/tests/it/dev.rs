@@ -122,6 +122,10 @@ fn the_main_job_is_done_twice_and_nothing_is_left() {
 }
 
 /// A page by http.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test asks a process on this machine, and may wait"
+)]
 fn plain_get(url: &str) -> String {
     let url = url::Url::parse(url).unwrap();
     let (host, port) = (url.host_str().unwrap(), url.port().unwrap());
