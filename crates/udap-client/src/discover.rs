@@ -125,8 +125,8 @@ impl Discovered {
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict
     }
-    /// Until when both hold: the end of the signed metadata or of the verdict, whichever is first. From
-    /// then on nothing is sent that rests on it.
+    /// Until when both hold: the end of the signed metadata or of the verdict, whichever is first; a verdict
+    /// without known revocation holds 30 seconds. From then on nothing is signed for it.
     #[must_use]
     pub fn expires(&self) -> UnixTime {
         self.metadata.exp().min(self.verdict.expires())

@@ -107,7 +107,7 @@ impl Client {
     /// A token for these scopes: one that is known and has not ended, or a new one.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::DiscoveryExpired`] when the server has to be discovered again,
+    /// [`ClientError`]; [`ClientError::DiscoveryExpired`] when the server has to be discovered again for a new one,
     /// [`ClientError::Refused`] with what the server gave as its reason.
     pub async fn token(
         &self,
@@ -116,7 +116,6 @@ impl Client {
         scope: &ScopeSet,
         extensions: &Extensions,
     ) -> Result<AccessToken, ClientError> {
-        self.require_current(server)?;
         let key = Key {
             token_endpoint: server.token_endpoint.clone(),
             base_url: server.base_url.clone(),
@@ -199,6 +198,7 @@ impl Client {
         scope: &ScopeSet,
         extensions: &Extensions,
     ) -> Result<AccessToken, ClientError> {
+        self.require_current(server)?;
         let asked_at = self.now();
         let plan = self
             .plan_token(server, client_id, scope, extensions)

@@ -42,7 +42,7 @@ pub(crate) struct PruneArgs {
     /// The configuration of the data holder
     #[arg(long, value_name = "FILE", default_value = "udap.toml")]
     config: PathBuf,
-    /// Entries from before then go: RFC 3339, or how long ago (2190d)
+    /// Entries from before then go: RFC 3339, the time up to which they were exported
     #[arg(long, value_name = "TIME")]
     until: String,
 }
@@ -104,7 +104,12 @@ async fn list(args: &ListArgs, format: Format) -> Result<ExitCode, Problem> {
 
 async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
     let (db, config) = args.open().await?;
-    let filter = args.filter(clock::now())?;
+    let now = clock::now();
+    let filter = args.filter(now)?;
+    // What is a while ago moves on; whoever prunes names this.
+    if let Some(until) = &args.until {
+        output::talk(&format!("entries from before {}", time(until, now)?));
+    }
     let mut all = std::pin::pin!(audit::entries(&db, &filter));
     while let Some(record) = all.next().await {
         let event = audit::audit_event(&record?, &config.base_url);
@@ -115,13 +120,14 @@ async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
 
 async fn prune(args: &PruneArgs, format: Format) -> Result<ExitCode, Problem> {
     let now = clock::now();
-    let until = time(&args.until, now)?;
-    if until > now {
-        let why = format!("`{}` is in the future", args.until);
-        return Err(Problem::new("usage", why)
-            .hint("name the time up to which entries may go, e.g. 2190d")
-            .unreadable());
-    }
+    // A point in time alone: a while ago would be later than it was when they were exported.
+    let until = args.until.parse().ok().filter(|until| *until <= now);
+    let until: UnixTime = until.ok_or_else(|| {
+        let why = format!("`{}` is no point of time in the past", args.until);
+        Problem::new("usage", why)
+            .hint("the time that `udap audit export` told, e.g. 2020-12-01T00:00:00Z")
+            .unreadable()
+    })?;
     // One that is not there is not made.
     drop(Db::open_existing(&config::load(&args.config)?.database()?).await?);
     let local = source::local(&args.config).await?;
@@ -277,8 +283,8 @@ EXAMPLES
 const PRUNE_EXAMPLES: &str = "\
 EXAMPLES
   Keep six years, as many in the US do (45 CFR 164.316):
-    udap audit export --until 2190d >> /archive/audit.ndjson
-    udap audit prune --until 2190d
+    udap audit export --until 2020-12-01T00:00:00Z > audit-2020-11.ndjson
+    udap audit prune --until 2020-12-01T00:00:00Z
 
 The server may run meanwhile. The trail says who pruned it, and how much.";
 
