@@ -262,6 +262,10 @@ impl Holder {
 }
 
 /// Keeps a test's own server from answering while that is set; not for ever, so that a test that fails ends.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests that use it have several threads"
+)]
 pub(crate) fn hold(set: &AtomicBool) {
     let begun = Instant::now();
     tokio::task::block_in_place(|| {
