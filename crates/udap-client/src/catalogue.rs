@@ -106,7 +106,7 @@ pub const CATALOGUE: &[Explanation] = &[
         "identity-other-community",
         "The app's certificate is of another community than the server's",
         "A registration belongs to one community: both certificates must be of the same.",
-        "Use the certificate that the server's community issued to you, with those of its issuers behind it, or name another community.",
+        "Use the certificate that the server's community issued to you, with those of its issuers behind it; name another community, or, if it has several roots, each with an `--anchor`.",
         "HL7 SSRAA §2.4",
     ),
     entry(

@@ -201,14 +201,13 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Whether not even the issuer of the leaf is at hand.
+/// Whether not even the issuer of the leaf is at hand. Where only one further up is missing, it is the rule that
+/// the anchor is another community's, and the exception that the chain's file lacks a certificate.
 fn is_without_issuer(error: &TrustError, leaf: &Certificate) -> bool {
-    let TrustError::Refused { reason, .. } = error else {
-        return true;
-    };
     // The search ended at the leaf, and not at a root that issued it.
-    matches!(&**reason, Reason::ChainNotTrusted { certificate, issuer }
-        if *issuer == leaf.issuer().to_string() && certificate != issuer)
+    matches!(error, TrustError::Refused { reason, .. }
+        if matches!(&**reason, Reason::ChainNotTrusted { certificate, issuer }
+            if *issuer == leaf.issuer().to_string() && certificate != issuer))
 }
 
 /// The body of a success, or what the server gave as its reason.

@@ -124,6 +124,10 @@ impl Client {
             extensions: Value::Object(extensions.clone()).to_string(),
         };
         let now = self.now();
+        // A token that is known is the server's own, though its metadata has ended, while it is trusted.
+        if now >= server.verdict().expires() {
+            self.require_current(server)?;
+        }
         let tokens = &self.inner().tokens.0;
         if let Some(known) = tokens.get(&key).await {
             if known.is_fresh(now) {

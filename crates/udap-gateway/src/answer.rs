@@ -66,7 +66,8 @@ pub(crate) fn for_client(
         return Err(UpstreamError::Compressed);
     }
     // The native text of a Binary is nobody's to judge.
-    if text && !empty && !interaction.reads_binary() && !has_ascii(&head.headers) {
+    let native = interaction.reads_binary() && status.is_success();
+    if text && !empty && !native && !has_ascii(&head.headers) {
         return Err(UpstreamError::Charset);
     }
     let mut headers = headers::to_client(&head.headers, bases);

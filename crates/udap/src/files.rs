@@ -42,19 +42,26 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>, Problem> {
     let bytes = read(path)?;
     pem::certificates(&bytes).map_err(|error| {
         let problem = unusable(path, format!("does not hold certificates: {error}"));
-        match label(&bytes) {
-            Some(label) => problem.hint(format!("it holds {label}: name the certificate's file")),
-            None => problem,
+        match labels(&bytes).as_slice() {
+            [label, others @ ..]
+                if !others
+                    .iter()
+                    .chain([label])
+                    .any(|l| l.contains("CERTIFICATE")) =>
+            {
+                problem.hint(format!("it holds {label}: name the certificate's file"))
+            }
+            _ => problem,
         }
     })
 }
 
-/// What a PEM file says that it holds.
-fn label(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (_, after) = text.split_once("-----BEGIN ")?;
-    let (label, _) = after.split_once("-----")?;
-    (!label.contains('\n')).then_some(label)
+/// What a PEM file says that it holds, block by block.
+fn labels(bytes: &[u8]) -> Vec<&str> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let blocks = text.split("-----BEGIN ").skip(1);
+    let labels = blocks.filter_map(|block| Some(block.split_once("-----")?.0));
+    labels.filter(|label| !label.contains('\n')).collect()
 }
 
 /// The same as trust anchors.
@@ -66,8 +73,8 @@ pub(crate) fn anchors(path: &Path) -> Result<Vec<Anchor>, Problem> {
 pub(crate) fn signer(path: &Path) -> Result<KeySigner, Problem> {
     let pem = Zeroizing::new(read(path)?);
     KeySigner::from_pem(&pem).map_err(|error| {
-        let label = label(&pem).unwrap_or_default();
-        let encrypted = label == "ENCRYPTED PRIVATE KEY"
+        let labels = labels(&pem);
+        let encrypted = labels.contains(&"ENCRYPTED PRIVATE KEY")
             || std::str::from_utf8(&pem).is_ok_and(|text| text.contains("4,ENCRYPTED"));
         let problem = |said: &str| {
             Problem::new(error.code(), format!("{}: {said}", path.display())).unreadable()
@@ -80,12 +87,12 @@ pub(crate) fn signer(path: &Path) -> Result<KeySigner, Problem> {
                 ),
             );
         }
-        match label {
-            "" | "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" => {
+        match labels.as_slice() {
+            [label, ..] if !labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => {
                 problem(&error.to_string())
+                    .hint(format!("it holds {label}: name the private key's file"))
             }
-            other => problem(&error.to_string())
-                .hint(format!("it holds {other}: name the private key's file")),
+            _ => problem(&error.to_string()),
         }
     })
 }

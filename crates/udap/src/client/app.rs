@@ -89,26 +89,23 @@ impl AppArgs {
 /// What became of the certifications that were sent, by the names that they have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Certified {
-    pub(crate) sent: usize,
     pub(crate) accepted: Vec<String>,
     pub(crate) left_out: Vec<String>,
 }
 
 impl Certified {
-    /// The answer has the ones that the server accepted.
-    pub(crate) fn of(registered: &Registered, sent: &[String]) -> Self {
-        let answered = registered.answer.get("certifications");
-        let answered = answered.and_then(Value::as_array).into_iter().flatten();
-        let accepted: Vec<&str> = answered.filter_map(Value::as_str).collect();
+    /// The answer has the ones that the server accepted; one without that member tells nothing.
+    pub(crate) fn of(registered: &Registered, sent: &[String]) -> Option<Self> {
+        let answered = registered.answer.get("certifications")?.as_array()?;
+        let accepted: Vec<&str> = answered.iter().filter_map(Value::as_str).collect();
         let left_out = sent.iter().map(String::as_str);
-        Self {
-            sent: sent.len(),
+        Some(Self {
             left_out: left_out
                 .filter(|one| !accepted.contains(one))
                 .map(name)
                 .collect(),
             accepted: accepted.into_iter().map(name).collect(),
-        }
+        })
     }
 }
 

@@ -273,7 +273,16 @@ impl<'a> Session<'a> {
                         "the server no longer knows this registration as this app's; registering again",
                     );
                 }
-                Err(error) => return Err(self.problem(error)),
+                Err(error) => {
+                    // Not by itself: it may be the server that cannot fetch an issuer for the moment, and a
+                    // new registration ends the tokens of the one before.
+                    if refused_code(&error) == Some("chain-not-trusted") {
+                        talk(
+                            "if another certificate of this app was registered, `udap register` registers it with this one",
+                        );
+                    }
+                    return Err(self.problem(error));
+                }
             }
         }
         let (registered, sent) = self.register(server, app).await?;
@@ -281,7 +290,8 @@ impl<'a> Session<'a> {
             "registered as {}",
             registered.client_id
         )));
-        for name in Certified::of(&registered, &sent).left_out {
+        let left_out = Certified::of(&registered, &sent).map(|certified| certified.left_out);
+        for name in left_out.unwrap_or_default() {
             talk(&printable(&format!("without the certification: {name}")));
         }
         let all = registered.scope.unwrap_or_default();
@@ -363,14 +373,19 @@ fn no_longer_known(error: &ClientError) -> bool {
             "client-unknown",
             "registration-cancelled",
             "certification-lapsed",
-            // The registration is of another community than the certificate.
-            "chain-not-trusted",
         ]
         .contains(&code),
     };
     mended
         && refused.endpoint == Endpoint::Token
         && refused.error.as_deref() == Some("invalid_client")
+}
+
+fn refused_code(error: &ClientError) -> Option<&str> {
+    match error {
+        ClientError::Refused(refused) => refused.udap_code.as_deref(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -397,7 +412,7 @@ mod tests {
         for (code, mended) in [
             (None, true),
             (Some("registration-cancelled"), true),
-            (Some("chain-not-trusted"), true),
+            (Some("chain-not-trusted"), false),
             (Some("registration-suspended"), false),
             (Some("certificate-revoked"), false),
         ] {

@@ -120,10 +120,12 @@ async fn export(args: &FilterArgs) -> Result<ExitCode, Problem> {
 
 async fn prune(args: &PruneArgs, format: Format) -> Result<ExitCode, Problem> {
     let now = clock::now();
-    // A point in time alone: a while ago would be later than it was when they were exported.
-    let until = args.until.parse().ok().filter(|until| *until <= now);
+    // A point in time alone: a while ago would be later than it was when they were exported. And a day back,
+    // since entries may wait in a server whose database does not take them.
+    let newest = now.plus_secs(-24 * 3600);
+    let until = args.until.parse().ok().filter(|until| *until <= newest);
     let until: UnixTime = until.ok_or_else(|| {
-        let why = format!("`{}` is no point of time in the past", args.until);
+        let why = format!("`{}` is no point of time a day ago or more", args.until);
         Problem::new("usage", why)
             .hint("the time that `udap audit export` told, e.g. 2020-12-01T00:00:00Z")
             .unreadable()

@@ -61,7 +61,7 @@ pub(crate) fn print(
     match format {
         Format::Human => {
             let uri = session.uri()?;
-            output::data(&to_text(server, registered, &certified, uri))
+            output::data(&to_text(server, registered, sent, certified.as_ref(), uri))
         }
         Format::Json => output::json(&json!({
             "registration": registered.outcome.as_str(),
@@ -71,9 +71,9 @@ pub(crate) fn print(
             "uri": session.uri()?,
             "scope": registered.scope.as_ref().map(ToString::to_string),
             "certifications": {
-                "sent": certified.sent,
-                "accepted": certified.accepted,
-                "left_out": certified.left_out,
+                "sent": sent.len(),
+                "accepted": certified.as_ref().map(|certified| &certified.accepted),
+                "left_out": certified.as_ref().map(|certified| &certified.left_out),
             },
             "answer": registered.answer,
         })),
@@ -105,7 +105,8 @@ async fn show(
 fn to_text(
     server: &Discovered,
     registered: &Registered,
-    certified: &Certified,
+    sent: &[String],
+    certified: Option<&Certified>,
     uri: &str,
 ) -> String {
     let done = match registered.outcome {
@@ -121,19 +122,23 @@ fn to_text(
     if let Some(scope) = &registered.scope {
         rows.push(("scope", scope.to_string()));
     }
-    if certified.sent > 0 {
-        let left_out = certified.left_out.len();
-        let (accepted, sent) = (certified.sent.saturating_sub(left_out), certified.sent);
-        rows.push(("certifications", format!("{accepted} of {sent} accepted")));
+    let sent = sent.len();
+    match certified {
+        Some(certified) => {
+            if sent > 0 {
+                let accepted = sent.saturating_sub(certified.left_out.len());
+                rows.push(("certifications", format!("{accepted} of {sent} accepted")));
+            }
+            let named = |what| move |name: &String| (what, name.clone());
+            rows.extend(certified.accepted.iter().map(named("certified")));
+            rows.extend(certified.left_out.iter().map(named("left out")));
+        }
+        None if sent > 0 => {
+            let untold = format!("{sent} sent; the server does not say which it accepted");
+            rows.push(("certifications", untold));
+        }
+        None => {}
     }
-    let named = |what, names: &[String]| {
-        names
-            .iter()
-            .map(move |name| (what, name.clone()))
-            .collect::<Vec<_>>()
-    };
-    rows.extend(named("certified", &certified.accepted));
-    rows.extend(named("left out", &certified.left_out));
     format!(
         "{} {}\n{}",
         output::TICK,

@@ -229,12 +229,10 @@ fn metrics(
         return Ok(None);
     };
     let metrics = Metrics::new(|registry| server.register_metrics(config, registry));
-    let running = listen::start(
-        Listen::plain(addr),
-        1,
-        move || metrics.router(),
-        shutdown.clone(),
-    )?;
+    let mut listen = Listen::plain(addr);
+    // A few collectors; the places are the partners'.
+    listen.limits.max_connections = 64;
+    let running = listen::start(listen, 1, move || metrics.router(), shutdown.clone())?;
     Ok(Some(running))
 }
 

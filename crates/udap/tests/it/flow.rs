@@ -421,7 +421,7 @@ fn audited(community: &Community) {
         assert!(!line.contains("eyJ"), "{line}");
     }
     // The export tells up to when it is, and only such a time is taken.
-    let export = ["audit", "export", "--event", "none-such", "--until", "1h"];
+    let export = ["audit", "export", "--event", "none-such", "--until", "2d"];
     let said = community.ok(&export).err;
     let until = said.trim().strip_prefix("entries from before ").unwrap();
     let pruned = community.ok(&["audit", "prune", "--until", until, "--json"]);
