@@ -26,6 +26,8 @@ use udap_proto::statement;
 /// What became of the certifications of one request.
 #[derive(Debug)]
 pub(crate) struct Judged {
+    /// Whether there were any; then the answer says which are accepted, be it none.
+    pub(crate) any: bool,
     pub(crate) accepted: Vec<Accepted>,
     /// The programmes it claims that are known here, none where it cannot be read, and why not.
     pub(crate) refused: Vec<(Vec<String>, Refused)>,
@@ -49,6 +51,7 @@ pub(crate) async fn judge(
 ) -> Judged {
     let supported = &applicant.served.certifications.supported;
     let mut judged = Judged {
+        any: !sent.is_empty(),
         accepted: Vec::new(),
         refused: Vec::new(),
     };

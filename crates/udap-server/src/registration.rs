@@ -276,7 +276,7 @@ async fn write(
     who: &mut Who,
 ) -> Result<Option<Answer>, RegistrationError> {
     let mut answer = registration::answer("", said.statement, metadata);
-    if !judged.accepted.is_empty() {
+    if judged.any {
         answer.insert("certifications".into(), judged.compact().into());
     }
     let new = NewRegistration {

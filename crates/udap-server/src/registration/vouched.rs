@@ -54,6 +54,7 @@ pub(super) async fn register(
         certificate: &[],
     };
     let judged = Judged {
+        any: false,
         accepted: Vec::new(),
         refused: Vec::new(),
     };
