@@ -60,7 +60,7 @@ impl Postgres {
             chown(&directory, Some(user), Some(group)).unwrap();
         }
         let mut settings = format!(
-            "-k {} -c listen_addresses= -c max_connections=600 -c shared_buffers=32MB",
+            "-k {} -c listen_addresses= -c max_connections=1500 -c shared_buffers=32MB",
             directory.display()
         );
         if fsync == Fsync::Off {

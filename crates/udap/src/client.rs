@@ -6,6 +6,6 @@ mod session;
 mod show;
 
 pub(crate) use app::{AppArgs, Certified, PurposeArgs};
-pub(crate) use options::{ClientArgs, RevocationArg, absolute_uri};
+pub(crate) use options::{ClientArgs, RevocationArg, absolute_uri, host_port};
 pub(crate) use session::{Revoked, Session};
 pub(crate) use show::{Requests, ShowArgs};

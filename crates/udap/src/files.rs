@@ -103,7 +103,9 @@ pub(crate) fn token(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let text = std::str::from_utf8(&bytes)
         .map(str::trim)
         .unwrap_or_default();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // RFC 6750 §2.1; JSON that holds one is none.
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if text.is_empty() || !text.bytes().all(is_part) {
         return Err(unusable(path, "does not hold one access token".to_owned()));
     }
     Ok(Zeroizing::new(text.to_owned()))

@@ -1,5 +1,6 @@
 //! Certificates, CRLs, OCSP responses and tokens from a file, a URL or standard input.
 
+use crate::client::host_port;
 use crate::cmd::block_on;
 use crate::files;
 use crate::problem::Problem;
@@ -18,7 +19,7 @@ pub(crate) struct Source {
     #[arg(value_name = "FILE|URL|-")]
     pub(crate) source: String,
     /// A host that may have a private address, `host:port`; repeat for more
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     allow_host: Vec<String>,
     /// TLS roots in place of the system's
     #[arg(long, value_name = "FILE")]

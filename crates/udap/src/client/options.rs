@@ -37,7 +37,7 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "system|FILE")]
     tls_root: Option<PathBuf>,
     /// A host that may have a private address, `host:port`; repeat for more
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     allow_host: Vec<String>,
     /// A sandbox of `udap dev`; ./udap-sandbox for URLs on localhost
     #[arg(long, alias = "dir", value_name = "DIR")]
@@ -220,6 +220,17 @@ pub(crate) fn absolute_uri(text: &str) -> Result<String, String> {
     match Url::parse(text) {
         Ok(_) if !text.contains(char::is_whitespace) => Ok(text.to_owned()),
         _ => Err("it is not an absolute URI, such as https://community.example".to_owned()),
+    }
+}
+
+/// A host with its port, as hosts are compared.
+pub(crate) fn host_port(text: &str) -> Result<String, String> {
+    let port = text
+        .rsplit_once(':')
+        .map(|(host, port)| (host, port.parse::<u16>()));
+    match port {
+        Some((host, Ok(_))) if !host.is_empty() && !host.contains('/') => Ok(text.to_owned()),
+        _ => Err("it is not a host with its port, such as fhir.example.org:8443".to_owned()),
     }
 }
 

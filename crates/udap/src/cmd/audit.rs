@@ -122,14 +122,19 @@ async fn prune(args: &PruneArgs, format: Format) -> Result<ExitCode, Problem> {
     let now = clock::now();
     // A point in time alone: a while ago would be later than it was when they were exported. And a day back,
     // since entries may wait in a server whose database does not take them.
-    let newest = now.plus_secs(-24 * 3600);
-    let until = args.until.parse().ok().filter(|until| *until <= newest);
-    let until: UnixTime = until.ok_or_else(|| {
-        let why = format!("`{}` is no point of time a day ago or more", args.until);
+    let wrong = |why: &str| {
+        let why = format!("`{}` {why}", args.until);
         Problem::new("usage", why)
             .hint("the time that `udap audit export` told, e.g. 2020-12-01T00:00:00Z")
             .unreadable()
-    })?;
+    };
+    let until: Result<UnixTime, _> = args.until.parse();
+    let until = until.map_err(|_| wrong("is no point of time, such as the export tells"))?;
+    if until > now.plus_secs(-24 * 3600) {
+        return Err(wrong(
+            "is less than a day ago; entries are kept for a day at least",
+        ));
+    }
     // One that is not there is not made.
     drop(Db::open_existing(&config::load(&args.config)?.database()?).await?);
     let local = source::local(&args.config).await?;

@@ -1,6 +1,6 @@
 //! `udap tls`
 
-use crate::client::absolute_uri;
+use crate::client::{absolute_uri, host_port};
 use crate::files;
 use crate::output::{self, Format, NO};
 use crate::problem::Problem;
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "community")]
     anchor: Vec<PathBuf>,
     /// A host that may have a private address, `host:port`; repeat for more
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     allow_host: Vec<String>,
     /// A sandbox of `udap dev`; ./udap-sandbox for localhost
     #[arg(long, value_name = "DIR")]

@@ -364,9 +364,15 @@ fn about_a_token(community: &Community) {
     assert!(!said.out.contains('✓'), "{said:?}");
 
     // What is no token is not sent anywhere.
-    std::fs::write(file, "two words").unwrap();
-    let said = community.client(&[&revoke[..], &["--json"]].concat());
-    assert_eq!((said.code, said.error().as_str()), (2, "file-unusable"));
+    for none in ["two words", r#"{"access_token":"abc"}"#, ""] {
+        std::fs::write(file, none).unwrap();
+        let said = community.client(&[&revoke[..], &["--json"]].concat());
+        assert_eq!(
+            (said.code, said.error().as_str()),
+            (2, "file-unusable"),
+            "{none}"
+        );
+    }
 }
 
 /// Everything that happened is in the audit trail, for people, for programs and as FHIR.

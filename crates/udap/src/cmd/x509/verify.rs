@@ -2,7 +2,7 @@
 
 use super::batch;
 use super::question::{self, Question};
-use crate::client::RevocationArg;
+use crate::client::{RevocationArg, host_port};
 use crate::cmd::block_on;
 use crate::files;
 use crate::input;
@@ -74,7 +74,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["crl", "ocsp", "batch"])]
     fetch: bool,
     /// A host that may have a private address, `host:port`; repeat for more
-    #[arg(long, value_name = "HOST:PORT", requires = "fetch")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port, requires = "fetch")]
     allow_host: Vec<String>,
     /// Show every candidate path and every check
     #[arg(long)]
