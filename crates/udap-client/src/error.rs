@@ -79,7 +79,7 @@ pub enum ClientError {
     NoIdentity,
     #[error("the identity has no certificate")]
     NoCertificate,
-    #[error("the identity is `{uri}`, but its certificate names {names:?}")]
+    #[error("the identity is `{uri}`, but its certificate names `{}`", names.join("`, `"))]
     UriNotInCertificate { uri: String, names: Vec<String> },
     #[error("the private key is not the key of the certificate {subject}")]
     OtherKey { subject: String },

@@ -71,6 +71,17 @@ impl Target {
     }
 }
 
+/// With the base URL that was meant, where a server has no metadata at what is a resource's address.
+pub(crate) fn meant(url: &str, problem: Problem) -> Problem {
+    let nothing_there = ["metadata-status", "udap-not-offered"].contains(&problem.code());
+    match Target::split(url, None, std::iter::empty()) {
+        Ok(target) if nothing_there && target.base_url != url => {
+            problem.hint(format!("did you mean `{}`?", target.base_url))
+        }
+        _ => problem,
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
@@ -112,6 +123,20 @@ mod tests {
         ] {
             assert_eq!(split(url, &[]), (base.to_owned(), resource), "{url}");
         }
+    }
+
+    #[test]
+    fn an_address_below_a_base_is_told_from_it() {
+        let hint = |code: &str, url| {
+            let problem = meant(url, Problem::new(code, "no").hint("another"));
+            problem.hint_or_general().unwrap()
+        };
+        let url = "https://a.example/fhir/Patient/1";
+        for code in ["metadata-status", "udap-not-offered"] {
+            assert_eq!(hint(code, url), "did you mean `https://a.example/fhir`?");
+            assert_eq!(hint(code, "https://a.example/fhir"), "another");
+        }
+        assert_eq!(hint("chain-not-trusted", url), "another");
     }
 
     #[test]

@@ -95,6 +95,20 @@ impl ClientArgs {
     }
 
     pub(crate) fn setup(&self, url: &str) -> Result<Setup, Problem> {
+        self.setup_of(url, true)
+    }
+
+    /// The same for whoever reports of an identity that does not fit: without it, and with what is wrong with it.
+    pub(crate) fn setup_anyway(&self, url: &str) -> Result<(Setup, Option<Problem>), Problem> {
+        match self.setup(url) {
+            Err(problem) if problem.code().starts_with("identity-") => {
+                Ok((self.setup_of(url, false)?, Some(problem)))
+            }
+            setup => Ok((setup?, None)),
+        }
+    }
+
+    fn setup_of(&self, url: &str, as_app: bool) -> Result<Setup, Problem> {
         let sandbox = Sandbox::choose(self.sandbox.as_deref(), url)?;
         let cacert = match &self.tls_root {
             Some(path) if path == Path::new("system") => None,
@@ -114,7 +128,9 @@ impl ClientArgs {
             allow_hosts,
             tls_roots,
         };
-        config.identity = self.identity(sandbox.as_ref())?;
+        if as_app {
+            config.identity = self.identity(sandbox.as_ref())?;
+        }
         Ok(Setup {
             communities: config.communities.clone(),
             fetch: config.fetch.clone(),

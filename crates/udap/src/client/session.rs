@@ -3,6 +3,7 @@
 use super::app::{AppArgs, Certified, PurposeArgs};
 use super::options::{ClientArgs, Setup};
 use super::show::Requests;
+use crate::base_url;
 use crate::output::{printable, talk};
 use crate::problem::Problem;
 use crate::spinner;
@@ -104,7 +105,7 @@ impl<'a> Session<'a> {
         let community = self.args.community.as_deref();
         let work = self.client().discover(base_url, community);
         let found = spinner::wait(&format!("asking {base_url}"), work).await;
-        let server = found.map_err(|error| self.problem(error))?;
+        let server = found.map_err(|error| base_url::meant(base_url, self.problem(error)))?;
         self.setup.state.update(|state| state.put_server(&server))?;
         Ok(server)
     }

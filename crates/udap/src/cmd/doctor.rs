@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
     let mut report = Report::default();
     match &args.url {
         Some(url) => {
-            let setup = args.client.setup(url)?;
+            let (setup, misfit) = args.client.setup_anyway(url)?;
             let subject = partner::Subject {
                 base_url: url,
                 community: args.client.community.as_deref(),
@@ -49,7 +49,10 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
                 sandbox: setup.sandbox.as_ref(),
             };
             spinner::wait(&format!("looking at {url}"), subject.look(&mut report)).await;
-            subject.identity(&mut report).await?;
+            match misfit {
+                Some(problem) => report.problem("identity", &problem),
+                None => subject.identity(&mut report).await?,
+            }
         }
         None => {
             let looking = format!("looking at {}", args.config.display());

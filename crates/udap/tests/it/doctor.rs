@@ -124,6 +124,18 @@ fn each_thing_that_would_stop_a_partner_is_named() {
         );
     }
 
+    // One that the app is not named by is a finding like any other.
+    let other = [
+        "doctor",
+        &base,
+        "--json",
+        "--uri",
+        "https://other.app.example",
+    ];
+    let said = community.client_as("bad", &other);
+    let found = vec!["identity identity-uri-mismatch".to_owned()];
+    assert_eq!((said.code, ailing(&said)), (1, found), "{said:?}");
+
     // From the configuration.
     let said = crate::community::udap(community.dir(), &["doctor", "--json"]);
     assert_eq!(

@@ -74,7 +74,7 @@ pub(super) async fn list(args: ListArgs, format: Format) -> Result<ExitCode, Pro
         "URI",
         "COMMUNITY",
         "REGISTERED",
-        "LAST TOKEN",
+        "LAST TOKEN, TO THE HOUR",
     ];
     let rows = apps.iter().map(row).collect();
     output::data(&output::table_or_blocks(&header, rows))?;
@@ -112,7 +112,7 @@ pub(super) fn to_text(app: &Value) -> String {
         ("client", trust::text(&app["client_id"])),
         ("vouched for by", trust::text(&app["community"])),
         ("registered", told(&app["registered"])),
-        ("last token", told(&app["last_token"])),
+        ("last token, to the hour", told(&app["last_token"])),
         ("may ask for", lines(&app["scopes"])),
         ("certificate", trust::text(&certificate["subject"])),
         ("  ends", told(&certificate["not_after"])),

@@ -1,6 +1,7 @@
 //! A server from outside: its address, its host, its clock, its metadata, what it offers.
 
 use super::report::Report;
+use crate::base_url;
 use crate::problem::Problem;
 use crate::sandbox::Sandbox;
 use http::header;
@@ -67,7 +68,9 @@ impl Subject<'_> {
                     }
                 }
             }
-            Err(error) => report.problem("metadata", &error.into()),
+            Err(error) => {
+                report.problem("metadata", &base_url::meant(self.base_url, error.into()));
+            }
         }
     }
 
