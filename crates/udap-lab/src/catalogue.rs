@@ -95,22 +95,30 @@ pub const CATALOGUE: &[Explanation] = &[
     ),
 ];
 
-/// The meaning of a code, whichever actor gave it.
-pub(crate) fn find(code: &str) -> Option<&'static Explanation> {
+/// What this crate and those below it explain.
+pub fn explanations() -> impl Iterator<Item = &'static Explanation> {
     [
-        CATALOGUE,
         udap_pki::CATALOGUE,
+        udap_pki::issue::CATALOGUE,
+        udap_pki::lint::CATALOGUE,
         udap_proto::CATALOGUE,
         udap_trust::CATALOGUE,
         udap_client::CATALOGUE,
+        udap_client::inspect::CATALOGUE,
         udap_host::CATALOGUE,
         udap_server::CATALOGUE,
+        udap_server::ADMIN_CATALOGUE,
         udap_gateway::CATALOGUE,
         udap_ca::CATALOGUE,
+        CATALOGUE,
     ]
     .into_iter()
     .flatten()
-    .find(|entry| entry.code == code)
+}
+
+/// The meaning of a code, whichever actor gave it.
+pub(crate) fn find(code: &str) -> Option<&'static Explanation> {
+    explanations().find(|entry| entry.code == code)
 }
 
 const fn entry(

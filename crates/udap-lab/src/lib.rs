@@ -22,4 +22,4 @@ pub mod fhir;
 mod output;
 mod wire;
 
-pub use catalogue::CATALOGUE;
+pub use catalogue::{CATALOGUE, explanations};

@@ -5,24 +5,7 @@ use udap_pki::Explanation;
 
 /// The catalogues of all crates, one after the other.
 pub(crate) fn all() -> impl Iterator<Item = &'static Explanation> {
-    [
-        udap_pki::CATALOGUE,
-        udap_pki::issue::CATALOGUE,
-        udap_pki::lint::CATALOGUE,
-        udap_proto::CATALOGUE,
-        udap_trust::CATALOGUE,
-        udap_client::CATALOGUE,
-        udap_client::inspect::CATALOGUE,
-        udap_host::CATALOGUE,
-        udap_server::CATALOGUE,
-        udap_server::ADMIN_CATALOGUE,
-        udap_gateway::CATALOGUE,
-        udap_ca::CATALOGUE,
-        udap_lab::CATALOGUE,
-        CATALOGUE,
-    ]
-    .into_iter()
-    .flatten()
+    udap_lab::explanations().chain(CATALOGUE)
 }
 
 /// The meaning of one code.
