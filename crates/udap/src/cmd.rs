@@ -32,8 +32,6 @@ use crate::problem::Problem;
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
-use udap_host::files::FileError;
-use udap_server::StartError;
 
 /// Runs one command.
 pub(crate) fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
@@ -89,16 +87,6 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Res
         .build()
         .map_err(|error| unavailable(&error))?
         .block_on(work)
-}
-
-/// Why a server's configuration does not serve: what cannot be read is exit code 2, as of `config check`.
-pub(crate) fn not_opened(error: StartError) -> Problem {
-    match error {
-        StartError::Config(error) => error.into(),
-        StartError::File(FileError::Unreadable { .. } | FileError::Exposed { .. })
-        | StartError::Unusable { .. } => Problem::from(error).unreadable(),
-        error => error.into(),
-    }
 }
 
 pub(crate) fn unavailable(error: &std::io::Error) -> Problem {

@@ -8,12 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use udap_client::inspect::is_no_tls;
 use udap_client::{ClientError, Refused};
+use udap_host::files::FileError;
 use udap_pki::{Explanation, Reason, Trace};
 use udap_proto::Refusal;
 use udap_proto::claims::ClaimError;
 use udap_proto::extensions::ExtensionError;
 use udap_proto::metadata::MetadataError;
 use udap_proto::registration::ParamError;
+use udap_server::StartError;
 use udap_trust::fetch::FetchError;
 use udap_trust::verify::TrustError;
 
@@ -371,9 +373,16 @@ impl From<udap_host::db::DbError> for Problem {
     }
 }
 
-impl From<udap_server::StartError> for Problem {
-    fn from(error: udap_server::StartError) -> Self {
-        Self::new(error.code(), error.to_string())
+/// What cannot be read is exit code 2, as of `config check`.
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let problem = Self::new(error.code(), error.to_string());
+        match error {
+            StartError::Config(error) => error.into(),
+            StartError::File(FileError::Unreadable { .. } | FileError::Exposed { .. })
+            | StartError::Unusable { .. } => problem.unreadable(),
+            _ => problem,
+        }
     }
 }
 
@@ -381,6 +390,7 @@ impl From<udap_server::LocalError> for Problem {
     fn from(error: udap_server::LocalError) -> Self {
         match error {
             udap_server::LocalError::Db(error) => error.into(),
+            udap_server::LocalError::Config(error) => error.into(),
             error => Self::new(error.code(), error.to_string()),
         }
     }

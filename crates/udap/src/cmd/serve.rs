@@ -40,8 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         .build()
         .map_err(|error| super::unavailable(&error))?;
     let entered = background.enter();
-    let server = background.block_on(Server::open(&config));
-    let server = server.map_err(super::not_opened)?;
+    let server = background.block_on(Server::open(&config))?;
     let (main, certified) = gateways(&config, &server)?;
     let works = Works::default();
     let refreshing = background.spawn(works.watch(&server, &shutdown));

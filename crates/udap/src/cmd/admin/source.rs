@@ -1,6 +1,5 @@
 //! Where the administration is: in the files of this machine's data holder, or behind a URL.
 
-use crate::cmd::not_opened;
 use crate::files;
 use crate::problem::Problem;
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use udap_host::config;
 use udap_host::files::read_private;
-use udap_server::{LocalAdmin, LocalError};
+use udap_server::LocalAdmin;
 use udap_trust::fetch::{FetchPolicy, Fetcher, Kind};
 use url::Url;
 
@@ -67,23 +66,14 @@ pub(crate) async fn local(config: &Path) -> Result<LocalAdmin, Problem> {
     // Who is asked of the kernel: a name in the environment is whatever somebody wrote there.
     let user =
         std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |of| of.uid().to_string());
-    let local = LocalAdmin::open(config, format!("command line, user {user}")).await;
-    local.map_err(not_done)
-}
-
-/// What is wrong with the configuration is told as elsewhere.
-fn not_done(error: LocalError) -> Problem {
-    match error {
-        LocalError::Config(error) => not_opened(error),
-        error => error.into(),
-    }
+    Ok(LocalAdmin::open(config, format!("command line, user {user}")).await?)
 }
 
 impl Source {
     /// What the API answers there, by either way.
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Problem> {
         match self {
-            Self::Local(local) => local.get(path, query).await.map_err(not_done),
+            Self::Local(local) => Ok(local.get(path, query).await?),
             Self::Api(api) => {
                 let mut url = api.url(path)?;
                 for (name, value) in query {
