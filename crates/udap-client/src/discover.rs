@@ -126,8 +126,8 @@ impl Discovered {
         &self.verdict
     }
     /// Until when both hold: the end of the signed metadata or of the verdict, whichever is first; a verdict
-    /// without known revocation holds 30 seconds. From then on nothing is signed for it; tokens that are known are given
-    /// out while the verdict holds.
+    /// without known revocation holds 30 seconds. From then on nothing is signed for it; tokens that are known
+    /// are given out while the verdict holds.
     #[must_use]
     pub fn expires(&self) -> UnixTime {
         self.metadata.exp().min(self.verdict.expires())

@@ -65,8 +65,9 @@ pub const DRAIN: Duration = Duration::from_secs(20);
 /// post-quantum hello; who takes longer holds a slot for nothing.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Headers: also how long an idle keep-alive connection stays, and one whose client takes nothing. Above the 60 s that common
-/// proxies keep upstream connections, so that the proxy closes first and loses no request.
+/// Headers: also how long an idle keep-alive connection stays, and one whose client takes nothing. Above
+/// the 60 s that common proxies keep upstream connections, so that the proxy closes first and loses no
+/// request.
 pub const HEADER_READ: Duration = Duration::from_secs(75);
 
 /// Header bytes: an access token of 16 KiB plus cookies and tracing headers fits twice. Also the

@@ -113,7 +113,7 @@ pub async fn prune(db: &Db, until: i64) -> Result<u64, DbError> {
             "SELECT MAX(at) FROM (SELECT at FROM audit WHERE at < $1 ORDER BY at LIMIT $2) AS oldest",
         )
         .bind(until)
-        .bind(i64::try_from(PRUNED_AT_ONCE).unwrap_or(i64::MAX))
+        .bind(PRUNED_AT_ONCE)
         .fetch_one(&mut *write)
         .await?;
         let Some(last) = last else {
@@ -409,7 +409,7 @@ const SOME: usize = 8;
 const MANY: usize = 64;
 
 /// Entries of one transaction: it holds the write lock for some 10 ms.
-const PRUNED_AT_ONCE: usize = 5_000;
+const PRUNED_AT_ONCE: i64 = 5_000;
 
 /// See [`super::Event::RefusalsCounted`].
 const COUNTED: &str = "refusals-counted";

@@ -8,8 +8,7 @@ use super::layout::{Community, Layout};
 
 /// Commands that work as they are, in the directory that `udap dev` was started in.
 pub(crate) fn to_try(layout: &Layout) -> Vec<String> {
-    let current = std::env::current_dir().unwrap_or_default();
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
+    let (current, program) = here();
     commands(layout, &current, &program)
 }
 
@@ -26,8 +25,7 @@ pub(crate) fn up(layout: &Layout) -> Value {
 
 /// Pages to look at, and what has to be done first.
 pub(crate) fn pages(layout: &Layout) -> [String; 2] {
-    let current = std::env::current_dir().unwrap_or_default();
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap"));
+    let (current, program) = here();
     let config = layout.data_holder_config();
     [
         format!(
@@ -38,6 +36,14 @@ pub(crate) fn pages(layout: &Layout) -> [String; 2] {
         ),
         layout.metrics_url(),
     ]
+}
+
+/// The directory that this runs in, and the program.
+fn here() -> (PathBuf, PathBuf) {
+    (
+        std::env::current_dir().unwrap_or_default(),
+        std::env::current_exe().unwrap_or_else(|_| PathBuf::from("udap")),
+    )
 }
 
 fn commands(layout: &Layout, current: &Path, program: &Path) -> Vec<String> {

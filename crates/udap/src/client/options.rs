@@ -256,3 +256,25 @@ pub(crate) fn missing(message: &str, option: &str) -> Problem {
         .hint(format!("say it with `{option}`"))
         .unreadable()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_allowed_by_its_port() {
+        for right in ["localhost:9300", "[::1]:9300", "10.0.0.1:443"] {
+            assert_eq!(host_port(right).as_deref(), Ok(right));
+        }
+        for wrong in [
+            "",
+            "localhost",
+            ":9300",
+            "localhost:",
+            "localhost:70000",
+            "https://localhost:9300",
+        ] {
+            assert!(host_port(wrong).is_err(), "{wrong}");
+        }
+    }
+}
