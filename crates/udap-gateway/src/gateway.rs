@@ -12,6 +12,7 @@ use udap_host::{
     client_ip::client_ip,
     dpop::NONCE_HEADER,
     listen::{MutualTls, Peer},
+    request_id,
     token_status::{Kept, Member, TokenState, TokenStatus},
 };
 use udap_pki::UnixTime;
@@ -127,7 +128,7 @@ impl fmt::Debug for Gateway {
 
 async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) -> Response {
     let started = Instant::now();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let Some(worker) = at(&workers, head.uri.path()) else {
         return Response::default();
     };
@@ -137,7 +138,11 @@ async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) ->
         .extensions
         .get::<Peer>()
         .map(|peer| client_ip(peer.0, &head.headers, trusted));
+    let request_id = request_id::of(&head.headers);
+    // As the FHIR server gets it too.
+    request_id::put(&mut head.headers, &request_id);
     let mut access = Access {
+        request_id: Arc::clone(&request_id),
         interaction: None,
         session: None,
     };
@@ -156,11 +161,12 @@ async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) ->
     if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
         response.headers_mut().insert(NONCE_HEADER, nonce);
     }
-    response
+    request_id::named(response, Some(&request_id))
 }
 
 /// What is known of a request so far; for the audit trail.
 struct Access {
+    request_id: Arc<str>,
     interaction: Option<Interaction>,
     session: Option<Arc<Session>>,
 }
@@ -386,20 +392,11 @@ fn audited(
         .unwrap_or_default();
     let who = Who {
         remote,
-        request_id: request_id(&head.headers),
+        request_id: Some(access.request_id),
         duration: Some(started.elapsed()),
         ..known
     };
     Some((who, event))
 }
 
-/// The client's name for its request (FHIR R4 §3.1.0.1.9), if it is short and plain.
-fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
-    (id.len() <= MAX_REQUEST_ID_BYTES).then(|| Arc::from(id))
-}
-
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A UUID has 36.
-const MAX_REQUEST_ID_BYTES: usize = 64;

@@ -30,6 +30,7 @@ use udap_host::files::{self, FileError};
 use udap_host::listen::{ClientCertificate, MutualTls, Peer, Shutdown};
 use udap_host::problem::OAuthError;
 use udap_host::rate::Rate;
+use udap_host::request_id;
 use udap_host::seal::SealError;
 use udap_host::token_status::{Kept, Member, TokenState, TokenStatus, UNKNOWN};
 use udap_pki::{Explanation, UnixTime};
@@ -466,11 +467,12 @@ impl Deref for Server {
 }
 
 impl App {
-    /// Who asks, as far as the connection tells.
+    /// Who asks, as far as the connection tells, and the name of the request.
     pub(crate) fn who(&self, peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Who {
         Who {
             remote: peer
                 .map(|Extension(Peer(peer))| client_ip(peer, headers, &self.trusted_proxies)),
+            request_id: Some(request_id::of(headers)),
             ..Who::default()
         }
     }

@@ -17,6 +17,7 @@ use udap_host::audit::{Event, Who};
 use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
+use udap_host::request_id;
 use udap_host::token_status::{TokenState, TokenStatus as _, UNKNOWN};
 use udap_proto::Refusal as _;
 use udap_proto::access_token::VerifiedAccessToken;
@@ -42,10 +43,11 @@ pub(crate) async fn post(
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
+    let request_id = who.request_id.clone();
     let tls = tls.as_ref().map(|Extension(tls)| tls);
     let result = introspect(&server, tls, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
-    match result {
+    let answer = match result {
         Ok(found) => {
             let (inactive, answer) = match &found {
                 Ok(token) => {
@@ -70,7 +72,8 @@ pub(crate) async fn post(
                 .await;
             answer.into_response()
         }
-    }
+    };
+    request_id::named(answer, request_id.as_deref())
 }
 
 /// The token, or why the caller is told that it does not count.

@@ -23,6 +23,7 @@ use udap_host::limits;
 use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::rate;
+use udap_host::request_id;
 use udap_proto::Refusal as _;
 use udap_proto::community::PolicyError;
 use udap_proto::jws::Jws;
@@ -46,13 +47,15 @@ pub(crate) async fn post(
     Sent { headers, body }: Sent,
 ) -> Response {
     let who = server.who(peer, &headers);
-    match tokio::spawn(answer(server, who, body)).await {
-        Ok(response) => response,
+    let request_id = who.request_id.clone();
+    let answer = match tokio::spawn(answer(server, who, body)).await {
+        Ok(answer) => answer,
         Err(error) => {
-            tracing::error!(%error, "a registration ended early");
+            tracing::error!(%error, request_id = request_id.as_deref(), "a registration ended early");
             OAuthError::server_error().into_response()
         }
-    }
+    };
+    request_id::named(answer, request_id.as_deref())
 }
 
 async fn answer(server: Server, mut who: Who, body: Result<Bytes, limits::BodyError>) -> Response {

@@ -17,6 +17,7 @@ use udap_host::audit::{Event, Who};
 use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, json};
+use udap_host::request_id;
 use udap_proto::Refusal as _;
 use udap_proto::access_token::AccessTokenError;
 
@@ -32,13 +33,15 @@ pub(crate) async fn post(
 ) -> Response {
     let who = server.who(peer, &sent.headers);
     let tls = tls.map(|Extension(tls)| tls);
-    match tokio::spawn(answer(server, tls, sent, who)).await {
-        Ok(response) => response,
+    let request_id = who.request_id.clone();
+    let answer = match tokio::spawn(answer(server, tls, sent, who)).await {
+        Ok(answer) => answer,
         Err(error) => {
-            tracing::error!(%error, "a revocation ended early");
+            tracing::error!(%error, request_id = request_id.as_deref(), "a revocation ended early");
             OAuthError::server_error().into_response()
         }
-    }
+    };
+    request_id::named(answer, request_id.as_deref())
 }
 
 async fn answer(server: Server, tls: Option<MutualTls>, sent: Sent, mut who: Who) -> Response {

@@ -25,6 +25,7 @@ use udap_host::config::AccessTokens;
 use udap_host::limits::BodyError;
 use udap_host::listen::{MutualTls, Peer};
 use udap_host::problem::{OAuthError, written};
+use udap_host::request_id;
 use udap_proto::access_token::{self, AccessToken};
 use udap_proto::authorization::Limits;
 use udap_proto::community::Demand;
@@ -43,6 +44,7 @@ pub(crate) async fn post(
 ) -> Response {
     let started = Instant::now();
     let mut who = server.who(peer, &headers);
+    let request_id = who.request_id.clone();
     let tls = tls.as_ref().map(|Extension(tls)| tls);
     let result = token(&server, tls, &headers, body, &mut who).await;
     who.duration = Some(started.elapsed());
@@ -62,6 +64,7 @@ pub(crate) async fn post(
             answer.into_response()
         }
     };
+    let answer = request_id::named(answer, request_id.as_deref());
     binding::with_nonce(&server, answer, clock::now())
 }
 

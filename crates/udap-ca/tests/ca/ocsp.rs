@@ -424,7 +424,7 @@ async fn the_delegate_is_short_lived_marked_and_renewed() {
         .find(|row| row.serial != first[0].serial)
         .unwrap();
     let after = fixture.post("/ocsp", ask).await;
-    assert_eq!(signed_by(&after), [newest.serial.clone()]);
+    assert_eq!(signed_by(&after), std::slice::from_ref(&newest.serial));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Who may, and what everybody else is told.
 
 use axum::body::Body;
-use http::Request;
+use http::{HeaderMap, Request};
 use udap_pki::UnixTime;
 
 use crate::kit::{Answer, BASE, FakeFhir, Issuer, Kit, NOW, claims};
@@ -491,22 +491,30 @@ async fn accesses_and_refusals_are_audited() {
     named
         .headers_mut()
         .insert("x-request-id", "r-1".parse().unwrap());
-    kit.call(named).await;
-    kit.get("/r4/Observation?code=secret", "system/Patient.r")
-        .await;
-    kit.get("/r4/Patient?_include=secret", "system/Patient.r")
-        .await;
-    kit.call(bare("DELETE", "/r4/Patient/1")).await;
+    let id = |headers: &HeaderMap| headers["x-request-id"].to_str().unwrap().to_owned();
+    let read = kit.call(named).await;
+    assert_eq!(id(read.headers()), "r-1");
+    assert_eq!(id(&kit.fhir.last().headers), "r-1");
+    let search = "/r4/Observation?code=secret";
+    let scope = id(&kit.get(search, "system/Patient.r").await.headers);
+    let include = "/r4/Patient?_include=secret";
+    let include = id(&kit.get(include, "system/Patient.r").await.headers);
+    let delete = kit.call(bare("DELETE", "/r4/Patient/1")).await;
+    let delete = id(delete.headers());
     kit.call(bare("GET", "/r4/metadata")).await;
     kit.call(bare("GET", "/elsewhere")).await;
     let entries = kit.audited();
     assert_eq!(
         entries,
         [
-            "client-1 https://app.example r-1 192.0.2.7 allowed read Patient 200",
-            "client-1 https://app.example - 192.0.2.7 refused search Observation insufficient-scope",
-            "client-1 https://app.example - 192.0.2.7 refused GET include-undecided",
-            "- - - 192.0.2.7 refused DELETE token-missing",
+            "client-1 https://app.example r-1 192.0.2.7 allowed read Patient 200".to_owned(),
+            format!(
+                "client-1 https://app.example {scope} 192.0.2.7 refused search Observation insufficient-scope"
+            ),
+            format!(
+                "client-1 https://app.example {include} 192.0.2.7 refused GET include-undecided"
+            ),
+            format!("- - {delete} 192.0.2.7 refused DELETE token-missing"),
         ]
     );
 }

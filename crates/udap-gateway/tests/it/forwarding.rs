@@ -73,7 +73,8 @@ async fn headers_pass_by_name_and_the_token_does_not() {
             "forwarded",
             "host",
             "if-none-match",
-            "via"
+            "via",
+            "x-request-id"
         ]
     );
     assert_eq!(headers["host"], kit.fhir.address.to_string().as_str());

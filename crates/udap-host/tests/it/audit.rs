@@ -378,24 +378,26 @@ async fn an_audit_in_memory_tells_what_it_got() {
 }
 
 #[tokio::test]
-async fn entries_are_found_by_time_kind_client_and_code() {
+async fn entries_are_found_by_time_kind_client_code_and_request() {
     use futures_util::TryStreamExt as _;
 
     let dir = tempfile::tempdir().unwrap();
     let db = open(&dir).await;
     let audit = Audit::start(db.clone());
-    for (client, code) in [
-        ("a", "jwt-expired"),
-        ("b", "jwt-expired"),
-        ("a", "jwt-replayed"),
+    for (client, code, request) in [
+        ("a", "jwt-expired", "abc-1"),
+        ("b", "jwt-expired", "abc-2"),
+        ("a", "jwt-replayed", "abc-3"),
     ] {
         let who = Who {
             client_id: Some(client.into()),
+            uri: Some(r#""request_id":"spoofed""#.into()),
+            request_id: Some(request.into()),
             ..Who::default()
         };
         let refusal = Refusal {
             code,
-            detail: "no".to_owned(),
+            detail: r#"no: "request_id":"spoofed""#.to_owned(),
         };
         audit.record(who, Event::TokenRefused(refusal)).await;
     }
@@ -430,6 +432,15 @@ async fn entries_are_found_by_time_kind_client_and_code() {
         ..client
     };
     assert_eq!(count(both).await, 1);
+    let request = |id: &str| Filter {
+        request_id: text(id),
+        ..any.clone()
+    };
+    assert_eq!(count(request("abc-1")).await, 1);
+    // Whole and exact, and not what a stranger wrote elsewhere.
+    for other in ["abc", "ABC-1", "abc_1", "%", "spoofed"] {
+        assert_eq!(count(request(other)).await, 0, "{other}");
+    }
     let now = jiff::Timestamp::now().as_microsecond();
     let future = Filter {
         since: Some(now),

@@ -25,6 +25,7 @@ pub(super) struct Asked {
     pub(super) event: String,
     pub(super) code: String,
     pub(super) client_id: String,
+    pub(super) request_id: String,
     /// From then on: RFC 3339.
     pub(super) since: Option<String>,
     /// Before then, in microseconds since 1970: `next` of the page before.
@@ -43,6 +44,7 @@ impl Asked {
             ("event", &self.event),
             ("code", &self.code),
             ("client_id", &self.client_id),
+            ("request_id", &self.request_id),
         ] {
             if text.len() > 200 || text.contains('\0') {
                 return Err(wrong(parameter, "…", "it has at most 200 bytes and no NUL"));
@@ -71,6 +73,7 @@ impl Asked {
             event: some(&self.event),
             client_id: some(&self.client_id),
             code: some(&self.code),
+            request_id: some(&self.request_id),
             refusals: false,
         })
     }
@@ -83,6 +86,7 @@ impl Asked {
             ("event", &self.event),
             ("code", &self.code),
             ("client_id", &self.client_id),
+            ("request_id", &self.request_id),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
@@ -95,7 +99,8 @@ impl Asked {
     }
 
     fn is_filtered(&self) -> bool {
-        !(self.event.is_empty() && self.code.is_empty() && self.client_id.is_empty())
+        let narrowing = [&self.event, &self.code, &self.client_id, &self.request_id];
+        narrowing.iter().any(|text| !text.is_empty())
     }
 }
 
@@ -160,6 +165,7 @@ struct Row {
     client_id: Option<String>,
     code: Option<String>,
     what: String,
+    request_id: Option<String>,
 }
 
 #[derive(Template)]
@@ -223,5 +229,6 @@ fn row(record: Record, now: UnixTime) -> Row {
         what: record.more.detail.unwrap_or_else(|| told.join(", ")),
         client_id: record.client_id,
         code: record.code,
+        request_id: record.more.request_id,
     }
 }

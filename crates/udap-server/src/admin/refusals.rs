@@ -36,6 +36,7 @@ pub(super) struct RefusalRow {
     pub(super) uri: Option<String>,
     pub(super) community: Option<String>,
     pub(super) remote: Option<String>,
+    pub(super) request_id: Option<String>,
 }
 
 impl RefusalRow {
@@ -58,6 +59,7 @@ impl RefusalRow {
             uri: record.more.uri,
             community: record.community,
             remote: record.more.remote.map(|remote| remote.to_string()),
+            request_id: record.more.request_id,
         }
     }
 }

@@ -537,15 +537,17 @@ async fn certificates_that_nobody_vouches_for_are_counted_without_a_request_for_
     let stranger = || world().rogue.app("https://counted.mtls.example");
     // A member of the community that is nobody here is none.
     let unknown = || world().a.app("https://uncounted.mtls.example");
-    for (member, expected) in [
-        (stranger(), "chain-not-trusted"),
-        (unknown(), "certificate-not-registered"),
-        (stranger(), "chain-not-trusted"),
-        (stranger(), "too-many-strangers"),
-        (unknown(), "too-many-strangers"),
-    ] {
-        assert_eq!(of_from(&holder, &member, near).await, Err(expected));
+    let mut seen = Vec::new();
+    // Some more where a minute ends meanwhile.
+    while seen.last() != Some(&[Err("too-many-strangers"), Err("too-many-strangers")]) {
+        assert!(seen.len() < 6, "{seen:?}");
+        let stranger = of_from(&holder, &stranger(), near).await;
+        seen.push([stranger, of_from(&holder, &unknown(), near).await]);
     }
+    let first = [Err("chain-not-trusted"), Err("certificate-not-registered")];
+    assert_eq!(seen[0], first);
+    let judged = seen.iter().filter(|[stranger, _]| *stranger == Err("chain-not-trusted"));
+    assert!((2..=4).contains(&judged.count()), "{seen:?}");
     assert!(of_from(&holder, &member, near).await.is_ok());
     let far = Some(IpAddr::from([198, 51, 100, 7]));
     assert_eq!(

@@ -67,6 +67,9 @@ pub(crate) struct FilterArgs {
     /// Only with this code, e.g. certificate-revoked
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
+    /// Only of the request that its answer's `x-request-id` names so
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
 }
 
 pub(crate) async fn run(command: Command, format: Format) -> Result<ExitCode, Problem> {
@@ -174,6 +177,7 @@ impl FilterArgs {
             event: self.event.clone(),
             client_id: self.client.clone(),
             code: self.code.clone(),
+            request_id: self.request.clone(),
             refusals: false,
         })
     }
@@ -278,6 +282,9 @@ const LIST_EXAMPLES: &str = "\
 EXAMPLES
   Why a partner was refused today:
     udap audit list --since 12h --code certificate-revoked
+
+  What came of the request that a partner names, by `x-request-id` of the answer:
+    udap audit list --request 0fd3a1b27c55-1f
 
   What one app did, for a program:
     udap audit list --client 2xBUc3c2F2diWFy_N459jw --limit 1000 --json";

@@ -5,6 +5,7 @@ mod attempts;
 mod local;
 mod login;
 mod pages;
+mod requests;
 
 use crate::support::{Holder, Reply, encoded, request};
 use axum::body::Body;

@@ -275,6 +275,24 @@ pub(crate) fn hold(set: &AtomicBool) {
     });
 }
 
+/// Tries until it is too much: after `least` that were answered with this status, and `most` at most. A count of the
+/// last minute lets some more through where a minute ends meanwhile.
+pub(crate) async fn until_too_often(
+    expected: u16,
+    (least, most): (usize, usize),
+    mut attempt: impl AsyncFnMut(usize) -> Reply,
+) -> Reply {
+    for at in 0..=most {
+        let reply = attempt(at).await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(at >= least, "after {at}: {reply}");
+            return reply;
+        }
+        assert_eq!(reply.status, expected, "{at}: {reply}");
+    }
+    panic!("more than {most} were let through");
+}
+
 /// The parameters of a good token request.
 pub(crate) fn form(assertion: &str) -> Vec<(&str, &str)> {
     vec![
