@@ -46,9 +46,6 @@ const LOGINS_PER_ADDRESS: u32 = 10;
 /// For one name, from wherever they come: far too few to guess what has twelve characters, and enough that
 /// somebody who tries has trouble to keep an operator out.
 const LOGINS_PER_NAME: u32 = 30;
-/// Attempts at what somebody may not do that are written down, from one network in a minute: all are
-/// refused, and a script that goes on must not fill the disk.
-const ATTEMPTS_PER_ADDRESS: u32 = 60;
 
 /// The administration of one server. Clones share one state.
 #[derive(Clone, Debug)]
@@ -62,7 +59,6 @@ pub struct Shared {
     passwords: Passwords,
     login_rate: Rate<IpAddr>,
     name_rate: Rate<Box<str>>,
-    attempt_rate: Rate<IpAddr>,
     /// TLS certificates that this server shows, by what for.
     tls: Vec<(&'static str, PathBuf)>,
     /// The first of its base URLs: what this server is called.
@@ -85,7 +81,6 @@ impl Admin {
             passwords: Passwords::default(),
             login_rate: Rate::new(LOGINS_PER_ADDRESS),
             name_rate: Rate::new(LOGINS_PER_NAME),
-            attempt_rate: Rate::new(ATTEMPTS_PER_ADDRESS),
             tls: certificates::tls_files(config),
             base_url: config.base_url.clone(),
             explain,

@@ -109,7 +109,8 @@ fn code(entry: &Entry) -> Option<&'static str> {
         Event::RegistrationRefused(refusal)
         | Event::TokenRefused(refusal)
         | Event::RevocationRefused(refusal)
-        | Event::IntrospectionRefused(refusal) => Some(refusal.code),
+        | Event::IntrospectionRefused(refusal)
+        | Event::OperatorRefused(refusal) => Some(refusal.code),
         Event::AccessRefused { refusal, .. } if entry.who.client_id.is_none() => Some(refusal.code),
         _ => None,
     }

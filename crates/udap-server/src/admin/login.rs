@@ -73,10 +73,16 @@ pub(super) async fn post(
         }
         Err(AdminError::Fault(fault)) => Err(fault.into()),
         Err(error) => {
-            // A name that nobody has may be a password in the wrong field, and is not written down.
-            let known = admin.operators.account(&name).await?;
-            let told = known.map_or_else(|| "a name that nobody has".to_owned(), |of| of.name);
-            let refusal = crate::app::refusal(error.code(), &format!("{told}: {error}"));
+            let told = match error {
+                // In any number, and so without a look at who that is; the attempts before tell it.
+                AdminError::LoginTooOften { .. } => error.to_string(),
+                // A name that nobody has may be a password in the wrong field, and is not written down.
+                _ => match admin.operators.account(&name).await? {
+                    Some(known) => format!("{}: {error}", known.name),
+                    None => format!("a name that nobody has: {error}"),
+                },
+            };
+            let refusal = crate::app::refusal(error.code(), &told);
             let event = Event::OperatorRefused(refusal);
             admin.server.audit.record(who, event).await;
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);

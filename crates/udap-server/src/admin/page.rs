@@ -13,9 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use udap_host::audit::{Event, Refusal};
 use udap_host::listen::Peer;
-use udap_host::rate;
 use udap_pki::is_bidi_control;
-use udap_trust::clock;
 
 /// What stands around every page.
 #[derive(Debug, Clone)]
@@ -211,7 +209,7 @@ fn told(error: &AdminError, mut response: Response) -> Response {
 #[derive(Debug, Clone)]
 struct Attempt(Refusal);
 
-/// Writes down who tried what they may not do; of one network as many in a minute as tell the story.
+/// Writes down who tried what they may not do. Whoever goes on is counted by the trail, like any stranger.
 pub(super) async fn audited(
     State(admin): State<Admin>,
     peer: Option<Extension<Peer>>,
@@ -221,12 +219,8 @@ pub(super) async fn audited(
     let who = admin.server.who(peer, request.headers());
     let mut response = next.run(request).await;
     if let Some(Attempt(refusal)) = response.extensions_mut().remove() {
-        let network = who.remote.map(rate::network);
-        let counted = network.map(|network| admin.attempt_rate.take(network, clock::now()));
-        if !matches!(counted, Some(Err(_))) {
-            let event = Event::OperatorRefused(refusal);
-            admin.server.audit.record(who, event).await;
-        }
+        let event = Event::OperatorRefused(refusal);
+        admin.server.audit.record(who, event).await;
     }
     response
 }

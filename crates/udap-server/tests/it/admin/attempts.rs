@@ -60,16 +60,54 @@ async fn who_tries_what_they_may_not_is_in_the_audit_trail() {
     );
 }
 
+/// How many were written one by one, and how many counted; with which codes.
+async fn trail(site: &Site) -> (usize, u64) {
+    site.holder.server.audit().finish().await.unwrap();
+    let counted = site.audited("refusals-counted").await;
+    // Two, if a minute ended in between.
+    assert!((1..=2).contains(&counted.len()), "{counted:?}");
+    let counted = counted.iter().map(|entry| {
+        assert_eq!(entry["remote"], "127.0.0.1", "{entry}");
+        entry["data"]["count"].as_u64().unwrap()
+    });
+    (
+        site.audited("operator-refused").await.len(),
+        counted.sum::<u64>(),
+    )
+}
+
 #[tokio::test]
 async fn a_script_that_goes_on_trying_does_not_fill_the_disk() {
     let site = Site::new().await;
-    for _ in 0..100 {
+    for _ in 0..400 {
         let refused = site.get("/api/v1/apps", "udap_admin_guessed").await;
         assert_eq!(problem(&refused), "401 admin-token-invalid");
     }
-    let kept = site.audited("operator-refused").await.len();
+    let (written, counted) = trail(&site).await;
     // Some more where a minute ended meanwhile.
-    assert!((60..=99).contains(&kept), "{kept}");
+    assert!((300..400).contains(&written), "{written}");
+    assert_eq!(written as u64 + counted, 400);
+}
+
+/// Nor does one that guesses passwords, and it costs no look into the database once it is heard no more.
+#[tokio::test]
+async fn a_script_that_goes_on_logging_in_does_not_fill_the_disk() {
+    let site = Site::new().await;
+    let mut too_often = 0;
+    for _ in 0..399 {
+        let refused = site.log_in("ada", "wrong horse battery").await;
+        too_often += usize::from(refused.status == 429);
+    }
+    assert!((360..390).contains(&too_often), "{too_often}");
+    // Without the table nobody could be looked up.
+    let mut db = site.holder.database().await;
+    let hide = "ALTER TABLE operator_account RENAME TO hidden";
+    sqlx::query(hide).execute(&mut db).await.unwrap();
+    let refused = site.log_in("ada", "wrong horse battery").await;
+    assert_eq!(refused.status, 429, "{refused}");
+    let (written, counted) = trail(&site).await;
+    assert!((300..400).contains(&written), "{written}");
+    assert_eq!(written as u64 + counted, 400);
 }
 
 /// A full disk is when people look.
