@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use udap_host::files::private_directory;
+
 use crate::CaError;
 
 /// The directory that holds everything of one CA: keys, database, certificates for copying.
@@ -14,10 +16,12 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The directory, made with mode 0700 if it is missing.
+    /// The directory, made with mode 0700 if it is missing. One that others may enter is refused: who can
+    /// write there can put keys and rows of their own in the place of those that are there.
     pub(crate) fn make(path: &Path) -> Result<Self, CaError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| CaError::io(path, "made", &error))?;
+        private_directory(path)?;
         Ok(Self {
             path: path.to_owned(),
         })
@@ -29,7 +33,10 @@ impl Directory {
             path: path.to_owned(),
         };
         match directory.database().try_exists() {
-            Ok(true) => Ok(directory),
+            Ok(true) => {
+                private_directory(path)?;
+                Ok(directory)
+            }
             Ok(false) => Err(CaError::NotInitialised {
                 path: path.to_owned(),
             }),

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use udap_host::db::DbError;
+use udap_host::{db::DbError, files::FileError};
 use udap_pki::{
     CertificateError, UnixTime,
     issue::{CsrError, IssueError, Profile},
@@ -22,6 +22,9 @@ pub enum CaError {
         /// The system's own words.
         detail: String,
     },
+    /// Other users can enter the directory.
+    #[error(transparent)]
+    Exposed(#[from] FileError),
     /// No space is left on the disk.
     #[error("the disk that holds {} is full", path.display())]
     DiskFull {
@@ -202,6 +205,7 @@ impl CaError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Directory { .. } => "ca-directory",
+            Self::Exposed(error) => error.code(),
             Self::DiskFull { .. } => "disk-full",
             Self::NotInitialised { .. } => "ca-not-initialised",
             Self::AlreadyInitialised { .. } => "ca-already-initialised",

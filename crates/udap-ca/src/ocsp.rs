@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{
+        Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -23,27 +26,29 @@ pub(crate) async fn post(
 ) -> Response {
     match body {
         Ok(body) => answer(&ca, &body, &HeaderMap::new()).await,
-        Err(rejection) => rejection.into_response(),
+        Err(rejection) => malformed(rejection.status(), rejection.body_text()),
     }
 }
 
 pub(crate) async fn get(
     State(ca): State<Arc<Ca>>,
-    Path(request): Path<String>,
+    request: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let request = match request {
+        Ok(Path(request)) => request,
+        Err(rejection) => return malformed(rejection.status(), rejection.body_text()),
+    };
     match STANDARD.decode(request.as_bytes()) {
         Ok(der) => answer(&ca, &der, &headers).await,
-        Err(error) => refuse(&OcspRequestError::Malformed {
-            detail: format!("base64: {error}"),
-        }),
+        Err(error) => malformed(StatusCode::BAD_REQUEST, format!("base64: {error}")),
     }
 }
 
 async fn answer(ca: &Ca, der: &[u8], headers: &HeaderMap) -> Response {
     let request = match OcspRequest::from_der(der) {
         Ok(request) => request,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
     };
     match ca.responder.answer(ca, &request).await {
         Ok(Answer::PreSigned {
@@ -79,13 +84,17 @@ async fn answer(ca: &Ca, der: &[u8], headers: &HeaderMap) -> Response {
 }
 
 /// `malformedRequest` for programs, and the reason for whoever reads the headers.
-fn refuse(error: &OcspRequestError) -> Response {
+fn refuse(status: StatusCode, error: &OcspRequestError) -> Response {
     let body = Bytes::copy_from_slice(&ocsp_unsigned(OcspUnsigned::MalformedRequest));
-    let mut response = uncached(StatusCode::BAD_REQUEST, body);
+    let mut response = uncached(status, body);
     response
         .headers_mut()
         .insert(CODE, HeaderValue::from_static(error.code()));
     response
+}
+
+fn malformed(status: StatusCode, detail: String) -> Response {
+    refuse(status, &OcspRequestError::Malformed { detail })
 }
 
 fn uncached(status: StatusCode, body: Bytes) -> Response {

@@ -98,6 +98,8 @@ impl Client {
             .plan_register_certified(server, app, certifications)
             .await?;
         let (status, answer) = self.ask(&plan).await?;
+        // Those of the registration that this one replaces may have ended with it.
+        self.inner().tokens.forget(&server.token_endpoint);
         registered(status, answer)
     }
 

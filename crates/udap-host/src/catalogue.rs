@@ -64,9 +64,9 @@ pub const CATALOGUE: &[Explanation] = &[
     },
     Explanation {
         code: "tls-key-exposed",
-        title: "other users can read the TLS key",
-        meaning: "Whoever can read the key can pretend to be this server, so a key that group or others can read is not used.",
-        hint: "make it readable by its owner only: chmod 600",
+        title: "other users can read or write the TLS key",
+        meaning: "Whoever can read the key can pretend to be this server, and whoever can write it can put their own in its place, so a key that is open to group or others is not used.",
+        hint: "leave it to its owner alone: chmod 600",
         section: "udap.toml: tls.key_file",
     },
     Explanation {
@@ -389,9 +389,9 @@ pub const CATALOGUE: &[Explanation] = &[
     },
     Explanation {
         code: "config-key-exposed",
-        title: "other users can read a private key",
-        meaning: "Whoever can read the key can pretend to be this member, so a key that group or others can read is not used.",
-        hint: "make it readable by its owner only: chmod 600",
+        title: "other users can read or write a private file",
+        meaning: "Whoever can read a key can pretend to be its owner, and whoever can write it can put their own in its place, so a file with a secret that is open to group or others is not used.",
+        hint: "leave it to its owner alone: chmod 600",
         section: "udap.toml: community.identity",
     },
     // Client certificates and proofs of possession.

@@ -8,7 +8,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// Reads a private key file that only its owner may read.
+/// Reads a private key file that only its owner may read and write.
 ///
 /// The mode is asked of the open file, so that nobody can swap it in between.
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
@@ -18,7 +18,7 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     };
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-    if mode & OTHERS_READ != 0 {
+    if mode & OTHERS_ACCESS != 0 {
         return Err(FileError::Exposed {
             path: path.to_owned(),
             mode,
@@ -64,7 +64,7 @@ pub fn private_directory(path: &Path) -> Result<(), FileError> {
 pub enum FileError {
     #[error("cannot read {}: {detail}", path.display())]
     Unreadable { path: PathBuf, detail: String },
-    #[error("{} has mode {mode:04o}: other users can read it", path.display())]
+    #[error("{} has mode {mode:04o}: other users can read or write it", path.display())]
     Exposed { path: PathBuf, mode: u32 },
     #[error("the directory {} has mode {mode:04o}: other users can enter it", path.display())]
     Directory { path: PathBuf, mode: u32 },
@@ -84,8 +84,8 @@ impl FileError {
 /// Anything for group or for everybody.
 const OTHERS: u32 = 0o077;
 
-/// Read by group or by everybody.
-const OTHERS_READ: u32 = 0o044;
+/// Read or written by group or by everybody.
+const OTHERS_ACCESS: u32 = 0o066;
 
 /// A key file is below 16 KiB (RSA-8192 in PEM is 6.3 KiB); more is another file.
 const MAX_BYTES: u64 = ROOM as u64 - 32;

@@ -1,4 +1,5 @@
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -48,6 +49,15 @@ pub(crate) fn community() -> Hierarchy {
         uri: COMMUNITY.to_owned(),
         base_url: BASE_URL.to_owned(),
     }
+}
+
+/// A directory as a CA takes it.
+pub(crate) fn private_directory() -> tempfile::TempDir {
+    let mode = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new()
+        .permissions(mode)
+        .tempdir()
+        .unwrap()
 }
 
 pub(crate) struct Fixture {

@@ -1,9 +1,12 @@
+use std::os::unix::fs::PermissionsExt as _;
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use udap_ca::{Ca, CaError, CaKeyType, Hierarchy, InitOptions, IssueOptions};
 use udap_pki::{KeyKind, issue::Profile};
 
-use crate::fixture::{BASE_URL, COMMUNITY, Fixture, Frozen, community, mode, openssl};
+use crate::fixture::{
+    BASE_URL, COMMUNITY, Fixture, Frozen, community, mode, openssl, private_directory,
+};
 
 #[tokio::test]
 async fn a_root_and_an_issuing_ca_are_made() {
@@ -165,7 +168,7 @@ async fn init_with_other_options_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn two_at_a_time_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     let lock = std::fs::File::create(directory.path().join("init.lock")).unwrap();
     lock.lock().unwrap();
     let refused = Ca::init(directory.path(), InitOptions::new(community()))
@@ -256,7 +259,7 @@ async fn keys_that_are_missing_exposed_or_strange_are_refused() {
 
 #[tokio::test]
 async fn a_key_that_an_interrupted_run_left_is_used() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     let donor = Fixture::new().await;
     std::fs::copy(
         donor.path().join("root.key"),
@@ -272,7 +275,7 @@ async fn a_key_that_an_interrupted_run_left_is_used() {
     );
 
     // One of another kind is neither used nor overwritten.
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     std::fs::copy(
         donor.path().join("root.key"),
         directory.path().join("root.key"),
@@ -337,7 +340,7 @@ async fn urls_that_members_cannot_use_are_refused() {
 
 #[tokio::test]
 async fn the_ca_of_tls_servers_is_a_root_alone() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     let clock = Frozen::new();
     let options = InitOptions {
         clock: clock.clock(),
@@ -360,4 +363,22 @@ async fn the_ca_of_tls_servers_is_a_root_alone() {
         }
     );
     ca.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_others_may_enter_is_refused_and_left_as_it_is() {
+    let fixture = Fixture::new().await;
+    let mode =
+        |mode| std::fs::set_permissions(fixture.path(), std::fs::Permissions::from_mode(mode));
+    for open in [0o777, 0o755, 0o710] {
+        mode(open).unwrap();
+        let opened = Ca::open(&fixture.path()).await.unwrap_err();
+        let made = Ca::init(&fixture.path(), InitOptions::new(community())).await;
+        assert_eq!(opened.code(), "state-directory-exposed");
+        assert_eq!(made.unwrap_err(), opened);
+        let found = std::fs::metadata(fixture.path()).unwrap().permissions();
+        assert_eq!(found.mode() & 0o7777, open);
+    }
+    mode(0o700).unwrap();
+    Ca::open(&fixture.path()).await.unwrap();
 }

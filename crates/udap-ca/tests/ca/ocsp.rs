@@ -7,7 +7,7 @@ use udap_pki::{
     ocsp::{CertStatus, SingleResponse},
 };
 
-use crate::fixture::{Answer, Fixture, app, openssl};
+use crate::fixture::{Answer, Fixture, app, openssl, private_directory};
 
 const TRY_LATER: &[u8] = &[0x30, 3, 0x0a, 1, 3];
 const UNAUTHORIZED: &[u8] = &[0x30, 3, 0x0a, 1, 6];
@@ -365,12 +365,19 @@ async fn malformed_requests_are_400_with_their_code() {
         "/ocsp/aGVsbG8=",
     ] {
         let answer = fixture.get(path).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(
+            (answer.status, &answer.body[..]),
+            (StatusCode::BAD_REQUEST, MALFORMED),
+            "{path}"
+        );
+        assert_eq!(answer.header("udap-code"), "ocsp-request-malformed");
     }
+    let large = fixture.post("/ocsp", vec![0x30; 20_000]).await;
     assert_eq!(
-        fixture.post("/ocsp", vec![0x30; 20_000]).await.status,
-        StatusCode::PAYLOAD_TOO_LARGE
+        (large.status, &large.body[..]),
+        (StatusCode::PAYLOAD_TOO_LARGE, MALFORMED)
     );
+    assert_eq!(large.header("udap-code"), "ocsp-request-malformed");
     assert_eq!(
         fixture.get("/ocsp").await.status,
         StatusCode::METHOD_NOT_ALLOWED
@@ -430,7 +437,7 @@ async fn the_delegate_is_short_lived_marked_and_renewed() {
 #[tokio::test]
 async fn a_ca_of_tls_servers_answers_unauthorized() {
     use udap_ca::{Ca, Hierarchy, InitOptions};
-    let directory = tempfile::tempdir().unwrap();
+    let directory = private_directory();
     let ca = Ca::init(directory.path(), InitOptions::new(Hierarchy::TlsServers))
         .await
         .unwrap();

@@ -101,6 +101,12 @@ async fn what_cannot_be_revoked_is_told_apart() {
         .unwrap_err();
     assert_eq!(foreign.code(), "ca-unknown-serial");
 
+    // Issuer and serial number of a certificate that was issued, in one that was not.
+    let mut forged = issued.certificate.der().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = fixture.ca.revoke_certificate(&forged, reason).await;
+    assert_eq!(forged.unwrap_err().code(), "ca-unknown-serial");
+
     fixture
         .ca
         .revoke(

@@ -1,4 +1,5 @@
 use crate::scene::{APP, COMMUNITY, Scene, code, identity};
+use crate::token::{extensions, numbered, scope};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use udap_client::{
@@ -120,6 +121,25 @@ async fn a_change_is_told_from_a_new_registration_and_a_cancellation_needs_its_c
     let body = Body::read(&sent.body).unwrap();
     let jws = udap_proto::jws::Jws::parse(&body.software_statement).unwrap();
     assert_eq!(jws.payload()["grant_types"], json!([]));
+}
+
+#[tokio::test]
+async fn a_new_registration_ends_the_tokens_of_the_one_before() {
+    let scene = Scene::new().await;
+    let token = numbered(300);
+    scene.serves(scene.good(), move |asked| match asked.path() {
+        "/token" => Answer::json(200, &token()),
+        _ => echo(asked, 200, json!({})),
+    });
+    let client = scene.client_of(&scene.pki.leaf(APP));
+    let server = client.discover(&scene.base(), None).await.unwrap();
+    let ask = async || {
+        let token = client.token(&server, "c-1", &scope(), &extensions()).await;
+        token.unwrap().secret().to_owned()
+    };
+    assert_eq!([ask().await, ask().await], ["t0", "t0"]);
+    client.register(&server, &app()).await.unwrap();
+    assert_eq!([ask().await, ask().await], ["t1", "t1"]);
 }
 
 #[tokio::test]

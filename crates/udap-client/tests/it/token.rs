@@ -7,11 +7,11 @@ use udap_proto::token::TokenRequest;
 use udap_proto::{Refusal as _, assertion};
 use udap_testkit::{Answer, NOW};
 
-fn scope() -> ScopeSet {
+pub(crate) fn scope() -> ScopeSet {
     ScopeSet::parse("system/Patient.rs")
 }
 
-fn extensions() -> Extensions {
+pub(crate) fn extensions() -> Extensions {
     let object = Hl7B2b {
         organization_id: "https://clinic.example".into(),
         purpose_of_use: vec!["urn:oid:2.16.840.1.113883.5.8#TREAT".into()],
@@ -21,7 +21,7 @@ fn extensions() -> Extensions {
 }
 
 /// Numbered tokens of this lifetime.
-fn numbered(lifetime: i64) -> impl Fn() -> Value + Send + Sync {
+pub(crate) fn numbered(lifetime: i64) -> impl Fn() -> Value + Send + Sync {
     let count = AtomicUsize::new(0);
     move || {
         let n = count.fetch_add(1, Ordering::Relaxed);

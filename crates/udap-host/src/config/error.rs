@@ -75,7 +75,7 @@ pub enum Problem {
     CertificateFile { path: PathBuf, detail: String },
     #[error("a certificate in the description of the community cannot be read: {detail}")]
     CertificateText { detail: String },
-    #[error("{} has mode {mode:04o}: other users can read it", path.display())]
+    #[error("{} has mode {mode:04o}: other users can read or write it", path.display())]
     KeyExposed { path: PathBuf, mode: u32 },
     #[error("{} does not hold a key of 256 bits", path.display())]
     SecretsKey { path: PathBuf },

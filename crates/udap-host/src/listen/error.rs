@@ -18,7 +18,7 @@ pub enum ListenError {
     CertificateMalformed { path: PathBuf, detail: String },
     #[error("cannot read the TLS key {}: {detail}", path.display())]
     KeyUnreadable { path: PathBuf, detail: String },
-    #[error("the TLS key {} has mode {mode:04o}: other users can read it", path.display())]
+    #[error("the TLS key {} has mode {mode:04o}: other users can read or write it", path.display())]
     KeyExposed { path: PathBuf, mode: u32 },
     #[error("{} does not hold a private key in PEM form", path.display())]
     KeyMalformed { path: PathBuf },

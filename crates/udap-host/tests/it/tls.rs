@@ -281,7 +281,7 @@ fn files_that_cannot_serve_are_refused_each_with_its_code() {
     let error = start(with("tls.pem", "none.key"));
     assert_eq!(error.code(), "tls-key-unreadable");
 
-    for mode in [0o640, 0o604, 0o644] {
+    for mode in [0o640, 0o604, 0o644, 0o620, 0o602] {
         fs::set_permissions(&files.tls.key, fs::Permissions::from_mode(mode)).unwrap();
         let error = start(files.tls.clone());
         assert_eq!(
