@@ -145,6 +145,7 @@ async fn handle(State(workers): State<Arc<[Worker]>>, request: Request<Body>) ->
         request_id: Arc::clone(&request_id),
         interaction: None,
         session: None,
+        counts: false,
     };
     let result = worker.answer(&head, body, remote, &mut access).await;
     if let Some((who, event)) = audited(&head, remote, access, started, &result) {
@@ -169,6 +170,8 @@ struct Access {
     request_id: Arc<str>,
     interaction: Option<Interaction>,
     session: Option<Arc<Session>>,
+    /// Whether the token is its sender's and was not ended.
+    counts: bool,
 }
 
 impl Worker {
@@ -203,6 +206,7 @@ impl Worker {
         if let TokenState::Ended { code } = shared.status.of(token.client_id(), token.jti()).await {
             return Err(TokenError::Ended { code }.into());
         }
+        access.counts = true;
         // For what, and whether the scopes permit it. Nothing of a form is read before that.
         let mut interaction = access.interaction.insert(decided?);
         scopes::decide(token.scopes(), interaction)?;
@@ -384,6 +388,7 @@ fn audited(
                 code: refusal.code(),
                 detail: refusal.to_string(),
             },
+            token_counts: access.counts,
         },
     };
     let known = access

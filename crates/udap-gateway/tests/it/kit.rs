@@ -281,12 +281,16 @@ impl Kit {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::told_to(Audit::in_memory(), configure).await
+    }
+
+    /// One whose audit trail is this one.
+    pub(crate) async fn told_to(audit: Audit, configure: impl FnOnce(&mut GatewayConfig)) -> Self {
         let fhir = FakeFhir::start().await;
         let issuer = Issuer::new("key-1");
         let keys = Arc::new(TokenKeys::new(issuer.jwks()));
         let status = Arc::new(Status::default());
         let now = Arc::new(AtomicI64::new(NOW));
-        let audit = Audit::in_memory();
         let mut config = GatewayConfig::new(BASE, fhir.base());
         configure(&mut config);
         let clock = Arc::clone(&now);
@@ -321,6 +325,7 @@ impl Kit {
                 Event::AccessRefused {
                     interaction,
                     refusal,
+                    ..
                 } => format!("refused {interaction} {}", refusal.code),
                 other => format!("{other:?}"),
             };

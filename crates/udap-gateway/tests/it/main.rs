@@ -13,3 +13,4 @@ mod forwarding;
 mod kit;
 mod streaming;
 mod tls;
+mod trail;

@@ -41,6 +41,9 @@ pub enum Event {
     AccessRefused {
         interaction: String,
         refusal: Refusal,
+        /// Whether the token, or the certificate in its place, had proved to count before the refusal. Who has one
+        /// that does not is named as far as it tells, and a stranger all the same.
+        token_counts: bool,
     },
     /// Refusals of strangers that were too many to be written one by one.
     RefusalsCounted {

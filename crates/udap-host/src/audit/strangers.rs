@@ -111,7 +111,12 @@ fn code(entry: &Entry) -> Option<&'static str> {
         | Event::RevocationRefused(refusal)
         | Event::IntrospectionRefused(refusal)
         | Event::OperatorRefused(refusal) => Some(refusal.code),
-        Event::AccessRefused { refusal, .. } if entry.who.client_id.is_none() => Some(refusal.code),
+        // Not by who is named: a token tells that also when it was ended, or is held by somebody else.
+        Event::AccessRefused {
+            refusal,
+            token_counts: false,
+            ..
+        } => Some(refusal.code),
         _ => None,
     }
 }
@@ -134,6 +139,7 @@ mod tests {
 
     fn entry(remote: [u8; 4], at: i64) -> Entry {
         let who = Who {
+            client_id: Some("a client".into()),
             remote: Some(remote.into()),
             ..Who::default()
         };
@@ -145,6 +151,7 @@ mod tests {
         let event = Event::AccessRefused {
             interaction,
             refusal,
+            token_counts: false,
         };
         Entry {
             at,
@@ -175,7 +182,9 @@ mod tests {
         // Others are not kept from the trail by that, nor is whoever is known.
         assert_eq!(strangers.count(&entry([192, 0, 2, 2], at)), None);
         let mut known = entry([192, 0, 2, 1], at);
-        known.who.client_id = Some("a client".into());
+        if let Event::AccessRefused { token_counts, .. } = &mut known.event {
+            *token_counts = true;
+        }
         assert_eq!(strangers.count(&known), None);
 
         assert_eq!(

@@ -87,6 +87,7 @@ async fn every_kind_of_event_is_stored_with_its_reason() {
         Event::AccessRefused {
             interaction: "search Patient".to_owned(),
             refusal: refusal(),
+            token_counts: true,
         },
         Event::RefusalsCounted {
             refusal: refusal(),
