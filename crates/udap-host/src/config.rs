@@ -47,7 +47,7 @@ use crate::{
     db::{Location, Migrate},
     dpop::Nonces,
     limits::HttpLimits,
-    listen::{ClientCertificates, Listen, TlsFiles},
+    listen::{ClientCertificates, Issuers, Listen, TlsFiles},
     seal::SecretsKey,
 };
 
@@ -170,7 +170,7 @@ impl Config {
     }
 
     /// The same for the port where clients show a certificate, which names these issuers.
-    pub fn mutual_tls_listen(&self, issuers: Vec<Vec<u8>>) -> Option<Listen> {
+    pub fn mutual_tls_listen(&self, issuers: Issuers) -> Option<Listen> {
         let port = self.mutual_tls.as_ref()?;
         Some(Listen {
             addr: port.listen,

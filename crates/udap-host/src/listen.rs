@@ -32,7 +32,7 @@ use crate::{descriptors, limits::HttpLimits};
 use self::stats::Slots;
 pub use self::{
     client_certificate::{
-        ClientCertificate, ClientCertificateError, ClientCertificates, MutualTls,
+        ClientCertificate, ClientCertificateError, ClientCertificates, Issuers, MutualTls,
     },
     error::ListenError,
     shutdown::Shutdown,

@@ -22,10 +22,12 @@
 )]
 
 mod pki;
+mod ports;
 pub mod postgres;
 mod server;
 
 pub use pki::{Member, MemberBuilder, TestPki};
+pub use ports::free_ports;
 pub use server::{Answer, Asked, TestServer, TlsFiles, tls_files};
 pub use udap_trust::keys::KeyType;
 

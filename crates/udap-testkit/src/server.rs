@@ -228,7 +228,7 @@ fn localhost() -> (Certificate, Certificate, Vec<u8>) {
         pki::sign(
             &CertificateSpec {
                 profile,
-                serial: &random::bytes::<16>(),
+                serial: &random::bytes::<18>(),
                 subject,
                 spki_der: spki,
                 issuer,

@@ -3,7 +3,7 @@
 //! The handshake proves that the client holds the key, and nothing more. Whether the certificate is a
 //! member's is judged afterwards, in the community of whoever the request says it is from.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use http::HeaderMap;
 use rustls::{
@@ -27,11 +27,33 @@ pub enum ClientCertificates {
     /// No. A browser is not asked for one, and no header is believed.
     #[default]
     Off,
-    /// In the handshake, which names these issuers (each a Name in DER), so that a client knows which
-    /// of its certificates to show. It may show none.
-    Ask { issuers: Vec<Vec<u8>> },
+    /// In the handshake, which names these issuers, so that a client knows which of its certificates to
+    /// show. It may show none.
+    Ask { issuers: Issuers },
     /// By the headers of RFC 9440, from these peers, which end TLS and ask for it.
     FromProxies(TrustedProxies),
+}
+
+/// The issuers that a handshake names, each a Name in DER. They are asked for again while the listener runs,
+/// since communities come and go.
+#[derive(Clone)]
+pub struct Issuers(Arc<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>);
+
+impl Issuers {
+    /// Those that the function tells at the time.
+    pub fn new(now: impl Fn() -> Vec<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(super) fn now(&self) -> Vec<Vec<u8>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.now()).finish()
+    }
 }
 
 /// What is known of the client's certificate: a request extension, at listeners that want to know and

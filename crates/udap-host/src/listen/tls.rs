@@ -34,7 +34,20 @@ pub(super) struct Tls {
     /// Other ones, and why they are not used: told once.
     failed: Option<(Seen, ListenError)>,
     current: Arc<Current>,
-    config: Arc<ServerConfig>,
+    clients: ClientCertificates,
+    /// The issuers that handshakes name.
+    named: Vec<Vec<u8>>,
+    config: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// What handshakes are made with; it may be another one for the next connection.
+#[derive(Clone)]
+pub(super) struct Acceptor(Arc<ArcSwap<ServerConfig>>);
+
+impl Acceptor {
+    pub(super) fn now(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
 }
 
 impl Tls {
@@ -45,21 +58,24 @@ impl Tls {
     ) -> Result<Self, ListenError> {
         let seen = Seen::of(files);
         let current = Arc::new(Current(ArcSwap::from_pointee(load(files)?)));
-        let config = Arc::new(server_config(current.clone(), clients)?);
+        let named = names(clients);
+        let config = server_config(current.clone(), clients, &named)?;
         Ok(Self {
             files: files.clone(),
             seen,
             failed: None,
             current,
-            config,
+            clients: clients.clone(),
+            named,
+            config: Arc::new(ArcSwap::from_pointee(config)),
         })
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.clone())
+    pub(super) fn acceptor(&self) -> Acceptor {
+        Acceptor(Arc::clone(&self.config))
     }
 
-    /// Looks at the files until the stop. New connections get the new certificate; open ones and
+    /// Looks at the files and at the issuers to be named, until the stop. New connections get the new certificate; open ones and
     /// resumed sessions keep what they negotiated.
     pub(super) fn watch(mut self, shutdown: &Shutdown) {
         let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -78,6 +94,7 @@ impl Tls {
                 .is_err()
             {
                 self.reload_if_changed();
+                self.name_issuers_if_changed();
             }
         });
     }
@@ -106,11 +123,34 @@ impl Tls {
             Err(_) => {}
         }
     }
+
+    fn name_issuers_if_changed(&mut self) {
+        let named = names(&self.clients);
+        if named == self.named {
+            return;
+        }
+        match server_config(self.current.clone(), &self.clients, &named) {
+            Ok(config) => self.config.store(Arc::new(config)),
+            Err(error) => {
+                tracing::warn!(%error, "handshakes name the issuers of before");
+            }
+        }
+        self.named = named;
+    }
+}
+
+/// The issuers to be named at this time.
+fn names(clients: &ClientCertificates) -> Vec<Vec<u8>> {
+    match clients {
+        ClientCertificates::Ask { issuers } => issuers.now(),
+        ClientCertificates::Off | ClientCertificates::FromProxies(_) => Vec::new(),
+    }
 }
 
 fn server_config(
     current: Arc<Current>,
     clients: &ClientCertificates,
+    named: &[Vec<u8>],
 ) -> Result<ServerConfig, ListenError> {
     let failed = |error: rustls::Error| ListenError::Tls {
         detail: error.to_string(),
@@ -121,14 +161,10 @@ fn server_config(
     // The handshake checks possession only; the trust loop judges a certificate later, from the
     // request extension that `worker` adds beside `Peer`.
     let builder = match clients {
-        ClientCertificates::Ask { issuers } => {
-            let issuers = issuers.iter().map(|name| name.clone().into()).collect();
-            let algorithms = provider().signature_verification_algorithms;
-            builder.with_client_cert_verifier(Arc::new(Possession {
-                issuers,
-                algorithms,
-            }))
-        }
+        ClientCertificates::Ask { .. } => builder.with_client_cert_verifier(Arc::new(Possession {
+            issuers: named.iter().cloned().map(Into::into).collect(),
+            algorithms: provider().signature_verification_algorithms,
+        })),
         ClientCertificates::Off | ClientCertificates::FromProxies(_) => {
             builder.with_no_client_auth()
         }

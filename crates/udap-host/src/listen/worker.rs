@@ -29,12 +29,13 @@ use super::{
     client_certificate::strip,
     stats,
     stats::Slots,
+    tls::Acceptor,
 };
 use crate::{client_ip::TrustedProxies, limits::HttpLimits};
 
 pub(super) struct Worker {
     pub(super) socket: TcpListener,
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) acceptor: Option<Acceptor>,
     pub(super) client_certificates: ClientCertificates,
     pub(super) limits: HttpLimits,
     pub(super) shutdown: Shutdown,
@@ -112,7 +113,7 @@ impl Worker {
             };
             let http = http.clone();
             let shutdown = stopping.clone();
-            let acceptor = self.acceptor.clone();
+            let acceptor = self.acceptor.as_ref().map(Acceptor::now);
             let open = open.clone();
             tokio::spawn(async move {
                 let _held = (slot, open);

@@ -217,7 +217,9 @@ fn every_setting_is_read_and_shown_without_secrets() {
     };
     assert_eq!(one.binding, bound);
     // Behind a proxy it is the proxy that asks.
-    let listen = config.mutual_tls_listen(Vec::new()).unwrap();
+    let listen = config
+        .mutual_tls_listen(udap_host::listen::Issuers::new(Vec::new))
+        .unwrap();
     assert_eq!(listen.addr.port(), 8450);
     assert!(matches!(
         listen.client_certificates,

@@ -1,8 +1,11 @@
 //! The client's certificate: asked for at ports that want it, proved, and told by trusted proxies only.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::{Extension, Router, routing::get};
@@ -18,7 +21,7 @@ use rustls::{
 };
 use udap_host::{
     client_ip::TrustedProxies,
-    listen::{self, ClientCertificates, Listen, MutualTls, Running},
+    listen::{self, ClientCertificates, Issuers, Listen, MutualTls, Running},
 };
 
 use crate::support::*;
@@ -31,7 +34,9 @@ struct Pair {
 
 fn pair(name: &str) -> Pair {
     let key = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let subject = &mut params.distinguished_name;
+    subject.push(rcgen::DnType::CommonName, name);
     Pair {
         der: params.self_signed(&key).unwrap().der().to_vec(),
         key: key.serialize_der(),
@@ -130,6 +135,7 @@ fn start(listen: Listen, clients: ClientCertificates) -> Running {
 
 fn asking(files: &Files, issuers: Vec<Vec<u8>>) -> Running {
     let listen = Listen::tls(LOCAL, files.tls.clone());
+    let issuers = Issuers::new(move || issuers.clone());
     start(listen, ClientCertificates::Ask { issuers })
 }
 
@@ -167,6 +173,36 @@ async fn the_handshake_names_issuers_and_tells_the_certificate_on_each_connectio
         }
     }
     assert_eq!(*shown.hints.lock().unwrap(), issuers);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn issuers_that_come_or_go_are_named_or_not_without_a_restart() {
+    let files = Files::new();
+    let name = |name: &str| {
+        let certificate = udap_pki::Certificate::from_der(&pair(name).der).unwrap();
+        certificate.subject().der().to_vec()
+    };
+    let (one, other) = (name("one"), name("other"));
+    let members = Arc::new(Mutex::new(vec![one.clone()]));
+    let listen = Listen::tls(LOCAL, files.tls.clone());
+    let now = Arc::clone(&members);
+    let issuers = Issuers::new(move || now.lock().unwrap().clone());
+    let server = start(listen, ClientCertificates::Ask { issuers });
+    let shown = Shown::new(&[&pair("app").der], &pair("app").key);
+    let config = client(&files, &shown, &TLS13, "http/1.1");
+    for expected in [vec![one.clone()], vec![one, other.clone()], vec![other]] {
+        members.lock().unwrap().clone_from(&expected);
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let _ = connect(server.addr(), &config).await;
+            if *shown.hints.lock().unwrap() == expected {
+                break;
+            }
+            assert!(Instant::now() < end, "not named within ten seconds");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
     server.stop().await.unwrap();
 }
 

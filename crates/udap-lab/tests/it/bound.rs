@@ -1,7 +1,7 @@
 //! A data holder as `udap serve` runs it, over TLS: bound and opaque tokens, and members that their
 //! certificate tells, at the port that asks for one and at the port that does not.
 
-use std::{net::TcpListener, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use udap_ca::{Ca, Hierarchy, InitOptions, IssueOptions, Issued};
 use udap_gateway::{Gateway, GatewayConfig, TokenKeys};
 use udap_host::{
     config,
-    listen::{self, Listen, Running, Shutdown},
+    listen::{self, Issuers, Listen, Running, Shutdown},
     token_status::TokenStatus,
 };
 use udap_lab::fhir::{self, BENCH_PATIENT};
@@ -33,6 +33,7 @@ use udap_proto::{
     statement,
 };
 use udap_server::Server;
+use udap_testkit::free_ports;
 use udap_trust::{
     clock, random,
     signer::{KeySigner, Signer as _},
@@ -51,12 +52,6 @@ struct World {
     _directory: tempfile::TempDir,
 }
 
-/// A port that is free, and most likely stays so for a moment.
-fn free() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn plain(port: u16) -> Listen {
     Listen::plain(([127, 0, 0, 1], port).into())
 }
@@ -65,7 +60,8 @@ impl World {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let [main, certified, ca_port, fhir_port] = [(); 4].map(|()| free());
+        let ports = free_ports();
+        let [main, certified, ca_port, fhir_port] = [0, 1, 2, 3].map(|at| ports + at);
         let hierarchy = Hierarchy::Community {
             uri: COMMUNITY.to_owned(),
             base_url: format!("http://localhost:{ca_port}"),
@@ -141,10 +137,12 @@ impl World {
             )
             .unwrap()
         };
+        let members = server.clone();
+        let issuers = Issuers::new(move || members.issuers());
         let listens = [
             (config.listen(), gateway(base.clone())),
             (
-                config.mutual_tls_listen(server.issuers()).unwrap(),
+                config.mutual_tls_listen(issuers).unwrap(),
                 gateway(port.address_of(&base)),
             ),
         ];

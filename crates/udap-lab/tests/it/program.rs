@@ -3,18 +3,15 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use udap_testkit::free_ports;
 
 /// A directory with the program in it, whose processes can be told from all others.
 pub(crate) struct Home {
@@ -203,16 +200,3 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     );
     profile_dir.join("udap")
 });
-
-/// Ports that no other test of this process takes, and nobody listens on.
-pub(crate) fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = u16::try_from(std::process::id() % 400).unwrap() * 10;
-    loop {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let base = 24_000 + (offset + step * 10) % 4_000;
-        if (base..base + 10).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return base;
-        }
-    }
-}

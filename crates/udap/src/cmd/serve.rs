@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use udap_gateway::{Gateway, GatewayConfig, TokenKeys, UpstreamToken};
 use udap_host::config::{self, Config, DataHolder, Endpoints, TlsRoots};
 use udap_host::health::Readiness;
-use udap_host::listen::{self, Listen, Shutdown};
+use udap_host::listen::{self, Issuers, Listen, Shutdown};
 use udap_host::metrics::Metrics;
 use udap_host::telemetry;
 use udap_host::token_status::{TokenStatus, UNKNOWN};
@@ -58,7 +58,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         tracing::info!(base_url = holder.base_url, addr = %running.addr(), "serving");
     }
     // The same routes, where TLS clients are asked for their certificate.
-    let certified = match config.mutual_tls_listen(server.issuers()) {
+    let members = server.clone();
+    let issuers = Issuers::new(move || members.issuers());
+    let certified = match config.mutual_tls_listen(issuers) {
         Some(listen) => {
             let routes = routes(&server, &works, certified);
             let certified = listen::start(listen, config.workers, routes, shutdown.clone())?;

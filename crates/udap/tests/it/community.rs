@@ -1,11 +1,11 @@
 //! A community in a directory: its authority, a data holder in front of a FHIR server, an app.
 
 use serde_json::Value;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use udap_testkit::free_ports;
 
 pub(crate) const COMMUNITY: &str = "https://community.example";
 pub(crate) const APP: &str = "https://app.example";
@@ -81,9 +81,12 @@ pub(crate) fn command(dir: &Path) -> Command {
     command
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+/// Waits for what another process does soon; whether it did is for the caller to see.
+pub(crate) fn until(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 impl Community {
@@ -95,8 +98,8 @@ impl Community {
     /// The same with further settings of the community.
     pub(crate) fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (server, ca, fhir) = (free_port(), free_port(), free_port());
-        let admin = free_port();
+        let ports = free_ports();
+        let [server, ca, fhir, admin] = [0, 1, 2, 3].map(|at| ports + at);
         let mut community = Self {
             admin_url: format!("http://127.0.0.1:{admin}"),
             base_url: format!("https://localhost:{server}/fhir"),

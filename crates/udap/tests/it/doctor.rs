@@ -1,6 +1,6 @@
 //! What stands in a partner's way, found from outside and from the configuration.
 
-use crate::community::{COMMUNITY, Community, Said};
+use crate::community::{COMMUNITY, Community, Said, until};
 use serde_json::Value;
 
 /// The findings that are not well, as `thing code`.
@@ -207,12 +207,4 @@ fn each_thing_that_would_stop_a_partner_is_named() {
     let draft = "[[community]]\nprofile = \"cms-aligned-0.6\"\n";
     let said = with(&community, "[[community]]\n", draft);
     assert!(ailing(&said).contains(&"community community-draft".to_owned()));
-}
-
-/// The authority's server sees soon what another process revoked.
-fn until(holds: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
-    while !holds() && begun.elapsed() < std::time::Duration::from_secs(20) {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
 }
