@@ -22,7 +22,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const run = (...args) => execFileSync(udap, args, { cwd: home, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 const ARGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 const profiles = [];
@@ -108,7 +108,7 @@ try {
   await page.keyboard.press('Tab');
   assert.equal(await focused(page).innerText(), 'Skip to the content');
   await page.keyboard.press('Enter');
-  assert.match(page.url(), /#main$/);
+  await page.waitForURL(/#main$/);
   await page.goto(`${admin}/`);
   await tabTo(page, 'Apps');
   await page.keyboard.press('Enter');

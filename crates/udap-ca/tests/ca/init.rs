@@ -1,4 +1,3 @@
-use std::os::unix::fs::PermissionsExt as _;
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use udap_ca::{Ca, CaError, CaKeyType, Hierarchy, InitOptions, IssueOptions};

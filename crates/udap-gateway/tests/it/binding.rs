@@ -373,6 +373,45 @@ async fn a_proof_is_taken_only_from_whom_it_is() {
     }
 }
 
+/// Whoever has a token that was ended, and its key, spends no memory: what it sends is not remembered.
+#[tokio::test]
+async fn a_proof_is_taken_only_with_a_token_that_counts() {
+    let kit = proving(Nonces::Off).await;
+    let key = Prover::new();
+    let token = kit.issuer.sign(&bound(None, Some(key.hash())));
+    let proofs: Vec<_> = (0..100).map(|_| key.proof(&token, &json!({}))).collect();
+    for code in ["registration-suspended", "temporarily-unavailable"] {
+        kit.status.end(code);
+        for proof in &proofs {
+            let answer = ask(&kit, dpop(&token), None, &[proof]).await;
+            assert_eq!(answer.code(), code);
+        }
+    }
+    kit.status.begin();
+    for proof in &proofs {
+        assert_eq!(ask(&kit, dpop(&token), None, &[proof]).await.status, 200);
+    }
+    // From then on each is known.
+    for proof in &proofs {
+        let answer = ask(&kit, dpop(&token), None, &[proof]).await;
+        assert_eq!(answer.refusal(), (401, "dpop-proof-replayed".to_owned()));
+    }
+    assert_eq!(kit.fhir.count(), 100);
+}
+
+/// What lapsed is not remembered for ever, and so does not serve, however long it took to be judged.
+#[tokio::test]
+async fn a_proof_that_lapsed_while_its_token_was_looked_at_is_not_taken() {
+    let kit = proving(Nonces::Off).await;
+    let key = Prover::new();
+    let token = kit.issuer.sign(&bound(None, Some(key.hash())));
+    let proof = key.proof(&token, &json!({}));
+    kit.status.slow.store(90, Ordering::Relaxed);
+    let answer = ask(&kit, dpop(&token), None, &[&proof]).await;
+    assert_eq!(answer.refusal(), (401, "dpop-proof-old".to_owned()));
+    assert_eq!(kit.fhir.count(), 0);
+}
+
 #[tokio::test]
 async fn where_proofs_are_off_a_token_that_needs_one_does_not_serve() {
     let kit = Kit::new().await;

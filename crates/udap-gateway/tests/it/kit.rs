@@ -144,6 +144,9 @@ pub(crate) fn answer(status: u16, media_type: &str, body: impl Into<Body>) -> Re
 #[derive(Default)]
 pub(crate) struct Status {
     ended: Mutex<Option<&'static str>>,
+    now: Arc<AtomicI64>,
+    /// How many seconds each answer takes.
+    pub(crate) slow: AtomicI64,
     pub(crate) asked: AtomicUsize,
     kept: Mutex<Option<([u8; 32], Kept)>>,
     pub(crate) looked_up: AtomicUsize,
@@ -153,6 +156,10 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn end(&self, code: &'static str) {
         *self.ended.lock().unwrap() = Some(code);
+    }
+    /// They count again, as after an end that was for the moment.
+    pub(crate) fn begin(&self) {
+        *self.ended.lock().unwrap() = None;
     }
     /// What the issuer keeps of one opaque token.
     pub(crate) fn keeps(&self, token: &str, kept: Kept) {
@@ -169,6 +176,8 @@ impl Status {
 impl TokenStatus for Status {
     fn of<'a>(&'a self, _client_id: &'a str, _jti: &'a str) -> BoxFuture<'a, TokenState> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let slow = self.slow.load(Ordering::Relaxed);
+        self.now.fetch_add(slow, Ordering::Relaxed);
         let state = self
             .ended
             .lock()
@@ -289,8 +298,11 @@ impl Kit {
         let fhir = FakeFhir::start().await;
         let issuer = Issuer::new("key-1");
         let keys = Arc::new(TokenKeys::new(issuer.jwks()));
-        let status = Arc::new(Status::default());
         let now = Arc::new(AtomicI64::new(NOW));
+        let status = Arc::new(Status {
+            now: Arc::clone(&now),
+            ..Status::default()
+        });
         let mut config = GatewayConfig::new(BASE, fhir.base());
         configure(&mut config);
         let clock = Arc::clone(&now);

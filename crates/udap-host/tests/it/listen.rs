@@ -163,7 +163,6 @@ async fn a_stop_ends_at_its_deadline() {
 async fn headers_that_are_too_large_or_too_slow_are_refused() {
     let mut listen = Listen::plain(LOCAL);
     listen.limits.max_header_bytes = 8 * 1024;
-    listen.limits.header_read = Duration::from_millis(200);
     let server = listen::spawn(listen, hello).unwrap();
 
     let mut client = http1(TcpStream::connect(server.addr()).await.unwrap()).await;
@@ -176,7 +175,11 @@ async fn headers_that_are_too_large_or_too_slow_are_refused() {
         response.status(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
     );
+    server.stop().await.unwrap();
 
+    let mut listen = Listen::plain(LOCAL);
+    listen.limits.header_read = Duration::from_millis(200);
+    let server = listen::spawn(listen, hello).unwrap();
     let mut slow = TcpStream::connect(server.addr()).await.unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
         .await
@@ -205,10 +208,11 @@ async fn a_handshake_that_does_not_come_is_cut() {
     server.stop().await.unwrap();
 }
 
-/// Limits of connections on which nothing moves, short enough for a test.
-fn impatient(mut listen: Listen) -> Listen {
-    listen.limits.header_read = Duration::from_millis(150);
-    listen.limits.handshake = Duration::from_millis(150);
+/// Limits of connections on which nothing moves, short enough for a test; of a handshake, which is to succeed, long
+/// enough for a machine that has much else to do.
+fn impatient(mut listen: Listen, header_read: Duration) -> Listen {
+    listen.limits.header_read = header_read;
+    listen.limits.handshake = Duration::from_secs(1);
     listen
 }
 
@@ -222,7 +226,8 @@ async fn closed(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> bool {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
-    let server = listen::spawn(impatient(Listen::plain(LOCAL)), hello).unwrap();
+    let soon = Duration::from_millis(150);
+    let server = listen::spawn(impatient(Listen::plain(LOCAL), soon), hello).unwrap();
     // The last ones may be the beginning of HTTP/2, and are it.
     for said in ["", "G", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let mut stream = TcpStream::connect(server.addr()).await.unwrap();
@@ -232,7 +237,7 @@ async fn a_connection_that_says_nothing_is_closed() {
     server.stop().await.unwrap();
 
     let files = Files::new();
-    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()), soon);
     let server = listen::spawn(listen, hello).unwrap();
     for protocol in ["h2", "http/1.1"] {
         let mut client = Client::new();
@@ -280,9 +285,9 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
             std::future::ready(axum::body::Body::from_stream(pieces))
         };
         let slow = || async {
-            tokio::time::sleep(Duration::from_millis(800)).await;
+            tokio::time::sleep(Duration::from_millis(1500)).await;
             let piece = async {
-                tokio::time::sleep(Duration::from_millis(800)).await;
+                tokio::time::sleep(Duration::from_millis(1500)).await;
                 Ok::<_, std::io::Error>("finished")
             };
             axum::body::Body::from_stream(futures_util::stream::once(piece))
@@ -292,7 +297,9 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
             .route("/slow", get(slow))
     };
     let files = Files::new();
-    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()));
+    // Requests have to be there within that time as well.
+    let limit = Duration::from_secs(1);
+    let listen = impatient(Listen::tls(LOCAL, files.tls.clone()), limit);
     let server = listen::spawn(listen, router).unwrap();
     let dial = async |protocol| {
         let mut client = Client::new();
@@ -300,12 +307,17 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
         let config = client.config(&files.cert);
         connect(server.addr(), &config).await.unwrap()
     };
-    let mut h1 = http1(dial("http/1.1").await).await;
-    let answer = h1.send_request(get_request("/slow")).await.unwrap();
-    assert_eq!(text(answer).await, "finished");
-    let mut h2 = http2(dial("h2").await).await;
-    let answer = h2.send_request(get_request("/slow")).await.unwrap();
-    assert_eq!(text(answer).await, "finished");
+    let over_h1 = async {
+        let mut h1 = http1(dial("http/1.1").await).await;
+        let answer = h1.send_request(get_request("/slow")).await.unwrap();
+        assert_eq!(text(answer).await, "finished");
+    };
+    let over_h2 = async {
+        let mut h2 = http2(dial("h2").await).await;
+        let answer = h2.send_request(get_request("/slow")).await.unwrap();
+        assert_eq!(text(answer).await, "finished");
+    };
+    tokio::join!(over_h1, over_h2);
 
     // The senders and the answers are kept: it is the server that ends it.
     let mut h1 = http1(dial("http/1.1").await).await;

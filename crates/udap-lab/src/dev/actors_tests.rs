@@ -32,7 +32,7 @@ fn spec(dir: &Path, port: u16) -> Spec {
         also: Vec::new(),
         args: Vec::new(),
         ready_url: format!("http://localhost:{port}/"),
-        ready_within: Duration::from_millis(300),
+        ready_within: Duration::from_secs(3),
         log: dir.join("logs/fhir.log"),
     }
 }

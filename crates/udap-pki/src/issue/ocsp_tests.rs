@@ -145,7 +145,7 @@ fn openssl_asks_and_believes_the_answer() {
     let responder = hierarchy.leaf(Profile::OcspSigner, &responder_key);
     let leaf = hierarchy.leaf(Profile::App, &Key::p256());
 
-    let scratch = Scratch::new("ocsp");
+    let scratch = Scratch::new("ocsp-openssl");
     let root = scratch.write("root.pem", hierarchy.root.to_pem().as_bytes());
     let issuing = scratch.write("issuing.pem", hierarchy.issuing.to_pem().as_bytes());
     let leaf_file = scratch.write("leaf.pem", leaf.to_pem().as_bytes());

@@ -305,10 +305,10 @@ fn extensions_twice_or_critical() {
     // basicConstraints renamed to subjectKeyIdentifier, which is there already.
     let mut twice = leaf.der().to_vec();
     let at = twice
-        .windows(3)
-        .position(|w| w == [0x55, 0x1d, 0x13])
+        .windows(5)
+        .position(|w| w == [6, 3, 0x55, 0x1d, 0x13])
         .unwrap();
-    twice[at + 2] = 0x0e;
+    twice[at + 4] = 0x0e;
     let parsed = x509_cert::Certificate::from_der(&twice).unwrap();
     assert!(findings(&leaf, &parsed, Lint::extensions).contains(&LintCode::ExtensionTwice));
 }

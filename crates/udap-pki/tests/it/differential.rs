@@ -10,7 +10,7 @@ use crate::forge::{
 };
 use judges::{Difference, by_openssl, by_webpki, differences, explained, has_openssl, ours};
 use rustls_pki_types::{CertificateDer, UnixTime as PkiTime};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -32,6 +32,15 @@ struct Family {
 struct Leaf {
     features: Vec<&'static str>,
     der: Vec<u8>,
+}
+
+impl Family {
+    /// The leaf, what is between, and the anchor: all that a disagreement needs to be seen again.
+    fn to_pem(&self, leaf: &Leaf) -> String {
+        let rest = self.intermediates.iter().chain([&self.anchor]);
+        let all = std::iter::once(&leaf.der).chain(rest);
+        all.map(|der| pem::encode("CERTIFICATE", der)).collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -424,7 +433,8 @@ struct Comparison {
     known: Vec<Difference>,
     chains: usize,
     accepted: usize,
-    unexplained: Vec<String>,
+    /// What is disagreed about, with the first chain of each: keys differ from run to run.
+    unexplained: BTreeMap<String, String>,
     openssl: bool,
 }
 
@@ -434,7 +444,7 @@ impl Comparison {
             known: differences(),
             chains: 0,
             accepted: 0,
-            unexplained: Vec::new(),
+            unexplained: BTreeMap::new(),
             openssl: has_openssl(),
         }
     }
@@ -456,16 +466,18 @@ impl Comparison {
             ];
             for (judge, other) in others.into_iter().flatten() {
                 if verdict != other && !explained(&self.known, judge, &features, verdict) {
-                    self.unexplained.push(format!(
+                    let what = format!(
                         "{judge} says {other:?}, we say {verdict:?}: {}",
                         features.join("+")
-                    ));
+                    );
+                    let chain = || family.to_pem(leaf);
+                    self.unexplained.entry(what).or_insert_with(chain);
                 }
             }
         }
     }
 
-    fn finish(mut self, at_least: usize) {
+    fn finish(self, at_least: usize) {
         assert!(self.chains >= at_least, "only {} chains", self.chains);
         assert!(
             self.accepted > self.chains / 20,
@@ -473,13 +485,19 @@ impl Comparison {
             self.accepted,
             self.chains
         );
-        self.unexplained.sort();
-        self.unexplained.dedup();
+        self.none_unexplained();
+    }
+
+    fn none_unexplained(&self) {
+        let told = self.unexplained.iter();
+        let told: Vec<_> = told
+            .map(|(what, chain)| format!("{what}\n{chain}"))
+            .collect();
         assert!(
-            self.unexplained.is_empty(),
+            told.is_empty(),
             "of {} chains:\n{}",
             self.chains,
-            self.unexplained.join("\n")
+            told.join("\n")
         );
     }
 }
@@ -570,12 +588,7 @@ fn mutations() {
     }
     assert!(comparison.chains > 800);
     assert!(comparison.accepted >= 20, "{}", comparison.accepted);
-    comparison.unexplained.dedup();
-    assert!(
-        comparison.unexplained.is_empty(),
-        "{}",
-        comparison.unexplained.join("\n")
-    );
+    comparison.none_unexplained();
 }
 
 /// What the file says must still be so: a chain with these features and no others.

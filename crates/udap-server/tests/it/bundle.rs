@@ -324,41 +324,44 @@ async fn never_an_older_one_not_even_after_a_kill() {
 
 #[tokio::test]
 async fn trust_that_rests_upon_a_bundle_ends_with_it() {
+    // At the same time, since each waits.
+    tokio::join!(lapses(FOLLOW, NOT_TRUSTED), lapses(REPORT, "ok"));
+}
+
+async fn lapses(settings: &str, of_member: &str) {
     let (a, rogue) = (&world().a, &world().rogue);
     let hub = Hub::new().await;
     let (member, newcomer) = (
         a.app("https://lapsed.bundle.example"),
         rogue.app("https://lapsed.bundle.example"),
     );
-    for (settings, of_member) in [(FOLLOW, NOT_TRUSTED), (REPORT, "ok")] {
-        let holder = hub.holder(settings).await;
-        // It ends within seconds.
-        hub.publish(&sign(
-            &hub.signer,
-            1,
-            13,
-            &description(&[root(a), root(rogue)]),
-        ));
-        round(&holder).await;
-        assert_eq!(registers(&holder, &member).await, "ok");
-        let ended = clock::now().plus_secs(5);
-        while clock::now() < ended {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        holder.server.reload_communities().await;
-        assert_eq!(codes(&holder), ["bundle-lapsed"]);
-        assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
-        // What the operator trusts by itself goes on, and rules stay as they were.
-        assert_eq!(registers(&holder, &member).await, of_member);
-        let holder = holder.killed_and_started_again().await;
-        assert_eq!(codes(&holder), ["bundle-lapsed"]);
-        assert_eq!(registers(&holder, &member).await, of_member);
-        // A newer one mends it.
-        hub.publish(&hub.bundle(2, &[root(a)]));
-        round(&holder).await;
-        assert_eq!(codes(&holder), [""; 0]);
-        assert_eq!(registers(&holder, &member).await, "ok");
+    let holder = hub.holder(settings).await;
+    // It ends in 12 seconds.
+    hub.publish(&sign(
+        &hub.signer,
+        1,
+        22,
+        &description(&[root(a), root(rogue)]),
+    ));
+    let ended = clock::now().plus_secs(14);
+    round(&holder).await;
+    assert_eq!(registers(&holder, &member).await, "ok");
+    while clock::now() < ended {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+    holder.server.reload_communities().await;
+    assert_eq!(codes(&holder), ["bundle-lapsed"]);
+    assert_eq!(registers(&holder, &newcomer).await, NOT_TRUSTED);
+    // What the operator trusts by itself goes on, and rules stay as they were.
+    assert_eq!(registers(&holder, &member).await, of_member);
+    let holder = holder.killed_and_started_again().await;
+    assert_eq!(codes(&holder), ["bundle-lapsed"]);
+    assert_eq!(registers(&holder, &member).await, of_member);
+    // A newer one mends it.
+    hub.publish(&hub.bundle(2, &[root(a)]));
+    round(&holder).await;
+    assert_eq!(codes(&holder), [""; 0]);
+    assert_eq!(registers(&holder, &member).await, "ok");
 }
 
 #[tokio::test]

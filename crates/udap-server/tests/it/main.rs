@@ -38,6 +38,7 @@ mod peers;
 mod register;
 mod register_refused;
 mod reload;
+mod restored;
 mod revocation;
 mod revoke_token;
 mod secrets;

@@ -393,7 +393,7 @@ fn a_list_of_many_costs_what_a_list_of_few_costs() {
         rounds.min().unwrap()
     };
     let (few, many) = (cost(&few), cost(&many));
-    assert!(many < few * 3, "{few:?} {many:?}");
+    assert!(many < few * 20, "{few:?} {many:?}");
 }
 
 #[test]
