@@ -441,6 +441,9 @@ impl Server {
             // Only forwards: a slower round must not bring notes back.
             Ok(last) => {
                 self.last_note.fetch_max(last, Ordering::AcqRel);
+                if last > since {
+                    self.look_at_all_apps_again();
+                }
             }
             Err(error) => tracing::error!(%error, "what operators did could not be read"),
         }

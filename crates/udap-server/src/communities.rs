@@ -8,6 +8,7 @@ mod reload;
 mod served;
 
 pub use bundles::last_bundle_sequence;
+pub(crate) use bundles::required_certifications;
 pub(crate) use files::{certificates, certifiers_of};
 pub use files::{community_trust, identity};
 pub use reload::Trouble;

@@ -7,9 +7,11 @@ use super::app::{self, Wish};
 use super::error::{AdminError, OperatorError};
 use super::{apps, audit_trail, certificates, communities, password, refusals};
 use crate::app::StartError;
-use crate::store::{MIGRATIONS, Operators, Registrations};
+use crate::communities::required_certifications;
+use crate::store::{Act, MIGRATIONS, Operators, Registrations};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use udap_host::audit::{self, Action, Audit, Event, Who};
 use udap_host::config::Config;
 use udap_host::db::{Db, DbError};
@@ -138,14 +140,15 @@ impl LocalAdmin {
         let now = clock::now();
         let wish = Wish::of(word).ok_or(AdminError::NotFound)?;
         let reason = app::reason(why)?;
-        let required = |community: &str| {
-            let communities = self.config.communities.iter();
-            let mut of_it = communities.filter(|configured| configured.uri == community);
-            of_it
-                .next()
-                .map(|configured| configured.certifications.required.clone())
-                .unwrap_or_default()
+        // By the last bundle too, as the server has it. Nothing else that is done to an app depends on that.
+        let required = match wish.act {
+            Act::Restore => {
+                let communities = &self.config.communities;
+                required_certifications(self.db.clone(), communities, now).await?
+            }
+            Act::Suspend | Act::Cancel => HashMap::new(),
         };
+        let required = |community: &str| required.get(community).cloned().unwrap_or_default();
         let who = app::act(&self.registrations, wish, client_id, required, now).await?;
         self.record(who, app::event(wish, &self.by, reason)).await?;
         self.get(&format!("apps/{client_id}"), &[]).await

@@ -30,7 +30,10 @@ pub(crate) struct Watch {
     asked: AtomicI64,
     /// How often communities were exchanged since the start.
     exchanged: AtomicU64,
-    /// Up to which of these exchanges all apps were looked at; 0 is before the start.
+    /// How often there was a reason to look at all apps since the start: such an exchange, or what an operator
+    /// did to one.
+    reasons: AtomicU64,
+    /// Up to which of these reasons all apps were looked at; 0 is before the start.
     judged: AtomicU64,
     /// How far those that are kept were judged again.
     pub(super) pass: Mutex<Pass>,
@@ -40,6 +43,11 @@ impl Watch {
     /// How often what is trusted may have changed, which it may have before the start.
     pub(super) fn exchanged(&self) -> u64 {
         self.exchanged.load(Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// How often there was a reason to look at all apps, the start included.
+    fn reasons(&self) -> u64 {
+        self.reasons.load(Ordering::Acquire).saturating_add(1)
     }
 }
 
@@ -56,13 +64,20 @@ impl Server {
     pub(crate) fn look_at_certifications_again(&self) {
         self.watch.exchanged.fetch_add(1, Ordering::Relaxed);
         self.watch.asked.store(0, Ordering::Relaxed);
+        self.look_at_all_apps_again();
+    }
+
+    /// Somebody's state may not be what the rules here make of it: an operator restored an app by the command
+    /// line, which knows a community's rules as they were written down last. Who may certify is as before.
+    pub(crate) fn look_at_all_apps_again(&self) {
+        self.watch.reasons.fetch_add(1, Ordering::Release);
     }
 
     async fn watch(&self, now: UnixTime) -> Result<(), DbError> {
         // What is required may have changed, either way, with each exchange and while this server was
         // down. Until a round that began after it has come to its end, all apps are looked at.
-        let exchanged = self.watch.exchanged();
-        let among = match self.watch.judged.load(Ordering::Relaxed) >= exchanged {
+        let reasons = self.watch.reasons();
+        let among = match self.watch.judged.load(Ordering::Relaxed) >= reasons {
             true => Among::Ended,
             false => Among::All,
         };
@@ -96,7 +111,7 @@ impl Server {
                 }
             }
         }
-        self.watch.judged.store(exchanged, Ordering::Relaxed);
+        self.watch.judged.store(reasons, Ordering::Relaxed);
         Ok(())
     }
 

@@ -580,6 +580,28 @@ pub async fn last_bundle_sequence(
     Ok(last.map(|last| last.sequence))
 }
 
+/// Which certifications each community requires, by its configuration and the bundle that was in force last:
+/// as a data holder has it that starts now.
+///
+/// # Errors
+/// [`StartError`] where no data holder could start, since the rules of a bundle cannot be used.
+pub(crate) async fn required_certifications(
+    db: Db,
+    communities: &[config::Community],
+    now: UnixTime,
+) -> Result<HashMap<String, Vec<String>>, StartError> {
+    let known = BundleState::open(&Bundles::new(db), communities, now).await?;
+    let required = communities.iter().map(|configured| {
+        let bundle = known.of(configured);
+        let ruled = bundle.map(|bundle| bundle.rules_over(configured));
+        let ruled = ruled.transpose()?;
+        let ruled = ruled.as_ref().unwrap_or(configured);
+        let required = ruled.certifications.required.clone();
+        Ok((configured.uri.clone(), required))
+    });
+    required.collect()
+}
+
 /// The operator's pin in words that change when it does.
 fn pinned(settings: &config::Bundle) -> String {
     match &settings.signer {
