@@ -7,7 +7,11 @@ use udap_host::{
     listen::{ClientCertificateError, MutualTls},
 };
 use udap_pki::UnixTime;
-use udap_proto::{Refusal as _, confirmation::Confirmation, dpop::Expected};
+use udap_proto::{
+    Refusal as _,
+    confirmation::Confirmation,
+    dpop::{Expected, VerifiedProof},
+};
 
 use crate::{config::Base, token::Scheme};
 
@@ -19,7 +23,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) cnf: &'a Confirmation,
 }
 
-/// Whether the request is by somebody who holds what its token is bound to.
+/// Whether the request is by somebody who holds what its token is bound to. A proof of it is to be taken before
+/// anything is answered: not here, since whoever has a token that was ended has no memory spent on it.
 ///
 /// # Errors
 /// [`BindingError`]
@@ -28,7 +33,7 @@ pub(crate) fn check(
     base: &Base,
     dpop: Option<&Dpop>,
     now: UnixTime,
-) -> Result<(), BindingError> {
+) -> Result<Option<VerifiedProof>, BindingError> {
     let cnf = presented.cnf;
     if let Some(expected) = &cnf.certificate {
         match presented.head.extensions.get::<MutualTls>() {
@@ -39,7 +44,7 @@ pub(crate) fn check(
         }
     }
     let key = match (&cnf.key, presented.scheme) {
-        (None, Scheme::Bearer) => return Ok(()),
+        (None, Scheme::Bearer) => return Ok(None),
         (None, Scheme::DPoP) => return Err(BindingError::NotBoundToKey),
         (Some(_), Scheme::Bearer) => return Err(BindingError::BornePlainly),
         (Some(key), Scheme::DPoP) => key,
@@ -57,8 +62,8 @@ pub(crate) fn check(
     if proof.thumbprint() != key {
         return Err(BindingError::OtherKey);
     }
-    // Last: a proof that others send in vain is still its sender's to use.
-    Ok(dpop.take(&proof, now)?)
+    // A proof that others send in vain is still its sender's to use.
+    Ok(Some(proof))
 }
 
 /// Why the token is not its presenter's, as far as can be seen.

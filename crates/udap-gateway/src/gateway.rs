@@ -16,7 +16,10 @@ use udap_host::{
     token_status::{Kept, Member, TokenState, TokenStatus},
 };
 use udap_pki::UnixTime;
-use udap_proto::access_token::{self, AccessTokenError};
+use udap_proto::{
+    access_token::{self, AccessTokenError},
+    dpop::VerifiedProof,
+};
 
 use crate::{
     answer,
@@ -200,11 +203,15 @@ impl Worker {
             _ => {}
         }
         // Who asks: the token itself and what it is bound to, then whether it and its registration
-        // still count.
-        let session = self.session(head, remote, access).await?;
+        // still count, and last whether the proof is one more.
+        let (session, proof) = self.session(head, remote, access).await?;
         let token = &session.token;
         if let TokenState::Ended { code } = shared.status.of(token.client_id(), token.jti()).await {
             return Err(TokenError::Ended { code }.into());
+        }
+        if let (Some(proof), Some(dpop)) = (proof, &shared.config.dpop) {
+            let taken = dpop.take(&proof, token.client_id(), (shared.clock)());
+            taken.map_err(|error| TokenError::Binding(error.into()))?;
         }
         access.counts = true;
         // For what, and whether the scopes permit it. Nothing of a form is read before that.
@@ -218,20 +225,21 @@ impl Worker {
         self.forward(head, interaction, remote).await
     }
 
-    /// Who asks: by a token, which is known, verified or looked up, and held by whom it is bound to.
+    /// Who asks: by a token, which is known, verified or looked up, and held by whom it is bound to; with the proof
+    /// of that, which is still to be taken.
     async fn session(
         &self,
         head: &Parts,
         remote: Option<IpAddr>,
         access: &mut Access,
-    ) -> Result<Arc<Session>, TokenError> {
+    ) -> Result<(Arc<Session>, Option<VerifiedProof>), TokenError> {
         let shared = &self.shared;
         let now = (shared.clock)();
         let (scheme, token) = match token::presented(&head.headers) {
             Ok(presented) => presented,
             Err(TokenError::Missing) if !head.headers.contains_key(header::AUTHORIZATION) => {
                 let session = self.member(head, remote, now).await?;
-                return Ok(Arc::clone(access.session.insert(session)));
+                return Ok((Arc::clone(access.session.insert(session)), None));
             }
             Err(error) => return Err(error),
         };
@@ -250,6 +258,7 @@ impl Worker {
         // The trail names whose token it is, also where somebody else presents it.
         let session = access.session.insert(session);
         let cnf = session.token.cnf();
+        let mut proof = None;
         if scheme != Scheme::Bearer || !cnf.is_unbound() {
             let presented = Presented {
                 scheme,
@@ -258,9 +267,9 @@ impl Worker {
                 cnf,
             };
             let dpop = shared.config.dpop.as_deref();
-            binding::check(&presented, &shared.bases.gateway, dpop, now)?;
+            proof = binding::check(&presented, &shared.bases.gateway, dpop, now)?;
         }
-        Ok(Arc::clone(session))
+        Ok((Arc::clone(session), proof))
     }
 
     /// Who shows a certificate and sends no token, where members are served so.

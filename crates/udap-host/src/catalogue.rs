@@ -447,7 +447,7 @@ pub const CATALOGUE: &[Explanation] = &[
     Explanation {
         code: "dpop-proofs-too-many",
         title: "more DPoP proofs came than are remembered",
-        meaning: "Proofs that were taken are remembered, so that none serves twice, and memory for them has a limit.",
+        meaning: "Proofs that were taken are remembered, so that none serves twice, and memory for them has a limit. While half of it is taken, no client has more than a sixteenth.",
         hint: "try again in a minute; a client that sends thousands of requests in a second should slow down",
         section: "RFC 9449 §11.1",
     },

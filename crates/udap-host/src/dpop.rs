@@ -6,7 +6,8 @@
 //! process gives out nonces of its own.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -43,6 +44,8 @@ pub enum Nonces {
 #[derive(Debug)]
 pub struct Dpop {
     seen: Mutex<Seen>,
+    /// With which clients are counted, so that none can be made to be counted as another.
+    clients: RandomState,
     /// With which nonces are made, where they are demanded.
     nonce_key: Option<hmac::Key>,
     /// Whether anybody is to be told that proofs are looked at.
@@ -64,7 +67,9 @@ pub enum ProofError {
     NonceUnknown,
     #[error("this DPoP proof was sent before (its `jti` is known)")]
     Replayed,
-    #[error("more DPoP proofs came within a minute and a half than are remembered")]
+    #[error(
+        "more DPoP proofs came within a minute and a half than are remembered, of this client or of all"
+    )]
     Full,
 }
 
@@ -111,6 +116,7 @@ impl Dpop {
         };
         Self {
             seen: Mutex::default(),
+            clients: RandomState::new(),
             nonce_key,
             advertised: AtomicBool::new(false),
         }
@@ -153,18 +159,30 @@ impl Dpop {
         Ok(proof)
     }
 
-    /// Takes a proof: it serves once.
+    /// Takes a proof: it serves once. Last of what is judged about its sender, since memory is spent on it; and of
+    /// that memory no client fills more than its share, whatever keys it has: keys cost nothing, registrations do.
     ///
     /// # Errors
-    /// [`ProofError::Replayed`] or [`ProofError::Full`]
-    pub fn take(&self, proof: &VerifiedProof, now: UnixTime) -> Result<(), ProofError> {
+    /// [`ProofError::Replayed`], [`ProofError::Full`], or [`DpopError::Old`] where it lapsed since it was verified
+    pub fn take(
+        &self,
+        proof: &VerifiedProof,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<(), ProofError> {
+        // What lapsed may be forgotten already.
+        if now >= proof.until() {
+            let iat = proof.iat();
+            return Err(DpopError::Old { iat, now }.into());
+        }
         let mut context = digest::Context::new(&SHA256);
         context.update(proof.thumbprint());
         context.update(proof.jti().as_bytes());
         let mut name = [0; 16];
         name.copy_from_slice(&context.finish().as_ref()[..16]);
+        let client = self.clients.hash_one(client_id);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(name, proof.until(), now, MAX_SEEN)
+        seen.insert(name, client, proof.until(), now, MAX_SEEN)
     }
 
     /// The nonce to give out with an answer, where one is demanded.
@@ -194,14 +212,22 @@ fn given_out(key: &hmac::Key, nonce: &str, now: UnixTime) -> bool {
 /// Names of proofs by the time at which age alone refuses them.
 #[derive(Debug, Default)]
 struct Seen {
-    buckets: BTreeMap<i64, HashSet<[u8; 16]>>,
+    buckets: BTreeMap<i64, Bucket>,
     count: usize,
+}
+
+#[derive(Debug, Default)]
+struct Bucket {
+    names: HashSet<[u8; 16]>,
+    /// How many of them are of whom, by the hash of the client's id. Never more entries than names.
+    of: HashMap<u64, u32>,
 }
 
 impl Seen {
     fn insert(
         &mut self,
         name: [u8; 16],
+        client: u64,
         until: UnixTime,
         now: UnixTime,
         most: usize,
@@ -211,20 +237,31 @@ impl Seen {
             if end.saturating_add(KEEP_SECS) > now.0 {
                 break;
             }
-            self.count -= oldest.remove().len();
+            self.count -= oldest.remove().names.len();
         }
         // Whatever `iat` it now has, the name was used.
-        if self.buckets.values().any(|bucket| bucket.contains(&name)) {
+        let mut buckets = self.buckets.values();
+        if buckets.any(|bucket| bucket.names.contains(&name)) {
             return Err(ProofError::Replayed);
         }
-        // To forget one would be to take it again.
-        if self.count >= most {
+        // To forget one would be to take it again. Before there is no room for anybody, there is none for whoever
+        // has taken much of it.
+        if self.count >= most || (self.count >= most / 2 && self.held_by(client) >= most / SHARE) {
             return Err(ProofError::Full);
         }
         let bucket = until.0.div_euclid(BUCKET_SECS);
-        self.buckets.entry(bucket).or_default().insert(name);
+        let bucket = self.buckets.entry(bucket).or_default();
+        bucket.names.insert(name);
+        *bucket.of.entry(client).or_default() += 1;
         self.count += 1;
         Ok(())
+    }
+
+    fn held_by(&self, client: u64) -> usize {
+        let buckets = self.buckets.values();
+        let held = buckets.filter_map(|bucket| bucket.of.get(&client));
+        held.map(|held| usize::try_from(*held).unwrap_or(usize::MAX))
+            .sum()
     }
 }
 
@@ -234,8 +271,11 @@ const NONCE_SECS: i64 = 120;
 const BUCKET_SECS: i64 = 32;
 /// How much longer than they count names are kept, in seconds: clocks are set back now and then.
 const KEEP_SECS: i64 = 30;
-/// The most names: some 40 MB, and 7,000 requests with a proof in each second.
+/// The most names: some 40 MB (twice that if each were another client's), and 7,000 requests with a proof in each
+/// second.
 const MAX_SEEN: usize = 1_000_000;
+/// Which part of them one client has while half is taken: some 500 requests in each second.
+const SHARE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +289,7 @@ mod tests {
     fn a_name_is_taken_once_until_age_refuses_it_and_then_forgotten() {
         let mut seen = Seen::default();
         let until = NOW.plus_secs(90);
-        let mut take = |name: u8, until, now| seen.insert([name; 16], until, now, 10);
+        let mut take = |name: u8, until, now| seen.insert([name; 16], 0, until, now, 10);
         assert_eq!(take(1, until, NOW), Ok(()));
         assert_eq!(take(1, until, NOW), Err(ProofError::Replayed));
         assert_eq!(take(2, until, NOW), Ok(()));
@@ -268,21 +308,58 @@ mod tests {
     fn what_is_remembered_is_bounded_and_never_forgotten_early() {
         let mut seen = Seen::default();
         let until = NOW.plus_secs(90);
-        for name in 0..10 {
-            assert_eq!(seen.insert([name; 16], until, NOW, 10), Ok(()));
+        let mut take = |name: u8, until, now| seen.insert([name; 16], name.into(), until, now, 16);
+        for name in 0..16 {
+            assert_eq!(take(name, until, NOW), Ok(()));
         }
-        assert_eq!(seen.insert([10; 16], until, NOW, 10), Err(ProofError::Full));
-        assert_eq!(
-            seen.insert([0; 16], until, NOW, 10),
-            Err(ProofError::Replayed)
-        );
+        assert_eq!(take(16, until, NOW), Err(ProofError::Full));
+        assert_eq!(take(0, until, NOW), Err(ProofError::Replayed));
         let later = NOW.plus_secs(300);
-        assert_eq!(
-            seen.insert([10; 16], later.plus_secs(90), later, 10),
-            Ok(())
-        );
+        assert_eq!(take(16, later.plus_secs(90), later), Ok(()));
         assert_eq!(ProofError::Full.code(), "dpop-proofs-too-many");
         assert_eq!(ProofError::Full.oauth_error(), "temporarily_unavailable");
+    }
+
+    /// Whoever sends proof after proof has half of what is remembered at most, and while that is taken a
+    /// sixteenth; the others go on.
+    #[test]
+    fn one_client_does_not_fill_what_is_remembered() {
+        const MOST: usize = 64;
+        let mut seen = Seen::default();
+        let mut take = |client: u64, number: u8, now: UnixTime| {
+            let mut name = [number; 16];
+            name[..8].copy_from_slice(&client.to_be_bytes());
+            // Of several ages, and so in several buckets.
+            let until = now.plus_secs(40 + i64::from(number));
+            seen.insert(name, client, until, now, MOST)
+        };
+        let [greedy, second, third] = [1, 2, 3];
+        // Alone it has room, up to the half.
+        for number in 0..32 {
+            assert_eq!(take(greedy, number, NOW), Ok(()));
+        }
+        assert_eq!(take(greedy, 32, NOW), Err(ProofError::Full));
+        // Another one has its share, and is stopped there.
+        for number in 0..4 {
+            assert_eq!(take(second, number, NOW), Ok(()));
+            assert_eq!(take(greedy, 32, NOW), Err(ProofError::Full));
+        }
+        assert_eq!(take(second, 4, NOW), Err(ProofError::Full));
+        assert_eq!(take(third, 0, NOW), Ok(()));
+        // What was taken stays so.
+        for (client, numbers) in [(greedy, 0..32), (second, 0..4), (third, 0..1)] {
+            for number in numbers {
+                assert_eq!(take(client, number, NOW), Err(ProofError::Replayed));
+            }
+        }
+        // When it is forgotten, its client has room again.
+        let later = NOW.plus_secs(300);
+        assert_eq!(take(greedy, 0, later), Ok(()));
+        assert_eq!(seen.count, 1);
+        assert_eq!(seen.held_by(greedy), 1);
+        assert_eq!(seen.held_by(second), 0);
+        let counted = seen.buckets.values().map(|bucket| bucket.of.len());
+        assert_eq!(counted.sum::<usize>(), 1);
     }
 
     #[test]

@@ -115,6 +115,11 @@ impl VerifiedProof {
     pub fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
     }
+    /// When it was made, as it says.
+    #[must_use]
+    pub const fn iat(&self) -> UnixTime {
+        self.iat
+    }
     /// From when on it is refused for its age alone, so that it need not be remembered.
     #[must_use]
     pub const fn until(&self) -> UnixTime {

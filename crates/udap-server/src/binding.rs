@@ -108,7 +108,7 @@ pub(crate) async fn decide(
         token_sha256: None,
     };
     let proof = dpop.verify(headers, &expected, now)?;
-    dpop.take(&proof, now)?;
+    dpop.take(&proof, &client.registration.client_id, now)?;
     dpop.advertise();
     bound.cnf.key = Some(*proof.thumbprint());
     Ok(bound)
