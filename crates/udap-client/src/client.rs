@@ -220,9 +220,7 @@ pub(crate) fn success(
         return Ok((parts.status, body));
     }
     Err(ClientError::Refused(Box::new(Refused::read(
-        endpoint,
-        parts.status.as_u16(),
-        &body,
+        endpoint, &parts, &body,
     ))))
 }
 

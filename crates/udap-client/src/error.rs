@@ -1,6 +1,7 @@
 //! Why the client did not do what it was asked.
 
 use crate::discover::meant;
+use http::response::Parts;
 use serde_json::Value;
 use std::fmt;
 use udap_pki::UnixTime;
@@ -185,6 +186,8 @@ pub struct Refused {
     pub udap_code: Option<String>,
     /// `udap_hint`
     pub hint: Option<String>,
+    /// `x-request-id`: what the server's operator finds the request by.
+    pub request_id: Option<String>,
 }
 
 impl fmt::Display for Refused {
@@ -223,14 +226,17 @@ impl Refused {
         self.hint.clone().or(own)
     }
 
-    pub(crate) fn read(endpoint: Endpoint, status: u16, body: &[u8]) -> Self {
+    pub(crate) fn read(endpoint: Endpoint, answer: &Parts, body: &[u8]) -> Self {
+        let status = answer.status.as_u16();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let text = |value: Option<&Value>| {
-            let text = value?.as_str()?;
-            // A stranger's text for a person's terminal: no control characters.
+        // A stranger's text for a person's terminal: no control characters.
+        let clean = |text: &str| {
             let clean: String = text.chars().filter(|c| !c.is_control()).collect();
             Some(clean.chars().take(MAX_TEXT).collect::<String>()).filter(|t| !t.is_empty())
         };
+        let text = |value: Option<&Value>| clean(value?.as_str()?);
+        let request_id = answer.headers.get("x-request-id");
+        let request_id = request_id.and_then(|id| clean(id.to_str().ok()?));
         if body.get("resourceType").is_some() {
             let issue = body.pointer("/issue/0");
             let member = |pointer: &str| text(issue.and_then(|issue| issue.pointer(pointer)));
@@ -241,6 +247,7 @@ impl Refused {
                 description: member("/diagnostics").or_else(|| member("/details/text")),
                 udap_code: member("/details/coding/0/code"),
                 hint: None,
+                request_id,
             };
         }
         Self {
@@ -250,6 +257,7 @@ impl Refused {
             description: text(body.get("error_description")),
             udap_code: text(body.get("udap_code")),
             hint: text(body.get("udap_hint")),
+            request_id,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Problem {
                 "error": peer.error,
                 "status": peer.status,
                 "hint": peer.hint,
+                "request_id": peer.request_id,
             });
         }
         json!({ "error": error })
@@ -194,6 +195,14 @@ impl Problem {
         }
         if let Some(entry) = self.explained() {
             let _ = writeln!(text, "  see: udap explain {}", entry.code);
+        }
+        let peer = self.0.peer.as_ref();
+        if let Some(id) = peer.and_then(|peer| peer.request_id.as_deref()) {
+            let _ = writeln!(
+                text,
+                "  request: {} (for the server's operator)",
+                printable(id)
+            );
         }
         text
     }
@@ -435,6 +444,7 @@ mod tests {
             description: Some("the certificate is revoked".into()),
             udap_code: Some("certificate-revoked".into()),
             hint: Some("ask for a new one".into()),
+            request_id: Some("0fd3a1b27c55-1f".into()),
         }));
         let read = ClientError::Refused(Box::new(Refused {
             endpoint: Endpoint::Fhir,
@@ -443,6 +453,7 @@ mod tests {
             description: Some("the token has no scope for this".into()),
             udap_code: Some("scope-none-granted".into()),
             hint: None,
+            request_id: None,
         }));
         let private = ClientError::Fetch(FetchError::Address {
             host: "localhost:1".into(),

@@ -156,6 +156,7 @@ async fn a_refusal_is_told_in_the_servers_own_words() {
                 "udap_hint": "ask for a new one",
             }),
         )
+        .header("x-request-id", "0fd3a1b27c55-1f")
     });
     let server = client.discover(&scene.base(), None).await.unwrap();
     let error = client.register(&server, &app()).await.unwrap_err();
@@ -170,6 +171,7 @@ async fn a_refusal_is_told_in_the_servers_own_words() {
     );
     assert_eq!(refused.udap_code.as_deref(), Some("certificate-revoked"));
     assert_eq!(refused.status, 400);
+    assert_eq!(refused.request_id.as_deref(), Some("0fd3a1b27c55-1f"));
     assert!(
         !refused.to_string().contains('\u{1b}'),
         "no control characters"

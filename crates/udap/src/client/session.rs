@@ -424,6 +424,7 @@ mod tests {
                 description: None,
                 udap_code: code.map(str::to_owned),
                 hint: None,
+                request_id: None,
             }));
             assert_eq!(no_longer_known(&error), mended, "{code:?}");
         }
