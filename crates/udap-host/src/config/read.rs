@@ -14,7 +14,7 @@ use super::{
     AdminListen, Config, ConfigError, DataHolder, Endpoints, Fetch, LogFormat, Problem, Rates,
     RegistrationGrant, Secret, TlsRoots, binding, check, clients,
     community::communities,
-    section::{Field, Section, Source},
+    section::{CREDENTIALS, Field, Section, Source},
 };
 use crate::{
     client_ip::TrustedProxies,
@@ -342,26 +342,30 @@ fn upstream(field: &Field<'_>) -> Result<String, ConfigError> {
 /// An http or https URL that has one spelling and nothing but host, port and path.
 pub(super) fn web_url(field: &Field<'_>) -> Result<url::Url, ConfigError> {
     let text = field.text()?;
+    // No message repeats what may hold a password, also where it is not much of a URL.
+    let told = match text.contains('@') {
+        true => CREDENTIALS,
+        false => text,
+    };
     let url = url::Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => field.invalid(text, SCHEME),
-        error => field.invalid(text, error.to_string()),
+        url::ParseError::RelativeUrlWithoutBase => field.invalid(told, SCHEME),
+        error => field.invalid(told, error.to_string()),
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(field.invalid(text, SCHEME));
+        return Err(field.invalid(told, SCHEME));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // Not repeated in the message: it may hold a password.
-        return Err(field.invalid("(user and password)@…", "a URL must not hold credentials"));
+        return Err(field.invalid(told, "a URL must not hold credentials"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(field.invalid(text, "it must have no query and no fragment"));
+        return Err(field.invalid(told, "it must have no query and no fragment"));
     }
     if text.ends_with('/') {
-        return Err(field.invalid(text, "it must not end with a slash"));
+        return Err(field.invalid(told, "it must not end with a slash"));
     }
     let canonical = url.as_str().trim_end_matches('/');
     if canonical != text {
-        return Err(field.invalid(text, format!("its one spelling is `{canonical}`")));
+        return Err(field.invalid(told, format!("its one spelling is `{canonical}`")));
     }
     Ok(url)
 }

@@ -264,6 +264,10 @@ impl<'a> Field<'a> {
         if text.is_empty() {
             return Err(self.invalid(text, "a path is needed"));
         }
+        // Else the error of a file that is not there would repeat it, password and all.
+        if text.contains("://") {
+            return Err(self.invalid(text, "it must be the path of a file, not a URL"));
+        }
         let directory = self.source.path.parent().unwrap_or(Path::new(""));
         Ok(directory.join(text))
     }
@@ -279,7 +283,12 @@ impl<'a> Field<'a> {
         Ok(value)
     }
 
+    /// Repeats the value, unless a password may be in it.
     pub(super) fn invalid(&self, value: &str, reason: impl Into<String>) -> ConfigError {
+        let value = match value.rsplit_once('@') {
+            Some((before, _)) if before.contains([':', '/']) => CREDENTIALS,
+            _ => value,
+        };
         let (key, value, reason) = (self.key.clone(), value.to_owned(), reason.into());
         self.error(Problem::Invalid { key, value, reason })
     }
@@ -308,3 +317,7 @@ impl<'a> Field<'a> {
         }
     }
 }
+
+/// In place of a text with user and password, and of one that was meant to be a URL with them: then what is which
+/// cannot be told.
+pub(super) const CREDENTIALS: &str = "(user and password)@…";

@@ -278,6 +278,45 @@ fn the_port_for_certificates_has_an_address_of_its_own() {
     assert_eq!(parse(SMALLEST).unwrap().mutual_tls, None);
 }
 
+/// Errors are printed and logged. Whatever else is wrong with a URL, what is before the `@` of it is a secret.
+#[test]
+fn no_error_repeats_a_password() {
+    let top = |key: &str, value: &str| {
+        let others = SMALLEST.lines().filter(|line| !line.starts_with(key));
+        let others = others.collect::<Vec<_>>().join("\n");
+        format!("{key} = {value}\n{others}")
+    };
+    let more = |line: &str| format!("{SMALLEST}\n{line}\n");
+    let uri = "\"https://u:hunter2@registry.example:80800\"";
+    for text in [
+        top("upstream", "\"http://svc:hunter2@10.0.0.5:80800/fhir\""),
+        top("upstream", "\"svc:hunter2@10.0.0.5:8080/fhir\""),
+        top("upstream", "\"hunter2@10.0.0.5/fhir\""),
+        top("upstream", "\"postgres://u:hunter2@10.0.0.5/fhir\""),
+        top("upstream", "\"http://u:hun@ter/hunter2@10.0.0.5\""),
+        top("base_url", "\"ftp://u:hunter2@fhir.example.org/r4\""),
+        top("base_url", "\"https://u:hunter2@fhir.example.org:x/r4\""),
+        top("listen", "\"http://u:hunter2@127.0.0.1:8443\""),
+        top("tls", "\"https://u:hunter2@127.0.0.1\""),
+        top("trusted_proxies", "[\"http://u:hunter2@10.0.0.1\"]"),
+        top("fetch.allow_hosts", "[\"http://u:hunter2@10.0.0.1\"]"),
+        top("database", "\"mysql://u:hunter2@db.example/udap\""),
+        top("database_file", "\"postgres://u:hunter2@db.example/udap\""),
+        more(&format!("[[statement_issuer]]\nuri = {uri}")),
+        more(&format!(
+            "[[statement_issuer]]\nuri = \"a:b\"\njwks_file = \"x\"\nsubjects = [{uri}]"
+        )),
+        more(&format!(
+            "[[smart_client]]\nclient_id = \"a\"\njwks_file = \"x\"\njwks_uri = {uri}"
+        )),
+    ] {
+        let error = parse(&text).expect_err(&text);
+        assert_eq!(error.code(), "config-invalid-value", "{error}");
+        let told = format!("{error} {error:?} {}", error.hint());
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
 /// One line is changed or added; the answer is code, message and hint.
 #[test]
 fn each_refusal_says_where_what_and_how_to_mend_it() {
