@@ -132,6 +132,11 @@ impl Communities {
         self.current.load_full()
     }
 
+    /// Whether none was exchanged since these were the ones served.
+    pub(crate) fn are_still(&self, all: &Arc<Vec<Arc<Served>>>) -> bool {
+        Arc::ptr_eq(&self.current.load(), all)
+    }
+
     /// Who issues the members' certificates, each a Name in DER.
     pub(crate) fn issuers(&self) -> Vec<Vec<u8>> {
         let mut issuers = Vec::new();

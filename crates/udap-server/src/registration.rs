@@ -24,6 +24,7 @@ use udap_host::listen::Peer;
 use udap_host::problem::{OAuthError, json};
 use udap_host::rate;
 use udap_host::request_id;
+use udap_pki::UnixTime;
 use udap_proto::Refusal as _;
 use udap_proto::community::PolicyError;
 use udap_proto::jws::Jws;
@@ -34,7 +35,7 @@ use udap_trust::key_sets::KeySetError;
 use udap_trust::verify::TrustError;
 use udap_trust::{clock, random};
 
-/// How often a registration is tried again when trust changed while it was being written.
+/// How often a registration is tried again when trust or rules changed while it was being written.
 const MAX_TRIES: usize = 3;
 
 /// Answers 201 to a new registration, 200 to a changed or cancelled one.
@@ -112,6 +113,7 @@ async fn register(
             .map_err(StatementError::from)?;
     who.uri = Some(short(signed.claimed_iss()).into());
     // The community that vouches for the signer. §4 step 2.
+    let mut rules = server.communities.all();
     let mut verdict = server.communities.accept(signed.signer(), alg, now).await?;
     let community = verdict.community().to_owned();
     who.community = Some(community.as_str().into());
@@ -121,16 +123,7 @@ async fn register(
         .verify(&verdict, &server.base().registration_endpoint, now)?;
     let claims = verified.claims();
     who.jti = Some(jti_hash(&claims.jti));
-    let wanted = match verified.change() {
-        Change::Cancel => None,
-        Change::Register(metadata) => {
-            let served = server.communities.select(Some(&community));
-            let served = served.ok_or(RegistrationError::Unavailable)?;
-            let rules = &served.community;
-            rules.require_registration(verified.uri(), metadata, now)?;
-            Some(allowed(server, &served, metadata.clone())?)
-        }
-    };
+    let mut wanted = wanted_of(server, &verified, &community, now)?;
     // New, and remembered, before anything is changed. §4 step 3.
     let once = Once {
         community: &community,
@@ -146,16 +139,20 @@ async fn register(
         Err(_) => return Err(RegistrationError::Unavailable),
     }
     // Written in one transaction, in which the trust epoch is read again, so that a revocation that
-    // arrived meanwhile wins: then the signer is judged once more.
+    // arrived meanwhile wins: then the signer is judged once more. So it is, with all it wants, where
+    // communities were exchanged: their rules may be others with the same trust, and what is required is
+    // looked for once with each exchange.
     let said = Said {
         uri: verified.uri(),
         statement: verified.compact(),
         certificate: verified.leaf().der(),
     };
     for _ in 0..MAX_TRIES {
-        let epoch = server.communities.trust().epoch().clone();
-        let reached = verdict.epoch();
-        let still_trusted = move || epoch.now() == reached;
+        let (all, reached) = (server.clone(), verdict.epoch());
+        let still_trusted = move || {
+            let communities = &all.communities;
+            communities.trust().epoch().now() == reached && communities.are_still(&rules)
+        };
         let answer = match &wanted {
             None => cancel(server, said, &community, still_trusted, who).await?,
             Some(metadata) => {
@@ -183,15 +180,32 @@ async fn register(
         if let Some(answer) = answer {
             return Ok(answer);
         }
-        verdict = server
-            .communities
-            .accept(signed.signer(), alg, clock::now())
-            .await?;
+        rules = server.communities.all();
+        let now = clock::now();
+        verdict = server.communities.accept(signed.signer(), alg, now).await?;
         if verdict.community() != community {
             break;
         }
+        wanted = wanted_of(server, &verified, &community, now)?;
     }
     Err(RegistrationError::Unavailable)
+}
+
+/// What is to be registered, by the rules that its community has now; nothing where the app leaves.
+fn wanted_of(
+    server: &Server,
+    verified: &Verified,
+    community: &str,
+    now: UnixTime,
+) -> Result<Option<ClientMetadata>, RegistrationError> {
+    let Change::Register(metadata) = verified.change() else {
+        return Ok(None);
+    };
+    let served = server.communities.select(Some(community));
+    let served = served.ok_or(RegistrationError::Unavailable)?;
+    let rules = &served.community;
+    rules.require_registration(verified.uri(), metadata, now)?;
+    Ok(Some(allowed(server, &served, metadata.clone())?))
 }
 
 /// What this data holder lets an app of a community register: the grant types, and the scopes cut down to
@@ -268,7 +282,7 @@ async fn judge(
     Ok(judged)
 }
 
-/// Registers, or replaces the registration; `None` when trust moved meanwhile.
+/// Registers, or replaces the registration; `None` when trust or rules moved meanwhile.
 async fn write(
     server: &Server,
     said: Said<'_>,
@@ -313,7 +327,7 @@ async fn write(
     }))
 }
 
-/// Cancels the registration; `None` when trust moved meanwhile.
+/// Cancels the registration; `None` when trust or rules moved meanwhile.
 async fn cancel(
     server: &Server,
     said: Said<'_>,

@@ -90,6 +90,10 @@ impl Server {
             let all = self.ask_certifiers(now).await;
             all.inspect_err(|_| asked.store(0, Ordering::Relaxed))?;
         }
+        if among == Among::All {
+            // Whoever was let in by the rules before is written from here on, and found.
+            self.registrations.settled().await?;
+        }
         for served in self.communities.all().iter() {
             let community = served.community.uri.as_str();
             if among == Among::All {

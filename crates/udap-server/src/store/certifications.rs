@@ -263,6 +263,11 @@ impl Registrations {
         Ok(write.commit().await?)
     }
 
+    /// Waits until what was being written is written: one writes at a time.
+    pub(crate) async fn settled(&self) -> Result<(), DbError> {
+        Ok(self.db().write().await?.commit().await?)
+    }
+
     /// The apps of a community that rest for want of a certification: `client_id` and URI.
     pub(crate) async fn resting(&self, community: &str) -> Result<Vec<(String, String)>, DbError> {
         let rows = sqlx::query(
