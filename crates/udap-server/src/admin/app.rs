@@ -2,7 +2,7 @@
 
 use super::Admin;
 use super::access::{Caller, Person, Program, SameOrigin};
-use super::apps::AppRow;
+use super::apps::{AppRow, asked, named};
 use super::certificate::Shown;
 use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
@@ -11,7 +11,7 @@ use crate::app::Server;
 use crate::store::{Act, Acted, Detailed, REFUSED, Registrations};
 use askama::Template;
 use axum::Extension;
-use axum::extract::rejection::{BytesRejection, FormRejection};
+use axum::extract::rejection::{BytesRejection, FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, Path, Query, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -273,10 +273,13 @@ fn required(server: &Server, community: &str) -> Vec<String> {
 pub(super) async fn api(
     State(admin): State<Admin>,
     _: Program,
-    Path(client_id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Response {
     let server = &admin.server;
-    page::api(view(&server.registrations, &server.db, &client_id, clock::now()).await)
+    page::api(match named(path) {
+        Ok(client_id) => view(&server.registrations, &server.db, &client_id, clock::now()).await,
+        Err(error) => Err(error),
+    })
 }
 
 #[derive(Deserialize)]
@@ -292,11 +295,11 @@ macro_rules! api_act {
             program: Program,
             peer: Option<Extension<Peer>>,
             headers: HeaderMap,
-            Path(client_id): Path<String>,
+            path: Result<Path<String>, PathRejection>,
             body: Result<Bytes, BytesRejection>,
         ) -> Response {
             let who = admin.server.who(peer, &headers);
-            page::api(by_api(&admin, program, $word, client_id, body, who).await)
+            page::api(by_api(&admin, program, $word, path, body, who).await)
         }
     };
 }
@@ -309,12 +312,13 @@ async fn by_api(
     admin: &Admin,
     Program(caller): Program,
     word: &str,
-    client_id: String,
+    path: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
     who: Who,
 ) -> Result<AppView, AdminError> {
     let wish = Wish::of(word).ok_or(AdminError::NotFound)?;
     caller.must_operate()?;
+    let client_id = named(path)?;
     let body = body.map_err(|_| AdminError::Body)?;
     let sent: Reason = serde_json::from_slice(&body).map_err(|_| AdminError::Body)?;
     act_here(admin, &caller, wish, client_id.clone(), &sent.reason, who).await?;
@@ -342,9 +346,10 @@ pub(super) struct After {
 pub(super) async fn page(
     State(admin): State<Admin>,
     person: Person,
-    Path(client_id): Path<String>,
-    Query(after): Query<After>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<After>, QueryRejection>,
 ) -> Result<Response, Rejected> {
+    let (client_id, after) = (named(path)?, asked(query)?);
     let server = &admin.server;
     let app = view(&server.registrations, &server.db, &client_id, clock::now()).await?;
     let frame = Frame::new(&admin, &person, "/apps");
@@ -402,8 +407,9 @@ struct ConfirmPage {
 pub(super) async fn confirm(
     State(admin): State<Admin>,
     person: Person,
-    Path((client_id, word)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Rejected> {
+    let (client_id, word) = named(path)?;
     ask(&admin, &person, &client_id, &word, None).await
 }
 
@@ -448,11 +454,12 @@ pub(super) async fn post(
     person: Person,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    Path((client_id, word)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     form: Result<Form<Confirmed>, FormRejection>,
 ) -> Result<Response, Rejected> {
     let Form(form) = form.map_err(|_| AdminError::Body)?;
     person.must_have_seen(&form.csrf)?;
+    let (client_id, word) = named(path)?;
     let wish = Wish::of(&word).ok_or(AdminError::NotFound)?;
     let who = admin.server.who(peer, &headers);
     let done = act_here(

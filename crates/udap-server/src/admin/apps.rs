@@ -6,8 +6,8 @@ use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
 use crate::store::{After, Listed, Registrations, State as RegistrationState, Wanted};
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,12 @@ pub(super) fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Adm
                 _ => "it is a query string",
             },
         })
+}
+
+/// What a path names. What is no text names nothing.
+pub(super) fn named<T>(path: Result<Path<T>, PathRejection>) -> Result<T, AdminError> {
+    path.map(|Path(named)| named)
+        .map_err(|_| AdminError::NotFound)
 }
 
 /// The list as JSON.

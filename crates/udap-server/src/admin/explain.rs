@@ -2,9 +2,11 @@
 
 use super::Admin;
 use super::access::Person;
+use super::apps::named;
 use super::error::AdminError;
 use super::page::{self, Frame, Rejected};
 use askama::Template;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -20,8 +22,9 @@ struct ExplainPage {
 pub(super) async fn page(
     State(admin): State<Admin>,
     person: Person,
-    Path(code): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Rejected> {
+    let code = named(path)?;
     let page = ExplainPage {
         entry: (admin.explain)(&code).ok_or(AdminError::NotFound)?,
         frame: Frame::new(&admin, &person, "/refusals"),

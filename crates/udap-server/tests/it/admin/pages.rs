@@ -1,9 +1,10 @@
 //! What people see.
 
-use super::{Site, text};
+use super::{Site, problem, text};
 use crate::support::{BASE, DAY, Holder, rsa, statement, world};
 use http::{StatusCode, header};
 use udap_pki::issue::Profile;
+use udap_server::Role;
 
 /// With what would run, and what turns the text after it around.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}\u{2066}";
@@ -67,6 +68,60 @@ async fn every_page_is_kept_to_itself_and_runs_nothing() {
             assert_eq!(page.matches("<main").count(), 1, "{path}");
         }
     }
+}
+
+/// An address that is no text, or says one thing twice, is refused like any other: by a page that is kept to
+/// itself, or as a problem, and with a code.
+#[tokio::test]
+async fn what_cannot_be_read_of_an_address_is_refused_with_a_code() {
+    let site = Site::new().await;
+    let id = site
+        .holder
+        .registered(&world().a.app("https://unread.admin.example"))
+        .await;
+    let cookie = site.logged_in("ada").await;
+    let csrf = site.csrf(&cookie).await;
+    let form = [("csrf", csrf.as_str()), ("reason", "why")];
+    let page = async |path: &str| site.page(path, &cookie).await;
+    let twice = format!("/apps/{id}?done=suspended&done=restored");
+    for (reply, expected, code) in [
+        (page("/apps/%FF").await, 404, "admin-not-found"),
+        (page("/apps/%FF/suspend").await, 404, "admin-not-found"),
+        (page("/apps/x/%FF").await, 404, "admin-not-found"),
+        (page("/explain/%FF").await, 404, "admin-not-found"),
+        (
+            site.post_form("/apps/%FF/suspend", &cookie, &form).await,
+            404,
+            "admin-not-found",
+        ),
+        (page(&twice).await, 400, "admin-parameter"),
+        (page("/apps?state=a&state=b").await, 400, "admin-parameter"),
+    ] {
+        assert_eq!(reply.status, expected, "{reply}");
+        assert!(text(&reply).contains(code), "{reply}");
+        assert_eq!(
+            reply.header(header::CONTENT_TYPE),
+            "text/html; charset=utf-8"
+        );
+        assert_eq!(reply.header(header::CACHE_CONTROL), "no-store");
+        let policy = reply.header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+        assert_eq!(reply.header(header::X_FRAME_OPTIONS), "DENY");
+    }
+    let token = site.token(Role::Operator).await;
+    for reply in [
+        site.get("/api/v1/apps/%FF", &token).await,
+        site.act("%FF", "suspend", &token, "why").await,
+        site.act("%FF", "restore", &token, "why").await,
+        site.act("%FF", "cancel", &token, "why").await,
+    ] {
+        assert_eq!(problem(&reply), "404 admin-not-found");
+        assert_eq!(reply.header(header::CACHE_CONTROL), "no-store");
+    }
+    // Who is not let in is told nothing of it.
+    assert_eq!(site.page("/apps/%FF", "").await.status, 303);
+    let refused = site.get("/api/v1/apps/%FF", "x").await;
+    assert_eq!(problem(&refused), "401 admin-token-invalid");
 }
 
 #[tokio::test]
