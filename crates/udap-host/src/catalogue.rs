@@ -52,7 +52,7 @@ pub const CATALOGUE: &[Explanation] = &[
         code: "tls-certificate-malformed",
         title: "the TLS certificate file has no usable certificate",
         meaning: "The file must hold PEM blocks: the server's certificate first, then its intermediates.",
-        hint: "`udap x509 inspect FILE` shows what is in it",
+        hint: "`udap x509 show FILE` shows what is in it",
         section: "RFC 7468 §5; udap.toml: tls.cert",
     },
     Explanation {
@@ -263,7 +263,7 @@ pub const CATALOGUE: &[Explanation] = &[
     Explanation {
         code: "secrets-key-missing",
         title: "there is no key to seal secrets with",
-        meaning: "Nodes that share a database share the key that signs access tokens by way of it. It is stored sealed and never in the clear, so the key for that has to be there.",
+        meaning: "The key that signs access tokens is in the database, where nodes share one, or where `secrets_key_file` was set before. It is stored sealed and never in the clear, so the key for that has to be there.",
         hint: "`openssl rand -base64 32 > secrets.key`, chmod 600, `secrets_key_file = \"secrets.key\"`, the same file on each node",
         section: "udap.toml: secrets_key_file",
     },
@@ -384,7 +384,7 @@ pub const CATALOGUE: &[Explanation] = &[
         code: "config-certificate-file",
         title: "a file does not hold certificates",
         meaning: "Anchors, intermediates and identities are PEM files with certificates, or one DER certificate.",
-        hint: "`udap x509 inspect FILE` shows what is in it",
+        hint: "`udap x509 show FILE` shows what is in it",
         section: "RFC 7468 §5",
     },
     Explanation {

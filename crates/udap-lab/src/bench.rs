@@ -200,7 +200,7 @@ fn measure<T>(
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             error.print(format);
-            ExitCode::FAILURE
+            ExitCode::from(if error.is_usage() { 2 } else { 1 })
         }
     }
 }
@@ -235,6 +235,15 @@ impl BenchError {
             Self::Refused { .. } => "bench-refused",
             Self::Range { .. } => "bench-range",
             Self::Wire(_) | Self::Other(_) => "bench-failed",
+        }
+    }
+
+    /// Whether what was asked for cannot be done, and not how it went.
+    const fn is_usage(&self) -> bool {
+        match self {
+            Self::Dev(error) => error.is_usage(),
+            Self::Range { .. } => true,
+            Self::Wire(_) | Self::Refused { .. } | Self::Other(_) => false,
         }
     }
 

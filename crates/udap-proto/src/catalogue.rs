@@ -61,15 +61,15 @@ const OWN: &[Explanation] = &[
         "bundle-signer-mismatch",
         "The bundle was not signed by the community itself",
         "The certificate that signed it is trusted, but it must have the community's URI as its only URI name. A member's certificate under the same CA does not count.",
-        "The community signs with the certificate that it has for its own URI; or pin its key in `bundle.key_sha256`.",
+        "The community signs with the certificate that it has for its own URI; or pin its key in `bundle.signer_key_sha256`.",
         "RFC 5280 §4.2.1.6; udap.toml: community.bundle",
     ),
     entry(
         "bundle-key-mismatch",
         "The bundle was not signed by the pinned key",
         "The configuration names the SHA-256 of the one key from which this community's bundles are taken, and another key signed this one.",
-        "If the community changed its key, learn the new one from it by another way than the bundle, and set `bundle.key_sha256`.",
-        "udap.toml: community.bundle.key_sha256",
+        "If the community changed its key, learn the new one from it by another way than the bundle, and set `bundle.signer_key_sha256`.",
+        "udap.toml: community.bundle.signer_key_sha256",
     ),
     entry(
         "bundle-community-mismatch",
@@ -104,6 +104,13 @@ const OWN: &[Explanation] = &[
         "The certificates in the JWT's header cannot be read",
         "`x5c` is an array of strings, each one DER certificate in standard base64 with padding and without line breaks or PEM lines; the signer's is first.",
         "Encode with standard base64, not base64url. `openssl x509 -outform der | base64 -w0` makes the right text.",
+        "RFC 7515 §4.1.6",
+    ),
+    entry(
+        "x5c-too-long",
+        "There are more certificates in the JWT's header than are read",
+        "A path from a member to its community's root has three certificates or four. Those beyond the tenth are not looked at, so that nobody can make a server work on something no partner sends.",
+        "Send the leaf and the issuing CA's certificate; the root is not needed.",
         "RFC 7515 §4.1.6",
     ),
     entry(

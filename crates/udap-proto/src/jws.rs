@@ -168,7 +168,8 @@ impl Refusal for JwsError {
             Self::Crit => "jwt-crit",
             Self::Typ { .. } => "jwt-typ",
             Self::X5cMissing => "x5c-missing",
-            Self::X5cShape { .. } | Self::X5cTooLong { .. } | Self::X5cLeaf { .. } => "x5c-invalid",
+            Self::X5cTooLong { .. } => "x5c-too-long",
+            Self::X5cShape { .. } | Self::X5cLeaf { .. } => "x5c-invalid",
             Self::Signature => "jwt-signature-invalid",
             Self::NoKey => "jwt-key-unknown",
         }

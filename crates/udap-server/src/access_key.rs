@@ -1,8 +1,8 @@
 //! The key that signs access tokens: ES256, made at the first start, kept in the state directory or, where
-//! nodes share a database, sealed in there.
+//! there is a key to seal it with, in the database.
 
 use crate::app::StartError;
-use crate::store::shared_secret;
+use crate::store::{holds_secret, shared_secret};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +18,7 @@ use udap_proto::jwk::{Jwk, JwkSet};
 use udap_proto::jws::JwsAlg;
 use udap_trust::keys::{KeyType, generate};
 use udap_trust::signer::{KeySigner, Signer as _};
+use zeroize::Zeroizing;
 
 #[derive(Debug)]
 pub(crate) struct AccessKey {
@@ -27,7 +28,28 @@ pub(crate) struct AccessKey {
 }
 
 impl AccessKey {
-    pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
+    /// The one in the database if there is a key to seal it with, else the one in the file.
+    pub(crate) async fn open(
+        db: &Db,
+        key: Option<&SecretsKey>,
+        file: &Path,
+    ) -> Result<Self, StartError> {
+        if let Some(key) = key {
+            return Self::sealed(db, key, file).await;
+        }
+        // Whoever lost the configuration's line would get another key, and every token would end.
+        if holds_secret(db, SEALED).await? {
+            return Err(StartError::Unusable {
+                path: SEALED.into(),
+                code: "secrets-key-missing",
+                detail: "it is sealed in the database, and `secrets_key_file` is missing"
+                    .to_owned(),
+            });
+        }
+        Self::in_file(file)
+    }
+
+    fn in_file(path: &Path) -> Result<Self, StartError> {
         let unusable = |detail: String| StartError::Unusable {
             path: path.to_owned(),
             code: "access-key-unusable",
@@ -41,17 +63,30 @@ impl AccessKey {
         Self::new(signer, unusable)
     }
 
-    /// The one that all nodes of a database have, sealed there.
-    pub(crate) async fn shared(db: &Db, key: &SecretsKey) -> Result<Self, StartError> {
+    /// The one that all nodes of a database have, sealed there. What lay in the clear is taken over, so that
+    /// tokens go on counting, and then lies there no more.
+    async fn sealed(db: &Db, key: &SecretsKey, file: &Path) -> Result<Self, StartError> {
         let unusable = |detail: String| StartError::Unusable {
-            path: SHARED.into(),
+            path: SEALED.into(),
             code: "access-key-unusable",
             detail,
         };
-        let make = || generate(KeyType::P256).map_err(|e| unusable(e.to_string()));
-        let pkcs8 = shared_secret(db, key, SHARED, make).await?;
+        let in_the_clear = in_the_clear(file)?;
+        let make = || match &in_the_clear {
+            Some(pkcs8) => Ok(pkcs8.clone()),
+            None => generate(KeyType::P256).map_err(|e| unusable(e.to_string())),
+        };
+        let pkcs8 = shared_secret(db, key, SEALED, make).await?;
         let signer = KeySigner::from_pkcs8(&pkcs8).map_err(|e| unusable(e.to_string()))?;
-        Self::new(signer, unusable)
+        let opened = Self::new(signer, unusable)?;
+        if in_the_clear.as_deref() == Some(&*pkcs8) {
+            std::fs::remove_file(file).map_err(|e| StartError::Unusable {
+                path: file.to_owned(),
+                code: "access-key-unusable",
+                detail: format!("it is sealed in the database by now, and cannot be removed: {e}"),
+            })?;
+        }
+        Ok(opened)
     }
 
     fn new(signer: KeySigner, unusable: impl Fn(String) -> StartError) -> Result<Self, StartError> {
@@ -84,7 +119,21 @@ impl AccessKey {
 }
 
 /// Its name in the database.
-const SHARED: &str = "access-token.key";
+const SEALED: &str = "access-token.key";
+
+/// What a start without a key to seal it with left.
+fn in_the_clear(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StartError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = files::read_private(path)?;
+    let pkcs8 = pem::private_key_pkcs8(&text).map_err(|e| StartError::Unusable {
+        path: path.to_owned(),
+        code: "access-key-unusable",
+        detail: e.to_string(),
+    })?;
+    Ok(Some(pkcs8))
+}
 
 /// Whole or not at all: written under another name, forced to the disk, then renamed.
 fn create(path: &Path) -> std::io::Result<()> {

@@ -188,10 +188,11 @@ impl Server {
         let audit = Audit::start(db.clone());
         let changes = Changes::open(db.clone()).await?;
         let replay = Replay::open(&db, &config.state_dir.join("replay"), clock::now())?;
-        let access_key = match config.secrets_key()? {
-            Some(key) if changes.has_others() => AccessKey::shared(&db, &key).await?,
-            _ => AccessKey::open(&config.state_dir.join("access-token.key"))?,
-        };
+        let (sealing, file) = (
+            config.secrets_key()?,
+            config.state_dir.join("access-token.key"),
+        );
+        let access_key = AccessKey::open(&db, sealing.as_ref(), &file).await?;
         let fetcher = Fetcher::new(fetch_policy(config)?)?;
         let smart_clients = SmartClients::open(&config.smart_clients)?;
         let key_sets = KeySets::new(fetcher.clone());
@@ -639,6 +640,11 @@ impl Told {
     }
 
     pub(crate) fn into_wire(self, status: StatusCode) -> OAuthError {
+        // What is not even read is told so, whichever part of the request it is (RFC 9110 §15.5.14).
+        let status = match self.code {
+            "jwt-too-large" | "x5c-too-long" => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => status,
+        };
         OAuthError {
             status,
             error: self.error,

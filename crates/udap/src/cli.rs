@@ -157,6 +157,34 @@ mod tests {
         assert!(count > 50, "only {count} examples were found");
     }
 
+    /// Nor does a hint: each command that one names is a command.
+    #[test]
+    fn every_command_that_a_hint_names_exists() {
+        let mut count = 0;
+        for entry in crate::catalogue::all() {
+            let texts = [entry.meaning, entry.hint];
+            for named in texts
+                .iter()
+                .flat_map(|text| text.split('`').skip(1).step_by(2))
+            {
+                let mut words = named.split_whitespace();
+                if words.next() != Some("udap") {
+                    continue;
+                }
+                count += 1;
+                let mut command = Cli::command();
+                for word in words.take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase())) {
+                    let Some(next) = command.find_subcommand(word).cloned() else {
+                        assert!(!command.has_subcommands(), "{}: `{named}`", entry.code);
+                        break;
+                    };
+                    command = next;
+                }
+            }
+        }
+        assert!(count > 20, "only {count} commands were found");
+    }
+
     /// What a shell makes of it: single quotes, and redirections are not the command's.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];

@@ -174,9 +174,11 @@ fn numbers_have_a_range() {
     for args in [
         &["bench", "token", "--seconds", "61", "--json"][..],
         &["bench", "gateway", "--connections", "2000", "--json"],
+        &["bench", "register", "--seconds", "0", "--json"],
+        &["bench", "metadata", "--seconds", "601", "--json"],
     ] {
         let ran = home.run(args);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(ran.code, Some(2), "{ran:?}");
         assert_eq!(ran.json()[0]["code"], "bench-range");
     }
 }

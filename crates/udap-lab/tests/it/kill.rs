@@ -1,6 +1,6 @@
 //! `kill -9`, of any process at any moment: nothing is left running, and the directory is usable.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use crate::program::{Home, kill};
 
@@ -24,14 +24,27 @@ fn an_actor_is_killed_at_any_moment() {
     let home = Home::new();
     assert_eq!(home.dev(&["--once"]).code, Some(0));
     let actors = ["ca serve", "data-holder", "actor fhir", "phisher"];
-    for (round, actor) in actors.into_iter().cycle().take(8).enumerate() {
+    let mut killed = BTreeSet::new();
+    for (round, actor) in actors.into_iter().cycle().take(12).enumerate() {
         let mut running = home.start(&["--once"]);
-        // The moment differs from round to round: during the start, and within different steps.
-        thread::sleep(Duration::from_millis(150 + 90 * round as u64));
-        let victims = home.processes();
-        let victim = victims.iter().find(|(_, args)| args.contains(actor));
+        // First as soon as it is there; then the moment differs from round to round: during the start, and
+        // within different steps.
+        let first = round < actors.len();
+        thread::sleep(Duration::from_millis(if first {
+            0
+        } else {
+            60 * round as u64
+        }));
+        let victim = loop {
+            let victims = home.processes();
+            let victim = victims.into_iter().find(|(_, args)| args.contains(actor));
+            if victim.is_some() || !first || running.child.try_wait().unwrap().is_some() {
+                break victim;
+            }
+        };
         if let Some((pid, _)) = victim {
-            kill(*pid, "KILL");
+            kill(pid, "KILL");
+            killed.insert(actor);
         }
         let mut last = None;
         while let Some(line) = running.next() {
@@ -46,6 +59,7 @@ fn an_actor_is_killed_at_any_moment() {
         let ran = home.dev(&["--once"]);
         assert_eq!(ran.code, Some(0), "after {actor} was killed: {ran:?}");
     }
+    assert_eq!(killed, BTreeSet::from(actors));
 }
 
 #[test]

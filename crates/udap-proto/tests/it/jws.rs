@@ -470,7 +470,7 @@ fn x5c_is_strict_where_the_leaf_is_and_lenient_behind_it() {
     );
     assert_eq!(
         refused(json!(vec![leaf.clone(); MAX_X5C + 1])),
-        "x5c-invalid"
+        "x5c-too-long"
     );
     // Junk behind a good leaf is left out, and counted.
     let header = map(json!({"alg": "ES256", "x5c": [leaf, STANDARD.encode(b"junk"), leaf]}));

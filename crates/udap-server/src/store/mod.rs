@@ -24,7 +24,7 @@ pub(crate) use registrations::Registration;
 pub(crate) use registrations::{Cancelled, NewRegistration, Registrations, State, Written};
 pub(crate) use replay::{Once, Replay, Seen};
 pub(crate) use revocations::Revocations;
-pub(crate) use secrets::shared as shared_secret;
+pub(crate) use secrets::{is_kept as holds_secret, shared as shared_secret};
 pub(crate) use signers::{ActiveSigner, Signers};
 pub(crate) use standing::{CertificationKey, KeptCertification, REFUSED, Standing};
 
@@ -46,4 +46,5 @@ pub const MIGRATIONS: &[Migration] = &[
     changes::migration(11),
     operators::migration(12),
     bundles::ends_migration(13),
+    secrets::migration(14),
 ];

@@ -1,7 +1,8 @@
 //! What must not be found in the state directory, however one looks.
 
-use crate::support::{Holder, assertion, encoded, form, request, statement, world};
+use crate::support::{Holder, assertion, encoded, form, request, statement, world, write_private};
 use http::Method;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn no_token_and_no_assertion_is_written_down() {
@@ -106,7 +107,7 @@ async fn nobody_else_can_read_the_state() {
 #[tokio::test]
 async fn what_a_stranger_writes_is_kept_short() {
     let holder = Holder::new().await;
-    let long = format!("https://{}.example", "x".repeat(40_000));
+    let long = format!("https://{}.example", "x".repeat(20_000));
     let rogue = world().rogue.app("https://rogue.app.example");
     let before: usize = size(&holder).await;
     for _ in 0..20 {
@@ -134,4 +135,43 @@ async fn size(holder: &Holder) -> usize {
         .await
         .unwrap();
     usize::try_from(size).unwrap()
+}
+
+#[tokio::test]
+async fn the_key_of_access_tokens_is_sealed_once_there_is_a_key_to_seal_it_with() {
+    let holder = Holder::new().await;
+    if holder.config.database.is_some() {
+        // There it is sealed from the start: see `nodes`.
+        return;
+    }
+    let jwks = holder.get("/fhir/oauth/jwks").await.json();
+    let file = holder.config.state_dir.join("access-token.key");
+    let text = std::fs::read(&file).unwrap();
+    let clear = udap_pki::pem::private_key_pkcs8(&text).unwrap();
+    // Its beginning, with the private number, and that as text.
+    let clear = [&clear[..68], &text[30..90]];
+    let lies_about = |holder: &Holder| {
+        let state = holder.state();
+        let mut files = state.iter();
+        files.any(|(_, bytes)| {
+            clear
+                .iter()
+                .any(|part| bytes.windows(part.len()).any(|window| window == *part))
+        })
+    };
+    assert!(lies_about(&holder), "or this test cannot see");
+
+    let sealing = holder.directory().join("secrets.key");
+    write_private(&sealing, b"HxwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEAAQI=");
+    let mut holder = holder
+        .restarted_with(|config| config.secrets_key_file = Some(sealing.clone()))
+        .await;
+    let now = holder.get("/fhir/oauth/jwks").await.json();
+    assert_eq!(now, jwks, "tokens go on counting");
+    assert!(!file.exists() && !lies_about(&holder));
+
+    // And it is not lost with the line of the configuration.
+    Arc::make_mut(&mut holder.config).secrets_key_file = None;
+    let refused = holder.killed_and_not_started_again().await;
+    assert_eq!(refused, "secrets-key-missing");
 }

@@ -75,7 +75,7 @@ async fn the_shape_of_the_statement() {
     let large = statement(&app).claim("x", "x".repeat(64 * 1024));
     assert_eq!(
         holder.register(&large.sign()).await.refusal(),
-        format!("{STATEMENT} jwt-too-large")
+        "413 invalid_software_statement jwt-too-large"
     );
 }
 
@@ -274,8 +274,8 @@ async fn the_header_of_the_statement() {
         (
             "eleven certificates",
             good().x5c(|x5c| vec![x5c[0].clone(); 11]),
-            STATEMENT,
-            "x5c-invalid",
+            "413 invalid_software_statement",
+            "x5c-too-long",
         ),
         (
             "a leaf that is no certificate",
