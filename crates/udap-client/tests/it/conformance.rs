@@ -6,7 +6,7 @@ use serde_json::json;
 use udap_client::{ScopeSet, client_credentials};
 use udap_testkit::Answer;
 
-/// udap.org/registration-13.
+/// D-13.
 #[tokio::test]
 async fn a_refused_statement_is_not_sent_again() {
     let scene = Scene::new().await;

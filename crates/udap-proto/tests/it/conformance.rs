@@ -51,7 +51,7 @@ fn what_is_required_is_told_where_anything_is_supported() {
     );
 }
 
-/// 1.0.0@57 to 59; udap.org/metadata-10.
+/// 1.0.0@57 to 59; M-10.
 #[test]
 fn every_endpoint_is_signed_as_it_is_published() {
     let chain = TestPki::new("https://community.example").leaf(BASE).chain;

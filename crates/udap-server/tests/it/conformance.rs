@@ -44,7 +44,7 @@ fn error(reply: &Reply) -> String {
     reply.json()["error"].as_str().unwrap_or("none").to_owned()
 }
 
-/// 1.0.0@4, 7, 8, 46 to 55, 58, 59; 2.0@G01, D09, J05; udap.org/jwt-9, metadata-10 to 12.
+/// 1.0.0@4, 7, 8, 46 to 55, 58, 59; 2.0@G01, D09, J05; J-9, M-10.
 #[tokio::test]
 async fn signed_metadata_says_all_that_is_wanted() {
     let holder = Holder::new().await;
@@ -91,7 +91,7 @@ async fn signed_metadata_says_all_that_is_wanted() {
     }
 }
 
-/// 1.0.0@4, 18, 32, 42; 2.0@D07, S02; udap.org/jwt-3, metadata-1.
+/// 1.0.0@4, 18, 32, 42; 2.0@D07, S02; J-3, M-1.
 #[tokio::test]
 async fn what_metadata_lists_is_what_is_taken() {
     let holder = Holder::new().await;
@@ -190,7 +190,7 @@ async fn wildcards_are_listed_where_they_are_granted() {
     assert_eq!(with.post_form(&fields).await.text("scope"), "system/*.rs");
 }
 
-/// 2.0@D03; udap.org/metadata-3.
+/// 2.0@D03; M-3.
 #[tokio::test]
 async fn what_is_required_is_supported() {
     let holder = Holder::new().await;
@@ -222,7 +222,7 @@ async fn no_jti_of_ours_is_used_twice() {
     }
 }
 
-/// 1.0.0@112; udap.org/registration-11.
+/// 1.0.0@112; D-11.
 #[tokio::test]
 async fn the_certificate_that_registered_is_kept() {
     let holder = Holder::new().await;
