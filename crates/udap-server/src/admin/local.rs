@@ -275,19 +275,23 @@ impl LocalAdmin {
         self.administered(Action::TokenRevoked, &name).await
     }
 
-    /// Deletes the audit trail's entries from before a time, and writes down that it did. Says how many there were.
+    /// Deletes the audit trail's entries from before a time, and writes down that it does before the first is gone,
+    /// and afterwards how many there were: whatever ends it in between, none is gone unsaid. Says how many.
     ///
     /// # Errors
     /// [`LocalError`]
     pub async fn prune_audit(&self, until: UnixTime) -> Result<u64, LocalError> {
-        let pruned = audit::prune(&self.db, until.0.saturating_mul(1_000_000)).await?;
-        let event = Event::Administered {
+        let note = |reason| Event::Administered {
             action: Action::AuditPruned,
             by: self.by.as_str().into(),
             to: None,
-            reason: Some(format!("{pruned} entries from before {until}")),
+            reason: Some(reason),
         };
-        self.record(Who::default(), event).await?;
+        let begins = note(format!("begins with entries from before {until}"));
+        self.record(Who::default(), begins).await?;
+        let pruned = audit::prune(&self.db, until.0.saturating_mul(1_000_000)).await?;
+        let done = note(format!("{pruned} entries from before {until}"));
+        self.record(Who::default(), done).await?;
         Ok(pruned)
     }
 

@@ -3,7 +3,9 @@
 use super::Site;
 use crate::support::{assertion, world};
 use serde_json::json;
+use udap_host::db::sqlx;
 use udap_server::{LocalAdmin, Role};
+use udap_trust::clock;
 
 #[tokio::test]
 async fn a_running_server_learns_what_was_done_beside_it() {
@@ -73,6 +75,44 @@ async fn its_refusals_are_those_of_the_api() {
         .set_password("grace", "long enough to be one")
         .await;
     assert_eq!(missing.unwrap_err().code(), "operator-unknown");
+}
+
+/// Whatever ends it on the way: who deleted from the audit trail is in it before the first entry is gone.
+#[tokio::test]
+async fn what_is_pruned_is_said_before_it_is_gone() {
+    let site = Site::new().await;
+    let mut db = site.holder.database().await;
+    // One of the old entries cannot be deleted.
+    for sql in [
+        "UPDATE audit SET at = at - 864000000000",
+        "CREATE UNIQUE INDEX one_at_a_time ON audit (at)",
+        "CREATE TABLE keeper (at BIGINT REFERENCES audit (at))",
+        "INSERT INTO keeper SELECT MIN(at) FROM audit",
+    ] {
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+    }
+    let until = clock::now().plus_secs(-86_400);
+    let failed = site.local.prune_audit(until).await.unwrap_err();
+    assert_eq!(failed.code(), "database-error");
+    let said = async || {
+        let entries = site.audited("audit-pruned").await;
+        let said = entries.into_iter().map(|mut entry| {
+            assert_eq!(entry["data"]["by"], "command line", "{entry}");
+            entry["data"]["reason"].take()
+        });
+        said.collect::<Vec<_>>()
+    };
+    let begins = format!("begins with entries from before {until}");
+    assert_eq!(said().await, [begins.as_str()]);
+
+    let sql = "DROP TABLE keeper";
+    sqlx::query(sql).execute(&mut db).await.unwrap();
+    let pruned = site.local.prune_audit(until).await.unwrap();
+    assert!(pruned >= 2, "the operators of this test: {pruned}");
+    let done = format!("{pruned} entries from before {until}");
+    // The newest first.
+    assert_eq!(said().await, [&*done, &*begins, &*begins]);
+    assert!(site.audited("operator-added").await.is_empty());
 }
 
 #[tokio::test]
