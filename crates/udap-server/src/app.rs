@@ -12,22 +12,21 @@ use crate::statement_issuers::StatementIssuers;
 use crate::store::{
     Bundles, Changes, MIGRATIONS, OpaqueTokens, Registrations, Replay, Revocations, Signers, sha256,
 };
-use crate::{binding, nodes, router};
+use crate::{binding, router};
 use axum::Extension;
 use http::{HeaderMap, StatusCode};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicI64;
 use udap_host::audit::{Audit, Event, Refusal as AuditRefusal, Who};
 use udap_host::client_ip::{TrustedProxies, client_ip};
 use udap_host::config::{AccessTokens, Config, ConfigError, RegistrationGrant};
 use udap_host::db::{Db, DbError};
 use udap_host::dpop::Dpop;
 use udap_host::files::{self, FileError};
-use udap_host::listen::{ClientCertificate, MutualTls, Peer, Shutdown};
+use udap_host::listen::{ClientCertificate, MutualTls, Peer};
 use udap_host::problem::OAuthError;
 use udap_host::rate::Rate;
 use udap_host::request_id;
@@ -44,11 +43,6 @@ use udap_trust::fetch::{FetchError, FetchPolicy, Fetcher, TlsRoots};
 use udap_trust::key_sets::KeySets;
 use udap_trust::providers::Providers;
 
-/// How often CRLs in use are looked at again, so that a revocation is seen long before the CRL in
-/// hand lapses.
-const REFRESH: Duration = Duration::from_secs(30);
-/// How often it is looked whether an operator suspended or cancelled an app by the command line.
-const NOTES: Duration = Duration::from_millis(500);
 /// The longest sentence that is answered and kept, in bytes: it may hold what a sender wrote, and a
 /// small request must not make a large row of every refusal.
 const MAX_SENTENCE: usize = 1000;
@@ -368,88 +362,6 @@ impl Server {
         &self.audit
     }
 
-    /// Looks now at the CRLs in use, ends the tokens of certificates that are revoked by now, signs
-    /// metadata again that has lived for half its time, and forgets revoked tokens that expired: one round of [`Self::run_background`].
-    pub async fn refresh(&self) {
-        let now = clock::now();
-        self.communities.trust().refresh(now).await;
-        self.end_tokens_of_lost_certificates(now).await;
-        self.communities.sign_again(now).await;
-        if let Err(error) = self.revocations.forget_expired(now).await {
-            tracing::warn!(%error, "revoked tokens that expired could not be forgotten");
-        }
-        if let Err(error) = self.opaque_tokens.forget_expired(now).await {
-            tracing::warn!(%error, "opaque tokens that expired could not be forgotten");
-        }
-        if let Err(error) = self.changes.forget_old(now).await {
-            tracing::warn!(%error, "changes of long ago could not be forgotten");
-        }
-    }
-
-    /// What runs beside requests until the shutdown: CRLs are looked at again, so that a revocation
-    /// is seen soon, metadata is signed again before it ends, and certifications are watched.
-    pub async fn run_background(self, shutdown: Shutdown) {
-        // Certifiers that take their time to answer must not keep a revocation waiting.
-        let certifications = async {
-            let mut tick = ticks();
-            loop {
-                tick.tick().await;
-                self.watch_certifications(clock::now()).await;
-            }
-        };
-        let refresh = async {
-            let mut tick = ticks();
-            tick.tick().await;
-            // Anchors may have gone while nothing ran.
-            self.end_tokens_of_lost_certificates(clock::now()).await;
-            loop {
-                tick.tick().await;
-                self.refresh().await;
-            }
-        };
-        // Nor must a community's own server.
-        let bundles = async {
-            let mut tick = ticks();
-            loop {
-                tick.tick().await;
-                self.fetch_bundles(clock::now()).await;
-            }
-        };
-        let notes = async {
-            let mut tick = tokio::time::interval(NOTES);
-            loop {
-                tick.tick().await;
-                self.read_notes().await;
-            }
-        };
-        // By a task on the thread of the database, which nothing here can keep waiting.
-        let mut follow = self.begin_to_follow();
-        tokio::select! {
-            () = nodes::ended(&mut follow) => {}
-            () = certifications => {}
-            () = notes => {}
-            () = refresh => {}
-            () = self.watch_communities() => {}
-            () = bundles => {}
-            () = shutdown.wait() => {}
-        }
-    }
-
-    /// Learns what operators did to registrations by the command line, beside this process.
-    pub async fn read_notes(&self) {
-        let since = self.last_note.load(Ordering::Acquire);
-        match self.registrations.read_notes(since).await {
-            // Only forwards: a slower round must not bring notes back.
-            Ok(last) => {
-                self.last_note.fetch_max(last, Ordering::AcqRel);
-                if last > since {
-                    self.look_at_all_apps_again();
-                }
-            }
-            Err(error) => tracing::error!(%error, "what operators did could not be read"),
-        }
-    }
-
     /// Writes down what is still in memory. To be called when the last request was answered.
     ///
     /// # Errors
@@ -570,12 +482,6 @@ fn capabilities(smart: &SmartClients) -> Vec<&'static str> {
         capabilities.insert(0, "client-confidential-asymmetric");
     }
     capabilities
-}
-
-fn ticks() -> tokio::time::Interval {
-    let mut tick = tokio::time::interval(REFRESH);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    tick
 }
 
 fn fetch_policy(config: &Config) -> Result<FetchPolicy, StartError> {

@@ -28,6 +28,7 @@ mod admin;
 mod app;
 mod asserted;
 mod assertion_grant;
+mod background;
 mod base;
 mod binding;
 mod body;

@@ -12,6 +12,7 @@ mod about_token;
 mod admin;
 mod any_input;
 mod assertion_grant;
+mod background;
 mod bundle;
 mod bundle_limits;
 mod certification_rounds;
