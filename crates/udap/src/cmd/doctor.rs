@@ -3,6 +3,7 @@
 mod data_holder;
 mod partner;
 mod report;
+mod time;
 
 use crate::client::ClientArgs;
 use crate::output::{self, Format, NO};
@@ -15,8 +16,8 @@ use std::process::ExitCode;
 /// What would stop a partner from connecting, each thing with its cause and its cure.
 ///
 /// With a URL, a partner's server is looked at as this app would see it. Without one, the data holder
-/// of this machine is: its configuration, certificates and keys, what is behind it, and, where it
-/// runs, itself from outside.
+/// of this machine is: its configuration, certificates and keys, its clock beside those of whoever
+/// publishes for its communities, what is behind it, and, where it runs, itself from outside.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: Args, format: Format) -> Result<ExitCode, Problem>
                 fetch: &setup.fetch,
                 client: &setup.client,
                 sandbox: setup.sandbox.as_ref(),
+                place: partner::Place::Elsewhere,
             };
             spinner::wait(&format!("looking at {url}"), subject.look(&mut report)).await;
             match misfit {

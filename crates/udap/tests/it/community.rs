@@ -209,6 +209,11 @@ impl Community {
         assert!(sent.unwrap().success());
     }
 
+    /// Ends the authority, which was started first.
+    pub(crate) fn without_authority(&mut self) {
+        self.running.remove(0);
+    }
+
     pub(crate) fn ok(&self, args: &[&str]) -> Said {
         let said = udap(self.dir.path(), args);
         assert_eq!(said.code, 0, "{args:?} {said:?}");

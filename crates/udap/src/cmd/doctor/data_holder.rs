@@ -1,7 +1,8 @@
 //! This machine's data holder: what its configuration names, what is behind it, and itself from outside.
 
-use super::partner::{self, Subject};
+use super::partner::{self, Place, Subject};
 use super::report::Report;
+use super::time;
 use crate::cmd::serve;
 use crate::files;
 use crate::problem::Problem;
@@ -52,6 +53,7 @@ pub(super) async fn look(
         identity(&config, community, &trust, &fetcher, report).await?;
         communities.push(trust);
     }
+    our_clock(&config, &fetcher, report).await?;
     if let Some(tls) = &config.tls
         && let Some(leaf) = files::certificates(&tls.cert)?.first()
     {
@@ -146,6 +148,19 @@ async fn one_identity(
     }
 }
 
+/// Its clock, beside those of whoever publishes for its communities.
+async fn our_clock(config: &Config, fetcher: &Fetcher, report: &mut Report) -> Result<(), Problem> {
+    let mut certificates = Vec::new();
+    for identity in config.communities.iter().flat_map(|of| &of.identities) {
+        certificates.extend(files::certificates(&identity.cert)?);
+    }
+    let holders = config.data_holders();
+    let own = holders.iter().map(|holder| time::host_of(&holder.base_url));
+    let own: Vec<String> = own.flatten().collect();
+    time::of_this_host(&certificates, &own, fetcher, report).await;
+    Ok(())
+}
+
 /// Whether each FHIR server answers, asked in the way the gateway asks.
 async fn upstream(config: &Config, report: &mut Report) -> Result<(), Problem> {
     for holder in config.data_holders() {
@@ -196,11 +211,7 @@ async fn itself(
     // Its own host may well have a private address on this machine.
     let holders = config.data_holders();
     for holder in &holders {
-        if let Ok(url) = Url::parse(&holder.base_url)
-            && let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default())
-        {
-            fetch.allow_hosts.push(format!("{host}:{port}"));
-        }
+        fetch.allow_hosts.extend(time::host_of(&holder.base_url));
     }
     let mut client = ClientConfig::new(communities.clone());
     client.fetch = fetch.clone();
@@ -213,6 +224,7 @@ async fn itself(
             fetch: &fetch,
             client: &client,
             sandbox: None,
+            place: Place::Here,
         };
         subject.look(report).await;
     }

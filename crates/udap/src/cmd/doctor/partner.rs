@@ -1,15 +1,14 @@
 //! A server from outside: its address, its host, its clock, its metadata, what it offers.
 
 use super::report::Report;
+use super::time;
 use crate::base_url;
 use crate::problem::Problem;
 use crate::sandbox::Sandbox;
-use http::header;
 use udap_client::inspect::{Inspection, Mark, RevocationData, inspect};
 use udap_client::{Client, ClientError, CommunityTrust, Discovered, FetchPolicy};
 use udap_host::when::when;
 use udap_pki::{Certificate, UnixTime};
-use udap_proto::claims::SKEW_SECS;
 use udap_trust::clock;
 use udap_trust::fetch::Fetcher;
 use udap_trust::verify::TrustEngine;
@@ -26,6 +25,16 @@ pub(super) struct Subject<'a> {
     pub(super) fetch: &'a FetchPolicy,
     pub(super) client: &'a Client,
     pub(super) sandbox: Option<&'a Sandbox>,
+    pub(super) place: Place,
+}
+
+/// Where a server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the machine that looks at it.
+    Here,
+    /// With somebody else.
+    Elsewhere,
 }
 
 impl Subject<'_> {
@@ -48,7 +57,11 @@ impl Subject<'_> {
             return report.unknown("metadata", "not asked, since the host is not trusted");
         }
         match self.client.send(&plan).await {
-            Ok(answer) => time(answer.headers(), clock::now(), report),
+            // This machine's own server has this machine's clock, whatever that says.
+            Ok(answer) if self.place == Place::Elsewhere => {
+                time::of_server(answer.headers(), clock::now(), report);
+            }
+            Ok(_) => {}
             Err(error) => return report.problem("metadata", &error.into()),
         }
         if self.communities.is_empty() {
@@ -175,31 +188,6 @@ impl Subject<'_> {
     }
 }
 
-/// The server's clock beside ours: JWTs live five minutes, and clocks may differ by half a minute.
-fn time(headers: &http::HeaderMap, now: UnixTime, report: &mut Report) {
-    let date = headers
-        .get(header::DATE)
-        .and_then(|date| date.to_str().ok());
-    let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
-        return report.unknown("clock", "the server does not say what time it is");
-    };
-    let theirs = theirs.duration_since(std::time::UNIX_EPOCH);
-    let theirs = theirs.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    });
-    let apart = theirs.saturating_sub(now.0);
-    let text = match apart {
-        0 => "the same as ours".to_owned(),
-        1.. => format!("{apart} s ahead of ours"),
-        _ => format!("{} s behind ours", apart.saturating_neg()),
-    };
-    if apart.saturating_abs() > SKEW_SECS {
-        report.failed("clock", "clock-off", text);
-    } else {
-        report.well("clock", text);
-    }
-}
-
 /// What verified metadata says, as far as it decides whether an app gets through.
 fn offered(server: &Discovered, report: &mut Report) {
     let now = clock::now();
@@ -289,7 +277,6 @@ fn expiry(thing: &str, what: &str, until: UnixTime, report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderMap, HeaderValue};
 
     #[test]
     fn what_is_weak_or_not_said_is_warned_of() {
@@ -303,28 +290,5 @@ mod tests {
         let bad = bad.to_text();
         assert!(bad.ends_with("0 problems, 3 warnings"), "{bad}");
         assert!(bad.contains("[tls-weak]") && bad.contains("[scopes-not-said]"));
-    }
-
-    #[test]
-    fn a_clock_may_be_half_a_minute_off() {
-        let now: UnixTime = UnixTime(784_111_777);
-        for (secs, well) in [
-            (0, true),
-            (30, true),
-            (-30, true),
-            (31, false),
-            (-31, false),
-        ] {
-            let mut headers = HeaderMap::new();
-            let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
-            headers.insert(header::DATE, date);
-            let mut report = Report::default();
-            time(&headers, now.plus_secs(secs), &mut report);
-            assert_eq!(report.is_well(), well, "{secs}: {}", report.to_text());
-            assert_eq!(report.to_text().contains("[clock-off]"), !well);
-        }
-        let mut report = Report::default();
-        time(&HeaderMap::new(), now, &mut report);
-        assert!(report.is_well() && report.to_text().starts_with('–'));
     }
 }
