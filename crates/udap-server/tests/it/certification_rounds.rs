@@ -1,10 +1,11 @@
 //! Rounds in which certifications are looked at, while other things happen.
 
-use crate::certifications::{AUDIT, PRIVACY, audit, register, watched};
-use crate::support::{assertion, hold, world};
+use crate::certifications::{AUDIT, PRIVACY, audit, certifier, register, watched, with};
+use crate::support::{Holder, assertion, hold, world};
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 use udap_host::db::sqlx;
 use udap_testkit::{Answer, TestServer};
 use udap_trust::clock;
@@ -125,4 +126,112 @@ async fn rules_that_change_while_a_registration_is_judged_count_for_it() {
     let token = holder.token(&assertion(&app, &id).sign()).await;
     let lapsed = "400 invalid_client certification-lapsed";
     assert_eq!(token.refusal(), lapsed);
+}
+
+/// Puts as many endorsements as two to the power of `doublings` before the one certification of an app, with
+/// that status endpoint.
+async fn copied(holder: &Holder, client_id: &str, doublings: u32, endpoint: &str) {
+    let mut db = holder.database().await;
+    let mut run = async |sql: String| {
+        let sql = sqlx::query(sqlx::AssertSqlSafe(sql));
+        sql.execute(&mut db).await.unwrap().rows_affected()
+    };
+    let copy = |at: &str, wanted: &str| {
+        format!(
+            "INSERT INTO certification (client_id, position, programme, kind, name, issuer, issuer_name,
+                    jti, expires, ends, status_endpoint, limits, compact)
+             SELECT client_id, {at}, programme, 'endorsement', name, issuer, issuer_name,
+                    jti, expires, ends, '{endpoint}', limits, compact
+             FROM certification WHERE client_id = '{client_id}' AND {wanted}"
+        )
+    };
+    let moved = format!("UPDATE certification SET position = 1000 WHERE client_id = '{client_id}'");
+    assert_eq!(run(moved).await, 1);
+    assert_eq!(run(copy("0", "position = 1000")).await, 1);
+    for known in (0..doublings).map(|at| 1 << at) {
+        let at = format!("position + {known}");
+        assert_eq!(run(copy(&at, "position < 1000")).await, known);
+    }
+}
+
+/// A certifier's server that never answers ends no round, and is nobody else's trouble: what others signed is
+/// asked about in the same round although it comes last, and what has expired counts no more.
+#[tokio::test]
+async fn a_certifier_that_hangs_keeps_nobody_waiting() {
+    let says = Arc::new(AtomicU16::new(1));
+    let server = certifier(&says).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("localhost:{}", silent.local_addr().unwrap().port());
+    let more = format!("certifications_required = [\"{AUDIT}\"]\n");
+    let holder = Holder::asking(&server, |text| {
+        let hosts = format!("allow_hosts = [\"{silent}\", ");
+        with(&text, &more).replacen("allow_hosts = [", &hosts, 1)
+    })
+    .await;
+    let now = clock::now();
+    holder.server.watch_certifications(now).await;
+    let (asked, expiring) = (
+        world().a.app("https://asked.rounds.example"),
+        world().a.app("https://expiring.rounds.example"),
+    );
+    let certification = audit(&asked).claim("certification_status_endpoint", server.url("/"));
+    let reply = register(&holder, &asked, &[certification.sign()]).await;
+    let asked_id = reply.text("client_id");
+    let short = audit(&expiring).times(0, 1800);
+    let reply = register(&holder, &expiring, &[short.sign()]).await;
+    let expiring_id = reply.text("client_id");
+    copied(&holder, &asked_id, 9, &format!("https://{silent}/")).await;
+
+    let before = server.asked().len();
+    // Its certifier's last word does not count any more by then.
+    let at = now.plus_secs(3700);
+    for round in 0..2 {
+        let begun = Instant::now();
+        holder.server.watch_certifications(at).await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(20), "{round}: {took:?}");
+        // Once, by the lap of those who answer.
+        assert_eq!(server.asked().len(), before + 1, "{round}");
+        let lapsed = "400 invalid_client certification-lapsed";
+        let token = async |app, id: &str| holder.token(&assertion(app, id).sign()).await;
+        assert_eq!(token(&expiring, &expiring_id).await.refusal(), lapsed);
+        assert_eq!(token(&asked, &asked_id).await.status, 200);
+    }
+}
+
+/// Who was late once is asked apart, all of it and soon, and is one like any other when it answers in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_certifier_that_was_late_is_asked_about_everything_all_the_same() {
+    let slow = Arc::new(AtomicBool::new(false));
+    let wait = Arc::clone(&slow);
+    let server = TestServer::https(move |_| {
+        hold(&wait);
+        Answer::json(200, &json!({"valid": true}))
+    })
+    .await;
+    let holder = watched(&server, "").await;
+    let app = world().a.app("https://late.rounds.example");
+    let certification = audit(&app).claim("certification_status_endpoint", server.url("/"));
+    let reply = register(&holder, &app, &[certification.sign()]).await;
+    copied(&holder, &reply.text("client_id"), 4, &server.url("/")).await;
+
+    let now = clock::now();
+    let round = async |minutes: i64| {
+        let before = server.asked().len();
+        let at = now.plus_secs(minutes * 60);
+        holder.server.watch_certifications(at).await;
+        server.asked().len() - before
+    };
+    slow.store(true, Ordering::Relaxed);
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        slow.store(false, Ordering::Relaxed);
+    };
+    // Those that were on their way when it was found out; then all; then none, until it is time again.
+    let (asked, ()) = tokio::join!(round(20), late);
+    assert_eq!(asked, 8);
+    assert_eq!(round(20).await, 17);
+    assert_eq!(round(20).await, 0);
+    assert_eq!(round(40).await, 17);
+    assert_eq!(round(40).await, 0);
 }

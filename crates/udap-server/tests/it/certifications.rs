@@ -26,7 +26,7 @@ pub(crate) async fn requiring() -> Holder {
     supporting(&format!("certifications_required = [\"{AUDIT}\"]\n")).await
 }
 
-fn with(text: &str, more: &str) -> String {
+pub(crate) fn with(text: &str, more: &str) -> String {
     let anchors = "anchors = \"a.anchor.pem\"\n";
     assert!(text.contains(anchors));
     let settings = format!(
