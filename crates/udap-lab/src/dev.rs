@@ -28,8 +28,8 @@ pub(crate) use self::{
     actors::{Actors, READY_WITHIN, Spec},
     error::DevError,
     job::{app_metadata, purpose, scopes},
-    layout::Layout,
     layout::PORT_BASES,
+    layout::{Community, Layout},
     member::{read_chain, read_signer},
     setup::setup,
 };

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use http::{Request, header};
 use http_body_util::Full;
 use udap_host::db::{Db, DbError, Location};
+use udap_pki::Certificate;
 use udap_proto::metadata;
 
 use super::{
@@ -14,24 +15,46 @@ use super::{
     place::Place,
     register::Newcomers,
     report::{Report, note, per_request},
-    require, require_load, store,
+    require, require_load, revoked, store,
     token::{Client, Requests, has_token, json},
 };
-use crate::wire::{self, Address, Wire};
+use crate::{
+    dev::{Actors, specs},
+    wire::{self, Address, Wire},
+};
 
 /// What growing cost.
 #[derive(Clone, Debug)]
 pub(super) struct Growth {
-    /// Token requests of the active clients among few registrations, and among many; then one of each of
-    /// some clients that never asked before, as a uniform draw of so many brings them.
+    /// Token requests of the active clients among few registrations, and among many, with ten revoked
+    /// serial numbers.
     pub(super) few: Report,
     pub(super) many: Report,
+    /// One request of each of some clients that never asked before, as a uniform draw of so many brings
+    /// them.
     pub(super) uniform: Report,
+    /// As `many` and `uniform` with all the revoked serial numbers.
+    pub(super) revoked: Report,
+    pub(super) revoked_uniform: Report,
     pub(super) registrations: u64,
+    pub(super) serials: u64,
     /// Of the server's process at the end, in bytes.
     pub(super) memory: Option<u64>,
     /// What the database grew by for each of the many, in bytes.
     pub(super) disk_each: u64,
+}
+
+impl Growth {
+    /// In the order in which they were measured.
+    pub(super) const fn reports(&self) -> [&Report; 5] {
+        [
+            &self.few,
+            &self.many,
+            &self.uniform,
+            &self.revoked,
+            &self.revoked_uniform,
+        ]
+    }
 }
 
 pub(super) async fn run(options: GrowthBench) -> Result<Growth, BenchError> {
@@ -42,13 +65,92 @@ pub(super) async fn run(options: GrowthBench) -> Result<Growth, BenchError> {
         2 * ACTIVE,
         10_000_000,
     )?;
-    let place = Place::start(&["ca-1", "data-holder"], |layout| vec![empty::spec(layout)]).await?;
+    require(
+        "the number of revoked serial numbers",
+        options.revoked,
+        FEW_REVOKED + 1,
+        MAX_REVOKED,
+    )?;
+    let place = Place::start(&["ca-1"], |layout| vec![empty::spec(layout)]).await?;
     let result = measure(&options, &place).await;
     place.end().await?;
     result
 }
 
 async fn measure(options: &GrowthBench, place: &Place) -> Result<Growth, BenchError> {
+    let server = start(place).await?;
+    let (newcomers, token_endpoint) = endpoints(place).await?;
+    let mut bench = Bench {
+        options,
+        place,
+        server,
+        address: Address::of(&token_endpoint, &place.tls)?,
+        newcomers,
+        token_endpoint,
+        floor: Vec::new(),
+    };
+    let strangers = STRANGERS.min((options.registrations - ACTIVE) / 2);
+
+    // A thousand, and ten.
+    let active = bench.onboard(ACTIVE).await?;
+    bench.revoke(FEW_REVOKED).await?;
+    bench.floor = bench.floor(&active).await?;
+    let few = bench.token(&active).await?;
+
+    // A million, and ten.
+    let first = bench.onboard(strangers).await?;
+    let second = bench.onboard(strangers).await?;
+    let more = options
+        .registrations
+        .saturating_sub(ACTIVE + 2 * strangers)
+        .max(1);
+    note(&format!("adding {more} registrations"));
+    let database = place.layout.path("data-holder/state/udap.db");
+    let disk_each = grow(database, more).await.map_err(other)? / more;
+    bench.restart().await?;
+    let many = bench.token(&active).await?;
+    let uniform = bench.once_each(&first).await?;
+
+    // A million, and a hundred thousand. Whoever asked before is looked at again when the server starts,
+    // so that these are others.
+    bench.revoke(options.revoked).await?;
+    let revoked = bench.token(&active).await?;
+    let revoked_uniform = bench.once_each(&second).await?;
+    let memory = bench.pid().and_then(memory::of);
+    bench.server.stop().await?;
+    Ok(Growth {
+        few,
+        many,
+        uniform,
+        revoked,
+        revoked_uniform,
+        registrations: options.registrations,
+        serials: options.revoked,
+        memory: memory.map(|held| held.resident),
+        disk_each,
+    })
+}
+
+/// A data holder in its sandbox, which is started anew before each measurement: verdicts,
+/// registrations and CRLs are in its memory only, and none of them may be from before.
+struct Bench<'a> {
+    options: &'a GrowthBench,
+    place: &'a Place,
+    server: Actors,
+    address: Address,
+    newcomers: Newcomers,
+    token_endpoint: String,
+    /// What no token request can be below, measured once.
+    floor: Vec<(String, f64)>,
+}
+
+async fn start(place: &Place) -> Result<Actors, BenchError> {
+    let all = specs(&place.layout);
+    let server: Vec<_> = all.into_iter().filter(|spec| spec.name == SERVER).collect();
+    Ok(Actors::start(&place.program, &server, &place.tls).await?)
+}
+
+async fn endpoints(place: &Place) -> Result<(Newcomers, String), BenchError> {
     let base = place.layout.data_holder_url();
     let url = format!("{base}{}", metadata::PATH);
     let found = json(&url, wire::get(&url, None, &place.tls).await?)?;
@@ -60,36 +162,7 @@ async fn measure(options: &GrowthBench, place: &Place) -> Result<Growth, BenchEr
         &place.layout.path("community-1/ca"),
         endpoint("registration_endpoint")?,
     )?;
-    let token_endpoint = endpoint("token_endpoint")?;
-    let address = Address::of(&token_endpoint, &place.tls)?;
-
-    note(&format!("registering {} apps", ACTIVE + STRANGERS));
-    let mut clients = Vec::new();
-    let mut wire = Wire::open(&Address::of(&newcomers.endpoint, &place.tls)?).await?;
-    for _ in 0..ACTIVE + STRANGERS {
-        clients.push(onboard(&newcomers, &token_endpoint, &mut wire).await?);
-    }
-    let strangers = clients.split_off(usize::try_from(ACTIVE).unwrap_or(usize::MAX));
-
-    let few = token(options, place, &address, &clients).await?;
-
-    let database = place.layout.path("data-holder/state/udap.db");
-    let more = options.registrations.saturating_sub(ACTIVE + STRANGERS);
-    note(&format!("adding {more} registrations"));
-    let disk_each = grow(database, more).await.map_err(other)? / more.max(1);
-
-    let many = token(options, place, &address, &clients).await?;
-    let uniform = once_each(options, place, &address, &strangers).await?;
-    let memory = place.actors.pid("data-holder").and_then(memory::of);
-    let memory = memory.map(|held| held.resident);
-    Ok(Growth {
-        few,
-        many,
-        uniform,
-        registrations: options.registrations,
-        memory,
-        disk_each,
-    })
+    Ok((newcomers, endpoint("token_endpoint")?))
 }
 
 /// Adds registrations beside the server that runs on that database, and says by how many bytes it grew.
@@ -102,92 +175,142 @@ async fn grow(database: PathBuf, more: u64) -> Result<u64, DbError> {
     Ok(after.saturating_sub(before))
 }
 
-async fn onboard(
-    newcomers: &Newcomers,
-    token_endpoint: &str,
-    wire: &mut Wire,
-) -> Result<Client, BenchError> {
-    let (leaf, body) = newcomers.app()?;
-    let request = Request::post(wire::target(&newcomers.endpoint)?)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::from(body))
-        .map_err(other)?;
-    let answer = json(&newcomers.endpoint, wire.send(request).await?)?;
-    let client_id = answer["client_id"].as_str();
-    let client_id = client_id.ok_or_else(|| other("no client_id was assigned"))?;
-    Ok(Client::registered(
-        vec![leaf, newcomers.issuing.clone()],
-        newcomers.app_key.clone(),
-        client_id.to_owned(),
-        token_endpoint.to_owned(),
-    ))
-}
-
-/// Token requests of some clients, in turn, for so long; measured when each has asked before.
-async fn token(
-    options: &GrowthBench,
-    place: &Place,
-    address: &Address,
-    clients: &[Client],
-) -> Result<Report, BenchError> {
-    let each = |count: usize| -> Result<Arc<Vec<Requests>>, BenchError> {
-        let all = clients.iter().map(|client| client.requests(count, ""));
-        Ok(Arc::new(all.collect::<Result<_, _>>()?))
-    };
-    let warm = send(options, address, &each(WARM_UP)?, Duration::from_secs(60)).await?;
-    let wanted = warm.rps() * f64::from(options.seconds) * HEADROOM;
-    let per_client = per_client(wanted, clients.len());
-    note(&format!(
-        "signing {} assertions",
-        per_client * clients.len()
-    ));
-    let requests = each(per_client)?;
-    let pid = place.actors.pid("data-holder");
-    let before = pid.and_then(cpu::of);
-    let duration = Duration::from_secs(options.seconds.into());
-    let measured = send(options, address, &requests, duration).await?;
-    let used = per_request(before, pid.and_then(cpu::of), &measured);
-    report(options, place, clients, &requests, &measured, used).await
-}
-
-/// One request of each client, none of which has asked before: neither its registration nor its
-/// certificate is remembered.
-async fn once_each(
-    options: &GrowthBench,
-    place: &Place,
-    address: &Address,
-    clients: &[Client],
-) -> Result<Report, BenchError> {
-    let requests = clients.iter().map(|client| client.requests(1, ""));
-    let requests = Arc::new(requests.collect::<Result<Vec<_>, _>>()?);
-    let pid = place.actors.pid("data-holder");
-    let before = pid.and_then(cpu::of);
-    let measured = send(options, address, &requests, Duration::from_secs(60)).await?;
-    let used = per_request(before, pid.and_then(cpu::of), &measured);
-    report(options, place, clients, &requests, &measured, used).await
-}
-
-async fn send(
-    options: &GrowthBench,
-    address: &Address,
-    requests: &Arc<Vec<Requests>>,
-    duration: Duration,
-) -> Result<Measured, BenchError> {
-    let load = Load {
-        address: address.clone(),
-        connections: options.connections,
-        duration,
-        next: in_turn(requests),
-        is_good: |answer| answer.status() == 200 && has_token(answer.body()),
-    };
-    let measured = load.run().await?;
-    match measured.requests {
-        0 => Err(other(format!(
-            "no token request succeeded: {}",
-            measured.example.unwrap_or_default()
-        ))),
-        _ => Ok(measured),
+impl Bench<'_> {
+    fn pid(&self) -> Option<u32> {
+        self.server.pid(SERVER)
     }
+
+    async fn restart(&mut self) -> Result<(), BenchError> {
+        let next = Actors::none();
+        std::mem::replace(&mut self.server, next).stop().await?;
+        self.server = start(self.place).await?;
+        Ok(())
+    }
+
+    /// So many clients that are registered.
+    async fn onboard(&self, count: u64) -> Result<Vec<Client>, BenchError> {
+        note(&format!("registering {count} apps"));
+        let mut clients = Vec::new();
+        let mut wire = Wire::open(&Address::of(&self.newcomers.endpoint, &self.place.tls)?).await?;
+        for _ in 0..count {
+            clients.push(self.register(&mut wire).await?.0);
+        }
+        Ok(clients)
+    }
+
+    async fn register(&self, wire: &mut Wire) -> Result<(Client, Certificate), BenchError> {
+        let (leaf, body) = self.newcomers.app()?;
+        let request = Request::post(wire::target(&self.newcomers.endpoint)?)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))
+            .map_err(other)?;
+        let answer = json(&self.newcomers.endpoint, wire.send(request).await?)?;
+        let client_id = answer["client_id"].as_str();
+        let client_id = client_id.ok_or_else(|| other("no client_id was assigned"))?;
+        let client = Client::registered(
+            vec![leaf.clone(), self.newcomers.issuing.clone()],
+            self.newcomers.app_key.clone(),
+            client_id.to_owned(),
+            self.token_endpoint.clone(),
+        );
+        Ok((client, leaf))
+    }
+
+    /// Has the authority's CRL grow to so many entries and the server take it. One of those revoked is a
+    /// client: by its refusal we know that the server does have that list.
+    async fn revoke(&mut self, serials: u64) -> Result<(), BenchError> {
+        note(&format!("revoking {serials} serial numbers"));
+        let mut wire = Wire::open(&Address::of(&self.newcomers.endpoint, &self.place.tls)?).await?;
+        let (client, leaf) = self.register(&mut wire).await?;
+        revoked::publish(self.place, &leaf, serials).await?;
+        self.restart().await?;
+        let requests = client.requests(1, "")?;
+        let request = requests
+            .request(0)
+            .ok_or_else(|| other("nothing was signed"))?;
+        let answer = Wire::open(&self.address).await?.send(request).await?;
+        let code = b"\"certificate-revoked\"";
+        match memchr::memmem::find(answer.body(), code) {
+            Some(_) => Ok(()),
+            None => Err(other(format!(
+                "a revoked client was answered {}: {}",
+                answer.status(),
+                String::from_utf8_lossy(answer.body())
+            ))),
+        }
+    }
+
+    /// Token requests of some clients, in turn, for so long; measured when each has asked before.
+    async fn token(&self, clients: &[Client]) -> Result<Report, BenchError> {
+        let warm = self.send(&each(clients, WARM_UP)?, LONGEST).await?;
+        let wanted = warm.rps() * f64::from(self.options.seconds) * HEADROOM;
+        let per_client = per_client(wanted, clients.len());
+        note(&format!(
+            "signing {} assertions",
+            per_client * clients.len()
+        ));
+        let requests = each(clients, per_client)?;
+        let duration = Duration::from_secs(self.options.seconds.into());
+        self.measured(&requests, duration).await
+    }
+
+    /// One request of each client, none of which has asked before: neither its registration nor its
+    /// certificate is remembered.
+    async fn once_each(&self, clients: &[Client]) -> Result<Report, BenchError> {
+        self.measured(&each(clients, 1)?, LONGEST).await
+    }
+
+    async fn measured(
+        &self,
+        requests: &Arc<Vec<Requests>>,
+        duration: Duration,
+    ) -> Result<Report, BenchError> {
+        let before = self.pid().and_then(cpu::of);
+        let measured = self.send(requests, duration).await?;
+        let used = per_request(before, self.pid().and_then(cpu::of), &measured);
+        let floor = self.floor.clone();
+        Ok(Report::new("token", "ES256", &measured, used, floor))
+    }
+
+    async fn send(
+        &self,
+        requests: &Arc<Vec<Requests>>,
+        duration: Duration,
+    ) -> Result<Measured, BenchError> {
+        let load = Load {
+            address: self.address.clone(),
+            connections: self.options.connections,
+            duration,
+            next: in_turn(requests),
+            is_good: |answer| answer.status() == 200 && has_token(answer.body()),
+        };
+        let measured = load.run().await?;
+        match measured.requests {
+            0 => Err(other(format!(
+                "no token request succeeded: {}",
+                measured.example.unwrap_or_default()
+            ))),
+            _ => Ok(measured),
+        }
+    }
+
+    async fn floor(&self, clients: &[Client]) -> Result<Vec<(String, f64)>, BenchError> {
+        let requests = each(clients, FLOOR_REQUESTS)?;
+        let (connections, duration) = (self.options.connections, Duration::from_secs(FLOOR_SECS));
+        let empty = empty::cost(self.place, connections, duration, again(&requests)).await?;
+        let example = clients.first().map(Client::form).transpose()?;
+        let (verify, sign) = floor::signatures(Alg::ES256, &example.unwrap_or_default())?;
+        Ok(vec![
+            ("verify ES256".to_owned(), verify),
+            ("sign ES256".to_owned(), sign),
+            ("an empty handler".to_owned(), empty),
+        ])
+    }
+}
+
+fn each(clients: &[Client], count: usize) -> Result<Arc<Vec<Requests>>, BenchError> {
+    let all = clients.iter().map(|client| client.requests(count, ""));
+    Ok(Arc::new(all.collect::<Result<_, _>>()?))
 }
 
 fn in_turn(requests: &Arc<Vec<Requests>>) -> super::token::Next {
@@ -199,24 +322,10 @@ fn in_turn(requests: &Arc<Vec<Requests>>) -> super::token::Next {
     })
 }
 
-async fn report(
-    options: &GrowthBench,
-    place: &Place,
-    clients: &[Client],
-    requests: &Arc<Vec<Requests>>,
-    measured: &Measured,
-    used: Option<f64>,
-) -> Result<Report, BenchError> {
-    let duration = Duration::from_secs(FLOOR_SECS);
-    let empty = empty::cost(place, options.connections, duration, in_turn(requests)).await?;
-    let example = clients.first().map(Client::form).transpose()?;
-    let (verify, sign) = floor::signatures(Alg::ES256, &example.unwrap_or_default())?;
-    let parts = vec![
-        ("verify ES256".to_owned(), verify),
-        ("sign ES256".to_owned(), sign),
-        ("an empty handler".to_owned(), empty),
-    ];
-    Ok(Report::new("token", "ES256", measured, used, parts))
+/// The first of each client over and over, for a server that does not look at them.
+fn again(requests: &Arc<Vec<Requests>>) -> super::token::Next {
+    let (requests, next) = (requests.len() as u64, in_turn(requests));
+    Arc::new(move |number| next(number.checked_rem(requests)?))
 }
 
 #[expect(
@@ -233,11 +342,19 @@ fn other(error: impl ToString) -> BenchError {
     BenchError::Other(error.to_string())
 }
 
+const SERVER: &str = "data-holder";
 /// Clients that ask again and again.
 const ACTIVE: u64 = 1_000;
-/// Clients that ask once.
-const STRANGERS: u64 = 2_000;
+/// Clients that ask once, with few revoked serial numbers and as many again with many.
+const STRANGERS: u64 = 1_500;
+/// Serial numbers that are revoked at first.
+const FEW_REVOKED: u64 = 10;
+/// A CRL of so many entries is somewhat below the 16 MiB that are read of one.
+const MAX_REVOKED: u64 = 250_000;
 /// Requests of each client before the measurement.
 const WARM_UP: usize = 3;
 const HEADROOM: f64 = 1.3;
+/// The most that a measurement without a length of its own takes.
+const LONGEST: Duration = Duration::from_secs(60);
 const FLOOR_SECS: u64 = 3;
+const FLOOR_REQUESTS: usize = 1;

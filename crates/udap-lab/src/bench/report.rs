@@ -116,38 +116,66 @@ impl Report {
     }
 }
 
-/// What growing cost: three measurements, and what the many take. As objects, one a line, the last of
+/// What growing cost: five measurements, and what the many take. As objects, one a line, the last of
 /// which compares.
 pub(super) fn growth(growth: &super::growth::Growth, format: Format) {
-    let (few, many) = (growth.few.server_cpu_us, growth.many.server_cpu_us);
-    let ratio = few
-        .zip(many)
-        .filter(|(few, _)| *few > 0.0)
-        .map(|(few, many)| many / few);
+    let us = growth.reports().map(|report| report.server_cpu_us);
+    let [few, many, uniform, revoked, revoked_uniform] = us;
+    let ratio = |before: Option<f64>, after: Option<f64>| {
+        let both = before.zip(after).filter(|(before, _)| *before > 0.0);
+        both.map(|(before, after)| after / before)
+    };
+    let of_registrations = ratio(few, many);
+    let (of_revoked, of_revoked_uniform) = (ratio(many, revoked), ratio(uniform, revoked_uniform));
+    let of_both = ratio(few, revoked);
     let memory_mib = growth.memory.map(mebibytes);
-    for report in [&growth.few, &growth.many, &growth.uniform] {
+    let (registrations, serials) = (growth.registrations, growth.serials);
+    let titles = [
+        "active clients among a thousand registrations, 10 serials revoked".to_owned(),
+        format!("active clients among {registrations}, 10 revoked"),
+        format!("clients that never asked, among {registrations}, 10 revoked"),
+        format!("active clients among {registrations}, {serials} revoked"),
+        format!("clients that never asked, among {registrations}, {serials} revoked"),
+    ];
+    for (title, report) in titles.iter().zip(growth.reports()) {
+        if format == Format::Human {
+            let _ = writeln!(anstream::stdout(), "{title}");
+        }
         report.print(format);
     }
     let mut out = anstream::stdout().lock();
     if format == Format::Json {
         let object = json!({
             "what": "growth",
-            "registrations": growth.registrations,
+            "registrations": registrations,
             "few_us": few.map(tenths),
             "many_us": many.map(tenths),
-            "uniform_us": growth.uniform.server_cpu_us.map(tenths),
-            "ratio": ratio.map(thousandths),
+            "uniform_us": uniform.map(tenths),
+            "ratio": of_registrations.map(thousandths),
+            "revoked": serials,
+            "revoked_us": revoked.map(tenths),
+            "revoked_uniform_us": revoked_uniform.map(tenths),
+            "revoked_ratio": of_revoked.map(thousandths),
+            "revoked_uniform_ratio": of_revoked_uniform.map(thousandths),
+            "both_ratio": of_both.map(thousandths),
             "memory_mib": memory_mib.map(tenths),
             "disk_bytes_each": growth.disk_each,
         });
         let _ = writeln!(out, "{object}");
         return;
     }
+    let told =
+        |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
     let _ = writeln!(
         out,
-        "a token among {} registrations costs {} times what it costs among few; {} MiB of memory, {} bytes of disk a registration",
-        growth.registrations,
-        ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        "a token among {registrations} registrations costs {} times what it costs among a thousand\n\
+         with {serials} serials revoked, {} times what it costs with 10; of a client that never asked, {}\n\
+         both together, {} times; target 1.2\n\
+         {} MiB of memory, {} bytes of disk a registration",
+        told(of_registrations),
+        told(of_revoked),
+        told(of_revoked_uniform),
+        told(of_both),
         memory_mib.map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}")),
         growth.disk_each
     );

@@ -176,6 +176,13 @@ struct Process {
 }
 
 impl Actors {
+    /// Nobody: what is left when those that ran are stopped.
+    pub(crate) const fn none() -> Self {
+        Self {
+            running: Vec::new(),
+        }
+    }
+
     /// Starts all of them, authorities before the others, and waits until each serves.
     pub(crate) async fn start(
         program: &Path,

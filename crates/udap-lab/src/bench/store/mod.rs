@@ -1,4 +1,4 @@
-//! A data holder's database, filled.
+//! The databases of a data holder and of an authority, filled.
 
 use udap_host::db::{
     Db, DbError,
@@ -35,6 +35,38 @@ pub(super) async fn fill(db: &Db, count: u64, progress: impl Fn(u64)) -> Result<
             progress(done);
         }
     }
+    Ok(())
+}
+
+/// Adds a certificate of that serial number to an authority, and revoked ones until it has so many. They are
+/// copies of one that is revoked, but for their serial numbers and without the certificates themselves.
+pub(super) async fn revoke_others(db: &Db, serial: &str, revoked: u64) -> Result<(), DbError> {
+    let mut write = db.write().await?;
+    let add = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+         INSERT INTO certificate (serial, issuer, profile, subject, names, not_before, not_after,
+                                  issued_at, der, revoked_at, reason)
+         SELECT '5a' || lower(hex(randomblob(17))), issuer, profile, subject, names, not_before, not_after,
+                issued_at, x'', revoked_at, reason
+         FROM n CROSS JOIN (SELECT * FROM certificate WHERE revoked_at IS NOT NULL LIMIT 1)";
+    let count = "SELECT COUNT(*) FROM certificate WHERE revoked_at IS NOT NULL";
+    let row = sqlx::query(count).fetch_one(&mut *write).await?;
+    let there = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
+    if revoked > there {
+        sqlx::query(add)
+            .bind(i64::try_from(revoked - there).unwrap_or_default())
+            .execute(&mut *write)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO certificate (serial, issuer, profile, subject, names, not_before, not_after,
+                                  issued_at, der)
+         SELECT $1, issuer, profile, subject, names, not_before, not_after, issued_at, x''
+         FROM certificate WHERE revoked_at IS NOT NULL LIMIT 1",
+    )
+    .bind(serial)
+    .execute(&mut *write)
+    .await?;
+    write.commit().await?;
     Ok(())
 }
 
