@@ -4,7 +4,6 @@
 //! What this data holder does not know is ignored. What it knows and has to refuse is left out of the
 //! registration, unless the community requires it: then the registration is refused with that reason.
 
-mod asking;
 mod error;
 mod rejudge;
 mod status;
