@@ -1,6 +1,6 @@
 //! The corpus of a fuzz target, for the ordinary tests that run it (`tests/it/corpus.rs` of udap-pki,
-//! udap-proto and udap-trust, `tests/it/inspect/corpus.rs` of udap-client), which take in this file by
-//! its path: udap-pki would need the rest of the workspace to depend on it.
+//! udap-proto, udap-trust and udap-gateway, `tests/it/inspect/corpus.rs` of udap-client), which take in
+//! this file by its path: udap-pki would need the rest of the workspace to depend on it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

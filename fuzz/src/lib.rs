@@ -1,6 +1,8 @@
 //! What each fuzz target does with its input, apart from the fuzzer, so that the corpus also runs as an
-//! ordinary test (see `tests/it/corpus.rs` of udap-pki, udap-proto and udap-trust).
+//! ordinary test (`corpus.rs` says where).
 
+pub mod gateway;
+pub mod issue;
 pub mod pki;
 pub mod proto;
 pub mod tls;

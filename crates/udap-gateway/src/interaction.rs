@@ -80,7 +80,7 @@ impl Interaction {
             }
             .into()),
             _ => Err(RequestError::Method {
-                method: method.as_str().to_owned(),
+                method: shorten(method.as_str()),
             }),
         }
     }

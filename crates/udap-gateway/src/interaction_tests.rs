@@ -405,7 +405,9 @@ proptest! {
         prop_assert!(written.bytes().all(|b| b.is_ascii_alphanumeric() || b"/?&=-._~:,%".contains(&b)), "{}", written);
         prop_assert!(http::Uri::try_from(&written).is_ok());
         let path = written.split('?').next().unwrap();
-        prop_assert!(!path.contains('%') && !path.contains("//") && !path.contains("/."), "{}", path);
+        // An id may begin with a full stop; a segment of nothing else is a way up.
+        let up = path.split('/').any(|segment| matches!(segment, "." | ".."));
+        prop_assert!(!path.contains('%') && !path.contains("//") && !up, "{}", path);
         let read_again = of(method, &written).unwrap();
         let read_again = match written_form {
             Some(form) => read_again.with_form(form.as_bytes()).unwrap(),

@@ -9,6 +9,7 @@
 mod access;
 mod addresses;
 mod binding;
+mod corpus;
 mod forwarding;
 mod kit;
 mod streaming;

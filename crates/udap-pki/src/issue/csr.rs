@@ -231,9 +231,12 @@ fn unwrap_pem(bytes: &[u8]) -> Result<Vec<u8>, CsrError> {
         der::pem::decode_vec(bytes).map_err(|error| malformed(format!("PEM: {error}")))?;
     match label {
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Ok(der),
-        other => Err(malformed(format!(
-            "the PEM label is {other:?}, not \"CERTIFICATE REQUEST\""
-        ))),
+        other => {
+            let other: String = other.chars().take(MAX_LABEL).collect();
+            Err(malformed(format!(
+                "the PEM label is {other:?}, not \"CERTIFICATE REQUEST\""
+            )))
+        }
     }
 }
 
@@ -312,3 +315,6 @@ struct Info<'a> {
 
 /// An 8192-bit RSA key with a hundred names fits into a quarter of this.
 const MAX_SIZE: usize = 64 * 1024;
+
+/// How much of a PEM label is repeated in a refusal: the longest in use has half of this.
+const MAX_LABEL: usize = 64;

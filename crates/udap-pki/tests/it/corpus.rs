@@ -5,6 +5,14 @@ use std::time::Duration;
 #[path = "../../../../fuzz/corpus.rs"]
 mod kept;
 
+#[path = "../../../../fuzz/src/issue.rs"]
+#[expect(
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "the fuzz crate's own module, public there"
+)]
+mod issue;
+
 #[path = "../../../../fuzz/src/pki.rs"]
 #[expect(
     unreachable_pub,
@@ -40,4 +48,14 @@ fn crls() {
 #[test]
 fn ocsp_responses() {
     run("ocsp", pki::ocsp);
+}
+
+#[test]
+fn ocsp_requests() {
+    run("ocsp_request", issue::ocsp_request);
+}
+
+#[test]
+fn certification_requests() {
+    run("csr", issue::csr);
 }
