@@ -15,3 +15,4 @@ mod medplum;
 mod nodes;
 mod openapi;
 mod program;
+mod secrets;

@@ -1,5 +1,4 @@
-//! `udap serve` as it is run: two processes on one PostgreSQL, killed at any moment; and what of all the
-//! secrets that a run used is found afterwards.
+//! `udap serve` as it is run: two processes on one PostgreSQL, killed at any moment.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +6,6 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -29,27 +27,36 @@ use udap_trust::{clock, random, signer::KeySigner};
 
 use crate::program::{Home, kill};
 
-const BASE: &str = "https://holder.example/fhir";
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const BASE: &str = "https://holder.example/fhir";
+pub(crate) const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A community, its data holder's nodes, and what was answered.
-struct World {
-    home: Home,
+pub(crate) struct World {
+    pub(crate) home: Home,
     upstream: u16,
     nodes: Vec<Mutex<Option<Child>>>,
 }
 
 /// A member, by its files.
-struct App {
-    uri: String,
+pub(crate) struct App {
+    pub(crate) uri: String,
     signer: KeySigner,
     x5c: Vec<String>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl World {
     /// So many nodes on a database, if they have one to share.
     fn start(nodes: usize, database: Option<&str>) -> Self {
+        Self::start_with(nodes, database, |_| String::new())
+    }
+
+    /// The same with further settings, by their first port.
+    pub(crate) fn start_with(
+        nodes: usize,
+        database: Option<&str>,
+        settings: impl Fn(u16) -> String,
+    ) -> Self {
         let home = Home::new();
         let community = ["--community", "https://community.example"];
         let ca = ["--base-url", "http://ca.community.example", "--dir", "ca"];
@@ -72,6 +79,7 @@ impl World {
         private("database.url", database.unwrap_or_default());
         for node in 0..nodes {
             let database = database.map_or("", |_| "database_file = \"database.url\"\n");
+            let settings = settings(world.home.port_base);
             let text = format!(
                 "base_url = \"{BASE}\"\n\
                  upstream = \"http://127.0.0.1:{}/r4\"\n\
@@ -79,7 +87,7 @@ impl World {
                  listen = \"127.0.0.1:{}\"\n\
                  state_dir = \"state{node}\"\n\
                  workers = 2\n\
-                 {database}\
+                 {database}{settings}\
                  secrets_key_file = \"secrets.key\"\n\
                  limits = {{ registrations_per_minute = 1000000, refusals_per_minute = 1000000 }}\n\
                  [[community]]\n\
@@ -96,7 +104,7 @@ impl World {
         world
     }
 
-    fn member(&self, name: &str, profile: &str, uri: &str) -> App {
+    pub(crate) fn member(&self, name: &str, profile: &str, uri: &str) -> App {
         let args = [
             "--profile",
             profile,
@@ -124,7 +132,7 @@ impl World {
         }
     }
 
-    fn port(&self, node: usize) -> u16 {
+    pub(crate) fn port(&self, node: usize) -> u16 {
         self.home.port_base + u16::try_from(node).unwrap()
     }
 
@@ -164,7 +172,7 @@ impl World {
     }
 
     /// Ends all nodes in order.
-    fn stop(&self) {
+    pub(crate) fn stop(&self) {
         for node in &self.nodes {
             let mut child = node.lock().unwrap().take().unwrap();
             // Open until it has ended: it ends at once when that does.
@@ -174,11 +182,15 @@ impl World {
         }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.home.path().join("log")).unwrap()).into_owned()
     }
 
-    fn token(&self, node: usize, assertion: &str) -> Result<(u16, Value), std::io::Error> {
+    pub(crate) fn token(
+        &self,
+        node: usize,
+        assertion: &str,
+    ) -> Result<(u16, Value), std::io::Error> {
         let form = encoded(&[
             ("grant_type", "client_credentials"),
             ("scope", "system/Patient.rs"),
@@ -194,7 +206,11 @@ impl World {
         )
     }
 
-    fn register(&self, node: usize, statement: &str) -> Result<(u16, Value), std::io::Error> {
+    pub(crate) fn register(
+        &self,
+        node: usize,
+        statement: &str,
+    ) -> Result<(u16, Value), std::io::Error> {
         let body = json!({ "software_statement": statement, "udap": "1" }).to_string();
         post(
             self.port(node),
@@ -218,7 +234,7 @@ impl Drop for World {
 }
 
 impl App {
-    fn statement(&self) -> String {
+    pub(crate) fn statement(&self) -> String {
         self.sign(json!({
             "iss": self.uri, "sub": self.uri, "aud": format!("{BASE}/oauth/register"),
             "client_name": "App", "contacts": ["mailto:ops@app.example"],
@@ -227,7 +243,7 @@ impl App {
         }))
     }
 
-    fn assertion(&self, client_id: &str, endpoint: &str) -> String {
+    pub(crate) fn assertion(&self, client_id: &str, endpoint: &str) -> String {
         self.sign(json!({
             "iss": client_id, "sub": client_id, "aud": format!("{BASE}/oauth/{endpoint}"),
             "extensions": {"hl7-b2b": {
@@ -238,7 +254,7 @@ impl App {
         }))
     }
 
-    fn sign(&self, mut claims: Value) -> String {
+    pub(crate) fn sign(&self, mut claims: Value) -> String {
         let now = clock::now();
         claims["jti"] = random::id().into();
         claims["iat"] = now.0.into();
@@ -399,159 +415,7 @@ fn nodes_and_their_database_are_killed_at_any_moment() {
     world.stop();
 }
 
-/// Database, files and logs at the level debug, after registration, tokens, a FHIR request, introspection
-/// and revocation.
-#[test]
-fn no_secret_of_a_run_is_found_in_database_files_or_logs() {
-    secrets(None);
-    let cluster = Postgres::start(Fsync::Off);
-    secrets(Some(&cluster));
-}
-
-fn secrets(cluster: Option<&Postgres>) {
-    let password = random::id();
-    let url = cluster.map(|cluster| format!("{}&password={password}", cluster.database()));
-    let world = World::start(1, url.as_deref());
-    let app = world.member("app", "app", "https://app.example");
-    let statement = app.statement();
-    let (status, body) = world.register(0, &statement).unwrap();
-    assert_eq!(status, 201, "{body}");
-    let id = body["client_id"].as_str().unwrap();
-
-    let mut secrets: Vec<(&str, String)> = Vec::new();
-    let mut jwt = |what, jwt: String| {
-        // The signature is what makes it one.
-        secrets.push((what, jwt.rsplit('.').next().unwrap().to_owned()));
-        jwt
-    };
-    let good = jwt("an assertion", app.assertion(id, "token"));
-    let (status, body) = world.token(0, &good).unwrap();
-    assert_eq!(status, 200, "{body}");
-    let token = jwt(
-        "an access token",
-        body["access_token"].as_str().unwrap().to_owned(),
-    );
-    assert_eq!(world.token(0, &good).unwrap().0, 400);
-    let early = jwt(
-        "an assertion refused early",
-        app.assertion("nobody", "token"),
-    );
-    assert_eq!(world.token(0, &early).unwrap().0, 400);
-    let refused = jwt(
-        "a statement that was refused",
-        app.sign(json!({"iss": app.uri})),
-    );
-    assert_eq!(world.register(0, &refused).unwrap().0, 400);
-
-    // Query strings hold what patients are called; a token there is refused and not written down.
-    let name = "Unverwechselbar";
-    let found = get(
-        world.port(0),
-        &format!("/fhir/Patient?family={name}"),
-        &token,
-    )
-    .unwrap();
-    assert_eq!(found.0, 200, "{}", found.1);
-    let query = format!("/fhir/Patient?family={name}&access_token={token}");
-    assert_eq!(get(world.port(0), &query, "").unwrap().0, 400);
-    secrets.push(("what was searched for", name.to_owned()));
-
-    for endpoint in ["introspect", "revoke"] {
-        let assertion = jwt_of(&mut secrets, app.assertion(id, endpoint));
-        let form = encoded(&[
-            ("token", &token),
-            ("client_assertion_type", ASSERTION),
-            ("client_assertion", &assertion),
-        ]);
-        let form_type = "application/x-www-form-urlencoded";
-        let (status, body) = post(
-            world.port(0),
-            &format!("/fhir/oauth/{endpoint}"),
-            form_type,
-            &form,
-        )
-        .unwrap();
-        assert_eq!(status, 200, "{body}");
-    }
-    assert_eq!(
-        get(world.port(0), "/fhir/Patient/1", &token).unwrap().0,
-        401
-    );
-
-    // Keys: of the app, of the data holder, of the authority, and the one for secrets.
-    let read = |file: &str| fs::read_to_string(world.home.path().join(file)).unwrap();
-    for (what, pem) in [
-        ("the app's key", app.pem.clone()),
-        ("the data holder's key", read("holder.key")),
-        ("the issuing CA's key", read("ca/issuing.key")),
-    ] {
-        secrets.push((what, pem.lines().nth(1).unwrap().to_owned()));
-    }
-    secrets.push(("the key for secrets", read("secrets.key")));
-    if cluster.is_some() {
-        secrets.push(("the database's password", password));
-    }
-    world.stop();
-
-    let audit = ran(&world.home, &["audit", "export", "--config", "node0.toml"]);
-    let mut places = vec![("the audit export".to_owned(), audit.into_bytes())];
-    places.push(("the logs".to_owned(), world.log().into_bytes()));
-    let config = ran(&world.home, &["config", "show", "--config", "node0.toml"]);
-    places.push(("config show".to_owned(), config.into_bytes()));
-    files(&world.home.path().join("state0"), &mut places);
-    if let Some(cluster) = cluster {
-        places.push((
-            "the dump".to_owned(),
-            cluster.dump(Postgres::name(&cluster.url("test_0"))),
-        ));
-    }
-    let find = |what: &str| {
-        let finder = memchr::memmem::Finder::new(what);
-        let found = places
-            .iter()
-            .find(|(_, bytes)| finder.find(bytes).is_some());
-        found.map(|(place, _)| place.as_str())
-    };
-    for (what, secret) in &secrets {
-        assert!(secret.len() >= 12, "{what}");
-        assert_eq!(find(secret), None, "{what}");
-        // Bytes in a dump are hex.
-        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(find(&hex), None, "{what}, in hex");
-    }
-    // This test can see.
-    let kept = places
-        .iter()
-        .filter(|(place, _)| place.contains("dump") || place.contains("udap.db"));
-    let mut kept = kept.filter(|(_, bytes)| memchr::memmem::find(bytes, id.as_bytes()).is_some());
-    assert!(kept.next().is_some(), "the registration is nowhere");
-    assert_eq!(find("token-issued"), Some("the audit export"));
-    assert!(world.log().contains("serving"));
-}
-
-fn jwt_of(secrets: &mut Vec<(&str, String)>, jwt: String) -> String {
-    secrets.push((
-        "an assertion elsewhere",
-        jwt.rsplit('.').next().unwrap().to_owned(),
-    ));
-    jwt
-}
-
-fn files(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, places);
-        } else if path
-            .file_name()
-            .is_some_and(|name| name != "access-token.key")
-        {
-            places.push((path.display().to_string(), fs::read(&path).unwrap()));
-        }
-    }
-}
-
-fn ran(home: &Home, args: &[&str]) -> String {
+pub(crate) fn ran(home: &Home, args: &[&str]) -> String {
     let ran = home.run(args);
     assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
     ran.out
@@ -581,13 +445,13 @@ fn upstream() -> u16 {
     port
 }
 
-fn encoded(form: &[(&str, &str)]) -> String {
+pub(crate) fn encoded(form: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish()
 }
 
-fn get(port: u16, target: &str, token: &str) -> Result<(u16, Value), std::io::Error> {
+pub(crate) fn get(port: u16, target: &str, token: &str) -> Result<(u16, Value), std::io::Error> {
     let authorization = match token {
         "" => String::new(),
         token => format!("authorization: Bearer {token}\r\n"),
@@ -599,7 +463,12 @@ fn get(port: u16, target: &str, token: &str) -> Result<(u16, Value), std::io::Er
     )
 }
 
-fn post(port: u16, path: &str, kind: &str, body: &str) -> Result<(u16, Value), std::io::Error> {
+pub(crate) fn post(
+    port: u16,
+    path: &str,
+    kind: &str,
+    body: &str,
+) -> Result<(u16, Value), std::io::Error> {
     let head = format!(
         "POST {path} HTTP/1.1\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n",
         body.len()
@@ -608,11 +477,21 @@ fn post(port: u16, path: &str, kind: &str, body: &str) -> Result<(u16, Value), s
 }
 
 /// One request on a connection of its own; an answer that is not whole is none.
+fn exchange(port: u16, head: &str, body: &str) -> Result<(u16, Value), std::io::Error> {
+    let (status, _, body) = raw(port, head, body)?;
+    Ok((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+/// The same with all of the answer: status, head and body.
 #[expect(
     clippy::disallowed_methods,
     reason = "the client of a test, to a server of this test"
 )]
-fn exchange(port: u16, head: &str, body: &str) -> Result<(u16, Value), std::io::Error> {
+pub(crate) fn raw(
+    port: u16,
+    head: &str,
+    body: &str,
+) -> Result<(u16, String, String), std::io::Error> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let host = "host: holder.example\r\naccept: application/json\r\nconnection: close\r\n\r\n";
@@ -634,5 +513,5 @@ fn exchange(port: u16, head: &str, body: &str) -> Result<(u16, Value), std::io::
     if length.is_some_and(|length| length != body.len()) {
         return Err(broken());
     }
-    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+    Ok((status, head.to_owned(), body.to_owned()))
 }
