@@ -11,6 +11,7 @@ mod certify;
 mod community;
 mod descriptors;
 mod doctor;
+mod errors;
 mod files;
 mod flow;
 mod jwt;
