@@ -18,6 +18,7 @@ mod jwt;
 mod offline;
 mod passphrase;
 mod profiles;
+mod shown;
 mod x509;
 
 /// Command lines with their output and exit codes, in `tests/cmd/`.
