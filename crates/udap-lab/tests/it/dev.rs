@@ -27,6 +27,18 @@ const STEPS: [&str; 14] = [
     "all",
 ];
 
+/// What README.md shows as the output of `udap dev --once`, without what varies.
+fn steps_of_the_readme() -> Vec<String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let (_, output) = readme.split_once("<!-- output of dev --once -->").unwrap();
+    let (output, _) = output.split_once("<!-- end of output -->").unwrap();
+    let steps = output.lines().filter_map(|line| line.strip_prefix("✓ "));
+    steps
+        .map(|step| step.split_whitespace().next().unwrap().to_owned())
+        .collect()
+}
+
 #[test]
 fn the_main_job_is_done_twice_and_nothing_is_left() {
     let home = Home::new();
@@ -39,6 +51,7 @@ fn the_main_job_is_done_twice_and_nothing_is_left() {
             .map(|step| step["step"].as_str().unwrap())
             .collect();
         assert_eq!(names, STEPS);
+        assert_eq!(names, steps_of_the_readme(), "README.md shows others");
         for step in &steps {
             assert_eq!(step["ok"], true);
             assert!(step["ms"].as_f64().unwrap() > 0.0, "{step}");

@@ -18,6 +18,7 @@ mod jwt;
 mod offline;
 mod passphrase;
 mod profiles;
+mod readme;
 mod shown;
 mod x509;
 
