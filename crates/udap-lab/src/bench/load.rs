@@ -53,6 +53,17 @@ impl Measured {
         let micros = self.latencies.get(last * percent / 100).copied();
         f64::from(micros.unwrap_or_default()) / 1000.0
     }
+
+    /// Both, one after the other.
+    pub(super) fn and(mut self, mut other: Self) -> Self {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.elapsed += other.elapsed;
+        self.latencies.append(&mut other.latencies);
+        self.latencies.sort_unstable();
+        self.example = self.example.or(other.example);
+        self
+    }
 }
 
 impl Load {
