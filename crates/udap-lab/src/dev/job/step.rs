@@ -198,6 +198,7 @@ mod tests {
             description: None,
             udap_code: Some("client-unknown".to_owned()),
             hint: None,
+            request_id: None,
         }));
         assert_eq!(Failure::from(refused.clone()).code, "client-unknown");
         assert_eq!(
