@@ -124,7 +124,7 @@ mod tests {
         insta::assert_snapshot!(all);
     }
 
-    /// No example rots: each is a command line that is understood.
+    /// No example rots: each is a command line that is understood. `tests/it/examples.rs` runs them.
     #[test]
     fn every_command_has_examples_and_each_is_understood() {
         let mut count = 0;

@@ -188,7 +188,10 @@ const TOKEN_EXAMPLES: &str = "\
 EXAMPLES
   udap bench token
   udap bench token --alg RS256 --seconds 30 --json
-  udap bench token --url https://localhost:8440/fhir --cert app.pem --key app.key --pid 4711";
+
+  The sandbox of `udap dev`, whose data holder is the process 4711:
+    udap bench token --url https://localhost:8440/fhir --tls-root udap-sandbox/tls-root.pem \\
+      --cert udap-sandbox/apps/good-ec.pem --key udap-sandbox/apps/good-ec.key --pid 4711";
 
 const REGISTER_EXAMPLES: &str = "\
 EXAMPLES

@@ -33,4 +33,6 @@ EXAMPLES
       --cert app.pem --key app.key --out privacy.jwt
 
   Register with it:
-    udap register https://fhir.example.org/r4 --certification privacy.jwt";
+    udap register https://fhir.example.org/r4 --community https://community.example \\
+      --anchor community.pem --cert app.pem --key app.key --contact mailto:ops@app.example \\
+      --certification privacy.jwt";

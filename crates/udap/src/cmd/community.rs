@@ -298,5 +298,5 @@ EXAMPLES
       --signer-key-sha256 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
     udap community verify bundle.jwt --signer-anchor bundles.pem
 
-  Only what is in it:
+  Only what is in it; nothing says who may sign, so that this exits with 1:
     udap community verify bundle.jwt";

@@ -107,4 +107,4 @@ EXAMPLES
       --purpose TREAT
 
   The requests as curl commands, in their order:
-    udap get https://localhost:8440/fhir/Patient/1 --curl";
+    udap get https://localhost:8440/fhir/Patient/amelia-shaw --curl";

@@ -160,7 +160,8 @@ EXAMPLES
     udap register https://localhost:8440/fhir --app revoked
 
   With what others say about the app:
-    udap register https://localhost:8440/fhir --certification audit.jwt
+    udap register https://localhost:8440/fhir \\
+      --certification udap-sandbox/apps/good.security-audit.jwt
 
   The request as a curl command, without sending it:
     udap register https://localhost:8440/fhir --curl

@@ -209,6 +209,11 @@ impl Community {
         assert!(sent.unwrap().success());
     }
 
+    /// Ends the data holder, which was started last.
+    pub(crate) fn without_data_holder(&mut self) {
+        self.running.pop();
+    }
+
     /// Ends the authority, which was started first.
     pub(crate) fn without_authority(&mut self) {
         self.running.remove(0);

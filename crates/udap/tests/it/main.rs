@@ -12,6 +12,7 @@ mod community;
 mod descriptors;
 mod doctor;
 mod errors;
+mod examples;
 mod files;
 mod flow;
 mod jwt;

@@ -1,4 +1,4 @@
-//! The configurations that README.md and docs show are ones that the program takes.
+//! The configurations that README.md, docs and the help of `udap serve` show are ones that the program takes.
 
 use crate::community::udap;
 use base64::Engine as _;
@@ -74,6 +74,15 @@ fn blocks() -> Vec<(String, String)> {
         }
         assert_eq!(block, None, "a block has no end");
     }
+    let helps = include_str!("../../src/snapshots/udap__cli__tests__help.snap");
+    let (_, help) = helps
+        .split_once("  A configuration in a few lines:\n")
+        .unwrap();
+    let help = help
+        .lines()
+        .map_while(|line| line.strip_prefix("    ").or(line.is_empty().then_some("")));
+    let help: Vec<&str> = help.collect();
+    found.push(("udap serve --help".to_owned(), help.join("\n")));
     found
 }
 

@@ -165,5 +165,5 @@ EXAMPLES
       --uri https://fhir.example.org/r4 --out server
 
   For the member's own key:
-    udap ca issue --profile app --name 'Example app' --uri https://app.example --csr app.csr \\
-      --out app";
+    udap ca issue --profile app --name 'Example app' --uri https://app.example \\
+      --csr member.csr --out member";

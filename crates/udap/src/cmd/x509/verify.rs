@@ -363,7 +363,7 @@ EXAMPLES
     udap x509 verify --anchor root.pem --cert app.pem --fetch --explain
 
   A TLS server, as of a day in the past:
-    udap x509 verify --anchor root.pem --cert server.pem --purpose server \\
+    udap x509 verify --anchor tls-root.pem --cert tls.pem --purpose server \\
       --name dns:fhir.example.org --time 2026-01-31T12:00:00Z --revocation off
 
   Thousands by one process:
