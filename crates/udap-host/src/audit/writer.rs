@@ -70,6 +70,16 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 
+/// When an entry was that comes after another: no two are at the same time, by which readers turn pages. A
+/// clock that was set back by more is believed.
+const fn after(last: i64, at: i64) -> i64 {
+    if at <= last && at >= last - NEAR {
+        last + 1
+    } else {
+        at
+    }
+}
+
 impl Shared {
     /// One lock, one move; the writer is woken only by the first entry of a batch, since waking
     /// a thread is a system call.
@@ -89,10 +99,7 @@ impl Shared {
     }
 
     fn queue(&self, mut state: MutexGuard<'_, State>, mut entry: Entry) {
-        // No two at the same time, by which readers turn pages; a clock that was set back is believed.
-        if (state.last - NEAR..=state.last).contains(&entry.at) {
-            entry.at = state.last + 1;
-        }
+        entry.at = after(state.last, entry.at);
         state.last = entry.at;
         let first = state.queue.is_empty();
         state.queue.push_back(entry);
@@ -245,8 +252,32 @@ pub const GATHER: Duration = Duration::from_millis(50);
 /// the database does not take it: the write lock is held for some 10 ms.
 const BATCH: usize = 2_000;
 
-/// Microseconds by which entries of several threads come out of order.
-const NEAR: i64 = 10_000;
+/// Microseconds by which entries of several threads come out of order, or a clock goes back that is only set
+/// right: by time servers, or when a virtual machine goes on.
+const NEAR: i64 = 2_000_000;
 
 /// Between attempts while the database does not take entries.
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_have_an_order_also_while_a_clock_is_set_right() {
+        const LAST: i64 = 1_796_000_000_000_000;
+        for (at, expected) in [
+            (LAST + 1, LAST + 1),
+            (LAST + 3_600_000_000, LAST + 3_600_000_000),
+            (LAST, LAST + 1),
+            (LAST - 1, LAST + 1),
+            (LAST - 30_000, LAST + 1),
+            (LAST - 2_000_000, LAST + 1),
+            // Somebody set it, and knows why.
+            (LAST - 2_000_001, LAST - 2_000_001),
+            (LAST - 3_600_000_000, LAST - 3_600_000_000),
+        ] {
+            assert_eq!(after(LAST, at), expected, "{}", at - LAST);
+        }
+    }
+}
