@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use udap_host::files::private_directory;
+use udap_host::files::require_private_directory;
 
 use crate::CaError;
 
@@ -21,7 +21,7 @@ impl Directory {
     pub(crate) fn make(path: &Path) -> Result<Self, CaError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| CaError::io(path, "made", &error))?;
-        private_directory(path)?;
+        require_private_directory(path)?;
         Ok(Self {
             path: path.to_owned(),
         })
@@ -34,7 +34,7 @@ impl Directory {
         };
         match directory.database().try_exists() {
             Ok(true) => {
-                private_directory(path)?;
+                require_private_directory(path)?;
                 Ok(directory)
             }
             Ok(false) => Err(CaError::NotInitialised {

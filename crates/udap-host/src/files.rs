@@ -12,10 +12,7 @@ use zeroize::Zeroizing;
 ///
 /// The mode is asked of the open file, so that nobody can swap it in between.
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let unreadable = |error: std::io::Error| FileError::Unreadable {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    };
+    let unreadable = |error| unreadable(path, &error);
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
     if mode & OTHERS_ACCESS != 0 {
@@ -36,17 +33,18 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
 /// Makes a directory that only its owner may enter, or finds that it is one. One that others may enter is
 /// refused and not mended: it may be somebody else's, such as /tmp or /var/lib.
 pub fn private_directory(path: &Path) -> Result<(), FileError> {
-    let unusable = |error: std::io::Error| FileError::Unreadable {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    };
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(unusable)?;
+        .map_err(|error| unreadable(path, &error))?;
+    require_private_directory(path)
+}
+
+/// Whether a directory that is there is one that only its owner may enter.
+pub fn require_private_directory(path: &Path) -> Result<(), FileError> {
     let mode = std::fs::metadata(path)
-        .map_err(unusable)?
+        .map_err(|error| unreadable(path, &error))?
         .permissions()
         .mode()
         & 0o7777;
@@ -57,6 +55,13 @@ pub fn private_directory(path: &Path) -> Result<(), FileError> {
         });
     }
     Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
+    FileError::Unreadable {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    }
 }
 
 /// Why a private file is not taken.

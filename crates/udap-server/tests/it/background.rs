@@ -2,11 +2,12 @@
 
 use crate::bundle::{FOLLOW, Hub, registers, root};
 use crate::certifications::{audit, register, requiring};
-use crate::support::{BASE, Holder, Member, assertion, world};
+use crate::life_cycle::{state, token};
+use crate::support::{Holder, world};
 use std::time::{Duration, Instant};
 use udap_host::listen::Shutdown;
-use udap_host::token_status::{TokenState, TokenStatus as _};
-use udap_proto::access_token::{self, VerifiedAccessToken};
+use udap_host::token_status::TokenState;
+use udap_proto::access_token::VerifiedAccessToken;
 use udap_trust::clock;
 
 /// The work beside requests, with rounds that nobody has to wait for; it ends with the test's runtime.
@@ -27,15 +28,8 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn token(holder: &Holder, app: &Member, client_id: &str) -> VerifiedAccessToken {
-    let reply = holder.token(&assertion(app, client_id).sign()).await;
-    assert_eq!(reply.status, 200, "{reply}");
-    let (text, keys) = (reply.text("access_token"), holder.server.keys());
-    access_token::verify(&text, &keys, BASE, BASE, clock::now()).unwrap()
-}
-
 async fn is(holder: &Holder, token: &VerifiedAccessToken, code: &'static str) -> bool {
-    holder.server.of(token.client_id(), token.jti()).await == TokenState::Ended { code }
+    state(holder, token).await == TokenState::Ended { code }
 }
 
 #[tokio::test]
@@ -59,8 +53,7 @@ async fn a_required_certification_that_expires_ends_tokens() {
     let short = audit(&app).times(-60, 3).sign();
     let reply = register(&holder, &app, &[short]).await;
     let token = token(&holder, &app, &reply.text("client_id")).await;
-    let state = holder.server.of(token.client_id(), token.jti()).await;
-    assert_eq!(state, TokenState::Active);
+    assert_eq!(state(&holder, &token).await, TokenState::Active);
     begin(&holder);
     until(
         "a token counts whose app lacks what is required",

@@ -5,7 +5,7 @@ use udap_host::token_status::{TokenState, TokenStatus as _};
 use udap_proto::access_token::{self, VerifiedAccessToken};
 use udap_trust::clock;
 
-async fn token(holder: &Holder, app: &Member, client_id: &str) -> VerifiedAccessToken {
+pub(crate) async fn token(holder: &Holder, app: &Member, client_id: &str) -> VerifiedAccessToken {
     let reply = holder.token(&assertion(app, client_id).sign()).await;
     assert_eq!(reply.status, 200, "{reply}");
     let keys = holder.server.keys();
@@ -13,7 +13,7 @@ async fn token(holder: &Holder, app: &Member, client_id: &str) -> VerifiedAccess
     access_token::verify(&text, &keys, BASE, BASE, clock::now()).unwrap()
 }
 
-async fn state(holder: &Holder, token: &VerifiedAccessToken) -> TokenState {
+pub(crate) async fn state(holder: &Holder, token: &VerifiedAccessToken) -> TokenState {
     holder.server.of(token.client_id(), token.jti()).await
 }
 
